@@ -1,0 +1,1 @@
+"""csdn: CLIP-driven semantic discovery for visible-infrared person re-identification."""

@@ -1,0 +1,1 @@
+"""Datasets: records, readers, pixel cache, augmentation and sampling."""

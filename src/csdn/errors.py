@@ -1,0 +1,5 @@
+"""The one exception for what a user can mend."""
+
+
+class UserError(Exception):
+    """Wrong input, configuration or file: shown as one line that names it and the remedy; exit code 2."""

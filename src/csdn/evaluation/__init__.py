@@ -1,0 +1,1 @@
+"""Embedding, protocols and ranking."""

@@ -1,0 +1,1 @@
+"""Training losses: tensors in, a scalar out."""

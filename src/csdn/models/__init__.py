@@ -1,0 +1,1 @@
+"""Networks: CLIP towers, prompts, fusion and the re-ID network."""

@@ -1,0 +1,1 @@
+"""The embedded benchmark: rendered pedestrians in the official layouts."""
