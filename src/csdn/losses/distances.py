@@ -1,0 +1,17 @@
+"""Pairwise distances shared by the metric losses."""
+
+import torch
+
+
+def euclidean_distances(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Euclidean distances (N, M) between the rows of `a` (N, dim) and `b` (M, dim).
+
+    Squared distances are floored at 1e-12, so that the gradient at coinciding rows is finite.
+    """
+    squared = a.square().sum(1, keepdim=True) + b.square().sum(1) - 2 * a @ b.T
+    return squared.clamp(min=1e-12).sqrt()
+
+
+def same_identity(ids_a: torch.Tensor, ids_b: torch.Tensor) -> torch.Tensor:
+    """Mask (N, M): True where the rows show the same person."""
+    return ids_a[:, None] == ids_b[None, :]

@@ -1,0 +1,9 @@
+"""Identity classification."""
+
+import torch
+import torch.nn.functional as F
+
+
+def identity_loss(logits: torch.Tensor, person_ids: torch.Tensor, *, label_smoothing: float = 0.0) -> torch.Tensor:
+    """Cross-entropy of identity logits (N, identities) against labels (N,) in [0, identities)."""
+    return F.cross_entropy(logits.float(), person_ids, label_smoothing=label_smoothing)
