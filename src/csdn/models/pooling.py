@@ -1,0 +1,22 @@
+"""Generalised-mean pooling."""
+
+import torch
+from torch import nn
+
+
+class GeneralizedMeanPooling(nn.Module):
+    """Pool a map (N, C, H, W) to (N, C) by the power mean of its positions with a learnable exponent.
+
+    Computed in float32 at least: powers of small numbers vanish in bfloat16. Source: Radenovic et al., TPAMI 2019.
+    """
+
+    def __init__(self, p: float = 3.0, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.p = nn.Parameter(torch.tensor([p]))
+        self.eps = eps
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Map (N, C, H, W) -> (N, C); values below eps count as eps."""
+        if maps.dtype in (torch.bfloat16, torch.float16):
+            maps = maps.float()
+        return maps.flatten(2).clamp(min=self.eps).pow(self.p).mean(2).pow(1.0 / self.p)

@@ -1,0 +1,95 @@
+"""Learnable descriptions: token vectors for each identity inside a fixed template, read by CLIP's frozen text tower."""
+
+from __future__ import annotations
+
+import torch
+from open_clip.model import CLIP
+from open_clip.tokenizer import SimpleTokenizer
+from torch import nn
+
+
+class TextTower(nn.Module):
+    """CLIP's text tower, reading embedded tokens and stopping at the last one that matters.
+
+    Attention is causal, so nothing after the end-of-text token changes its feature: sequences are cut there.
+    """
+
+    def __init__(self, clip: CLIP) -> None:
+        super().__init__()
+        self.token_embedding = clip.token_embedding
+        self.positional_embedding = clip.positional_embedding
+        self.transformer = clip.transformer
+        self.ln_final = clip.ln_final
+        self.text_projection = clip.text_projection
+        self.context_length = clip.context_length
+        self.register_buffer("attn_mask", clip.attn_mask, persistent=False)
+
+    @property
+    def width(self) -> int:
+        """Dimensions of a token vector."""
+        return self.positional_embedding.shape[1]
+
+    def forward(self, embedded: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
+        """Token vectors (N, L, width) with end-of-text positions (N,) -> text features (N, embed)."""
+        length = int(end.max()) + 1
+        x = embedded[:, :length] + self.positional_embedding[:length]
+        x = self.ln_final(self.transformer(x, attn_mask=self.attn_mask[:length, :length]))
+        return x[torch.arange(len(x), device=x.device), end] @ self.text_projection
+
+    def encode_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Token ids (N, L) -> text features (N, embed); the end of text is the highest id."""
+        return self(self.token_embedding(tokens), tokens.argmax(1))
+
+
+class PromptBank(nn.Module):
+    """Descriptions `A photo of a X X X X person.` with X learnt for each identity (CSDN section III-B).
+
+    Args:
+        tower: CLIP's text tower; it is used, not trained, and not part of this module's state.
+        banks: 2 for one bank a modality (0 visible, 1 infrared), 1 for a shared one.
+        identities: number of training identities.
+        tokens: learnable tokens of each description.
+        template: text with {} where the learnable tokens go.
+        generator: draws the N(0, 0.02) start.
+    """
+
+    prefix: torch.Tensor
+    suffix: torch.Tensor
+
+    def __init__(
+        self, tower: TextTower, *, banks: int, identities: int, tokens: int, template: str, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self._tower = [tower]  # in a list: its weights belong to CLIP, not to the prompts
+        self.contexts = nn.Parameter(torch.empty(banks, identities, tokens, tower.width))
+        nn.init.normal_(self.contexts, std=0.02, generator=generator)
+        before, after = template_tokens(template, tokens, tower.context_length)
+        with torch.no_grad():
+            self.register_buffer("prefix", tower.token_embedding(before).clone(), persistent=False)
+            self.register_buffer("suffix", tower.token_embedding(after).clone(), persistent=False)
+
+    def forward(self, bank: int, rows: torch.Tensor) -> torch.Tensor:
+        """Text features (N, embed) of identities `rows` (N,) in `bank` (a shared bank serves any index)."""
+        contexts = self.contexts[min(bank, len(self.contexts) - 1)][rows]
+        count = len(rows)
+        embedded = torch.cat(
+            [self.prefix.expand(count, -1, -1), contexts, self.suffix.expand(count, -1, -1)], dim=1
+        )
+        end = torch.full((count,), embedded.shape[1] - 1, device=embedded.device)
+        return self._tower[0](embedded, end)
+
+
+def template_tokens(template: str, tokens: int, context_length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids before (with start of text) and after (with end of text) the learnable tokens of a template.
+
+    Raises:
+        ValueError: the prompt is longer than the text tower's context.
+    """
+    tokenizer = SimpleTokenizer()
+    left, right = template.split("{}")
+    before = [tokenizer.sot_token_id, *tokenizer.encode(left)]
+    after = [*tokenizer.encode(right), tokenizer.eot_token_id]
+    total = len(before) + tokens + len(after)
+    if total > context_length:
+        raise ValueError(f"prompts: template and {tokens} tokens need {total} positions, the text tower has {context_length}")
+    return torch.tensor(before), torch.tensor(after)

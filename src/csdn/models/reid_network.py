@@ -1,0 +1,82 @@
+"""The visual network: two-stream CLIP tower, two features an image, and their heads (METHOD section 2)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from csdn.models.clip_backbone import TwoStreamResNet
+from csdn.models.pooling import GeneralizedMeanPooling
+
+
+class Features(NamedTuple):
+    """Raw features of a batch: `pooled` (N, C) by generalised mean, `projected` (N, embed) by CLIP's attention pool."""
+
+    pooled: torch.Tensor
+    projected: torch.Tensor
+
+
+class IdentityHead(nn.Module):
+    """BN neck and bias-free classifier; cosine logits times `scale`, or linear ones where scale is None."""
+
+    def __init__(self, dim: int, identities: int, scale: float | None, generator: torch.Generator) -> None:
+        super().__init__()
+        self.neck = nn.BatchNorm1d(dim)
+        self.weight = nn.Parameter(torch.empty(identities, dim))
+        nn.init.normal_(self.weight, std=0.001, generator=generator)
+        self.scale = scale
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Features (N, dim) -> identity logits (N, identities)."""
+        features = self.neck(features)
+        if self.scale is None:
+            return F.linear(features, self.weight)
+        return self.scale * F.linear(F.normalize(features, dim=1), F.normalize(self.weight, dim=1))
+
+
+class ReIDNetwork(nn.Module):
+    """Backbone, GeM pooling and one head for each of the two features.
+
+    Args:
+        backbone: two-stream CLIP image tower.
+        identities: number of training identities.
+        classifier_scale: scale of cosine classifiers; None for the paper's linear ones.
+        descriptor: "reference" concatenates L2(BN(pooled)) and L2(projected); "both_necks" puts projected through its
+            BN neck too.
+        generator: draws the classifiers' N(0, 0.001) start.
+    """
+
+    def __init__(
+        self,
+        backbone: TwoStreamResNet,
+        *,
+        identities: int,
+        classifier_scale: float | None,
+        descriptor: str,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.pooling = GeneralizedMeanPooling()
+        self.pooled_head = IdentityHead(backbone.channels, identities, classifier_scale, generator)
+        self.projected_head = IdentityHead(backbone.embed_dim, identities, classifier_scale, generator)
+        self.descriptor = descriptor
+
+    def forward(self, visible: torch.Tensor, infrared: torch.Tensor) -> Features:
+        """Visible (N, 3, H, W) and infrared (M, 3, H, W) images -> features of N + M images in that order."""
+        maps = self.backbone(visible, infrared)
+        return Features(self.pooling(maps), self.backbone.attention_pool(maps).float())
+
+    def classify(self, features: Features) -> tuple[torch.Tensor, torch.Tensor]:
+        """Identity logits of both heads, (N, identities) each; `projected` is L2-normalised before its neck."""
+        return self.pooled_head(features.pooled), self.projected_head(F.normalize(features.projected, dim=1))
+
+    def describe(self, features: Features) -> torch.Tensor:
+        """Retrieval descriptor (N, C + embed): two unit vectors side by side."""
+        projected = F.normalize(features.projected, dim=1)
+        if self.descriptor == "both_necks":
+            projected = F.normalize(self.projected_head.neck(projected), dim=1)
+        return torch.cat([F.normalize(self.pooled_head.neck(features.pooled), dim=1), projected], dim=1)
