@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from csdn.validation import did_you_mean, problems
 
 Layout = Literal["sysu_mm01", "regdb", "llcm"]
 Subset = Literal["train", "val", "test"]
@@ -26,9 +28,12 @@ PROTOCOLS: dict[str, tuple[str, ...]] = {
 
 
 class Strict(BaseModel):
-    """Base of every section: unknown keys are errors and values cannot change after validation."""
+    """Base of every section: unknown keys are errors and values cannot change after validation.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Defaults are validated too, so that a default and the same value written out are equal as JSON (10.0, not 10).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class Dataset(Strict):
@@ -37,15 +42,23 @@ class Dataset(Strict):
     layout: Layout = Field(description="Official folder layout of the images, which also decides the protocols.")
     root: str = Field(EMBEDDED, description="Folder of the dataset, or `embedded` to render the benchmark.")
     image_size: Size = Field((64, 32), description="Height and width to which every image is resized once.")
-    splits: list[str] = Field(["default"], min_length=1, description="`default`, or 1..10 for RegDB; each is its own training.")
+    splits: list[str] = Field(
+        ["default"], min_length=1, description="`default`, or 1..10 for RegDB; each is its own training."
+    )
     gallery: Literal["agw", "official"] = Field("agw", description="Which SYSU-MM01 gallery draw (docs/protocols.md).")
     trials: int = Field(10, ge=1, le=10, description="Gallery draws to average over (SYSU-MM01 and LLCM).")
     train_subsets: list[Literal["train", "val"]] = Field(
-        ["train", "val"], min_length=1, description="Identities trained on; `val` left out means it is monitored instead."
+        ["train", "val"],
+        min_length=1,
+        description="Identities trained on; `val` left out means it is monitored instead.",
     )
-    held_out_identities: int = Field(0, ge=0, description="Training identities set aside as `val` where the dataset names none.")
+    held_out_identities: int = Field(
+        0, ge=0, description="Training identities set aside as `val` where the dataset names none."
+    )
     variants: list[str] | None = Field(None, description="Variants run on this dataset (null: all).")
-    seeds: list[Seed] | None = Field(None, min_length=1, description="Seeds run on this dataset (null: the top-level seeds).")
+    seeds: list[Seed] | None = Field(
+        None, min_length=1, description="Seeds run on this dataset (null: the top-level seeds)."
+    )
 
     @field_validator("splits", mode="before")
     @classmethod
@@ -58,8 +71,12 @@ class Dataset(Strict):
         wrong = [s for s in self.splits if s not in known]
         if wrong:
             raise ValueError(f"splits {wrong} do not exist in layout {self.layout}; known: {', '.join(known)}")
-        if len(set(self.splits)) != len(self.splits):
-            raise ValueError("splits name one split twice")
+        for key in ("splits", "variants", "seeds", "train_subsets"):
+            values = getattr(self, key) or []
+            if len(set(values)) != len(values):
+                raise ValueError(f"{key} names one of {values} twice; name it once")
+        if "train" not in self.train_subsets:
+            raise ValueError("train_subsets needs `train`")
         return self
 
 
@@ -71,7 +88,9 @@ class Population(Strict):
     test: int = Field(ge=2, description="Test identities.")
     train_images: Count = Field(description="Images of a training identity in each camera.")
     test_images: Count = Field(description="Images of a validation or test identity in each camera.")
-    infrared_factor: Count = Field(1, description="Multiplies the images of each infrared camera (there are fewer of them).")
+    infrared_factor: Count = Field(
+        1, description="Multiplies the images of each infrared camera (there are fewer of them)."
+    )
 
 
 class PretrainingPopulation(Strict):
@@ -81,7 +100,9 @@ class PretrainingPopulation(Strict):
     images: Count = Field(2, description="Visible images of each.")
     held_out: int = Field(300, ge=8, description="Further identities, one image per modality, for the zero-shot table.")
     cameras: Count = Field(12, description="Cameras that take them; none occurs in a re-ID set.")
-    infrared: bool = Field(False, description="Also caption infrared images (then the untrained tower already matches modalities).")
+    infrared: bool = Field(
+        False, description="Also caption infrared images (then the untrained tower already matches modalities)."
+    )
 
 
 class Benchmark(Strict):
@@ -89,7 +110,9 @@ class Benchmark(Strict):
 
     seed: Seed = 0
     image_size: Size = Field((64, 32), description="Height and width of the rendered images.")
-    luminance_share: Fraction = Field(0.4, description="Share of visible luminance in infrared brightness; the rest is independent.")
+    luminance_share: Fraction = Field(
+        0.4, description="Share of visible luminance in infrared brightness; the rest is independent."
+    )
     noise: Weight = Field(1.0, description="Multiplies sensor noise and blur.")
     occlusion: Fraction = Field(0.03, description="Probability that something stands before the person.")
     sysu_mm01: Population = Population(train=500, val=60, test=100, train_images=1, test_images=2, infrared_factor=2)
@@ -101,7 +124,9 @@ class Benchmark(Strict):
     def _regdb_is_balanced(self) -> Benchmark:
         p = self.regdb
         if p.train != p.test or p.train_images != p.test_images or p.val or p.infrared_factor != 1:
-            raise ValueError("regdb: every split swaps halves, so train and test need equal counts, val 0 and infrared_factor 1")
+            raise ValueError(
+                "regdb: every split swaps halves, so train and test need equal counts, val 0 and infrared_factor 1"
+            )
         return self
 
 
@@ -114,8 +139,12 @@ class ClipPretraining(Strict):
     learning_rate: Rate = 2e-3
     weight_decay: Weight = 0.05
     warmup_steps: int = Field(50, ge=0)
-    attribute_weight: Weight = Field(0.5, description="Weight of the auxiliary attribute classification, whose head is dropped.")
-    position_std: Weight = Field(1.5, description="Standard deviation of the attention pool's positional embedding at the start.")
+    attribute_weight: Weight = Field(
+        0.5, description="Weight of the auxiliary attribute classification, whose head is dropped."
+    )
+    position_std: Weight = Field(
+        1.5, description="Standard deviation of the attention pool's positional embedding at the start."
+    )
     precision: Literal["fp32", "bf16"] = "bf16"
 
 
@@ -136,7 +165,9 @@ class Clip(Strict):
     """The CLIP that everything starts from."""
 
     model: str = Field("mini", description="`mini`, or an open_clip model name such as RN50-quickgelu.")
-    weights: str = Field(MINI, description="`mini`, a path (safetensors, state dict or OpenAI archive), an open_clip tag, or `random`.")
+    weights: str = Field(
+        MINI, description="`mini`, a path (safetensors, state dict or OpenAI archive), an open_clip tag, or `random`."
+    )
     image_size: Size = Field((64, 32), description="Size at which the small CLIP is pre-trained.")
     mini: MiniModel = MiniModel()
     pretraining: ClipPretraining = ClipPretraining()
@@ -144,8 +175,14 @@ class Clip(Strict):
     @model_validator(mode="after")
     def _mini_goes_with_mini(self) -> Clip:
         if self.weights == MINI and self.model != "mini":
-            raise ValueError("clip.weights: `mini` are weights of clip.model: mini only; give a path or an open_clip tag")
+            raise ValueError("weights: `mini` are weights of model: mini only; give a path or an open_clip tag")
         return self
+
+    @property
+    def weights_path(self) -> str | None:
+        """The file of the weights if they are one: it has a folder in its name, or a model file's ending."""
+        is_path = "/" in self.weights or self.weights.endswith((".pt", ".pth", ".bin", ".safetensors"))
+        return self.weights if is_path else None
 
 
 class Prompts(Strict):
@@ -158,9 +195,13 @@ class Prompts(Strict):
     batch: int = Field(32, ge=2, description="Images of each modality in a batch.")
     learning_rate: Rate = 3e-4
     weight_decay: Weight = 1e-4
-    logits: Literal["cosine", "dot"] = Field("cosine", description="Normalised features times scale, or raw dot products.")
+    logits: Literal["cosine", "dot"] = Field(
+        "cosine", description="Normalised features times scale, or raw dot products."
+    )
     scale: Weight = Field(14.0, description="Multiplies cosine logits.")
-    schedule: Literal["cosine", "reference"] = Field("reference", description="`reference` warms up for 5 epochs from 1e-5.")
+    schedule: Literal["cosine", "reference"] = Field(
+        "reference", description="`reference` warms up for 5 epochs from 1e-5."
+    )
 
     @field_validator("template")
     @classmethod
@@ -209,7 +250,8 @@ class Encoder(Strict):
     """Stage 2: the visual encoder (METHOD 4)."""
 
     text: Literal["none", "learned", "permuted"] = Field(
-        "learned", description="Descriptions that pull the features: none (baseline), learned, or assigned to wrong identities."
+        "learned",
+        description="Descriptions that pull the features: none (baseline), learned, or assigned to wrong identities.",
     )
     epochs: int = Field(120, ge=0, description="0 keeps CLIP's weights: no training at all.")
     identities: int = Field(8, ge=2, description="Identities in a batch.")
@@ -238,7 +280,9 @@ class Encoder(Strict):
 class Fidelity(Strict):
     """Odd behaviours of the authors' code, each off by default (docs/method.md)."""
 
-    stem: Literal["clip", "reference"] = Field("clip", description="`reference`: one ReLU after the third convolution only.")
+    stem: Literal["clip", "reference"] = Field(
+        "clip", description="`reference`: one ReLU after the third convolution only."
+    )
     triplet_denominator_floor: Weight = Field(0.0, description="`1e-6` restores the reference's triplet weights.")
     normalization: Literal["clip", "imagenet"] = Field("clip", description="Mean and standard deviation of the input.")
     decay_everything: bool = Field(False, description="Weight decay on BN, biases and the pooling exponent too.")
@@ -247,7 +291,9 @@ class Fidelity(Strict):
 class Evaluation(Strict):
     """What is scored."""
 
-    protocols: list[str] | None = Field(None, min_length=1, description="Protocols to score (null: all of each layout).")
+    protocols: list[str] | None = Field(
+        None, min_length=1, description="Protocols to score (null: all of each layout)."
+    )
     batch: Count = 256
     flip: bool = Field(True, description="Concatenate the features of the mirrored image.")
 
@@ -274,6 +320,9 @@ class Tracking(Strict):
 
     backend: Literal["mlflow", "none"] = "mlflow"
     store: str = Field("mlruns", description="Folder of the SQLite store; MLFLOW_TRACKING_URI overrides it.")
+    project: str = Field(
+        "csdn", min_length=1, description="First part of the experiments' names, so that settings keep apart."
+    )
 
 
 class Runtime(Strict):
@@ -283,6 +332,9 @@ class Runtime(Strict):
     results: str = Field("results", description="Folder of models, scores, tables and the report.")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count = Field(1, description="CPU threads of a training job.")
+    pretraining_threads: Count = Field(
+        2, description="CPU threads of the small CLIP's pre-training, which all jobs wait for."
+    )
     deterministic: bool = Field(True, description="Only deterministic kernels.")
 
 
@@ -303,38 +355,59 @@ class Params(Strict):
     tracking: Tracking = Tracking()
     runtime: Runtime = Runtime()
 
+    @field_validator("datasets", "variants", "tables", mode="before")
+    @classmethod
+    def _null_removes(cls, value: Any) -> Any:
+        """A layer drops an entry of the layer below it by setting it to null."""
+        return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+
     @model_validator(mode="after")
     def _names_resolve(self) -> Params:
-        problems = []
-        for name in self.variants:
-            try:
-                self.variant(name)
-            except ValueError as error:
-                problems.append(str(error))
-        for name, dataset in self.datasets.items():
-            for variant in dataset.variants or []:
-                if variant not in self.variants:
-                    problems.append(f"datasets.{name}.variants: unknown variant {variant!r}; known: {', '.join(self.variants)}")
-            if dataset.train_subsets == ["val"]:
-                problems.append(f"datasets.{name}.train_subsets: needs `train`")
-        if problems:
-            raise ValueError("; ".join(problems))
+        lines = [line for name in self.variants for line in self._problems_of_variant(name)]
+        named = [(f"datasets.{name}.variants", dataset.variants or []) for name, dataset in self.datasets.items()]
+        named += [(f"tables.{name}.variants", table.variants) for name, table in self.tables.items()]
+        for key, names in named:
+            lines += [
+                f"{key}: no variant {name!r}; {did_you_mean(name, self.variants)}"
+                for name in names
+                if name not in self.variants
+            ]
+        for key, table in self.tables.items():
+            lines += [
+                f"tables.{key}.differences: {name!r} is not a row of the table; {did_you_mean(name, table.variants)}"
+                for pair in table.differences
+                for name in pair
+                if name not in table.variants
+            ]
+        if lines:
+            raise ValueError("\n".join(lines))
         return self
+
+    def _problems_of_variant(self, name: str) -> list[str]:
+        try:
+            clip = self.variant(name).clip
+        except ValueError as error:
+            return str(error).splitlines()
+        same = ("mini", "image_size", "pretraining")
+        if clip.weights == MINI and any(getattr(clip, key) != getattr(self.clip, key) for key in same):
+            return [
+                f"variants.{name}.clip: there is one small CLIP; set {', '.join(same)} in the top-level clip section"
+            ]
+        return []
 
     def variant(self, name: str) -> Variant:
         """The settings of variant `name`: the defaults with its overrides, validated.
 
         Raises:
-            ValueError: an override names an unknown section or key, or is out of range.
+            ValueError: an override names an unknown section or key, or is out of range; one line for each.
         """
         if name not in self.variants:
-            raise ValueError(f"variants: no variant {name!r}; known: {', '.join(self.variants)}")
+            raise ValueError(f"variants: no variant {name!r}; {did_you_mean(name, self.variants)}")
         base = {key: getattr(self, key).model_dump() for key in Variant.model_fields}
-        merged = merge(base, self.variants[name] or {})
         try:
-            return Variant.model_validate(merged)
-        except ValueError as error:
-            raise ValueError(f"variants.{name}: {error}") from error
+            return Variant.model_validate(merge(base, self.variants[name]))
+        except ValidationError as error:
+            raise ValueError("\n".join(problems(error, Variant, f"variants.{name}"))) from error
 
     def variants_of(self, dataset: str) -> list[str]:
         """Names of the variants that run on `dataset`, in the order of params.yaml."""

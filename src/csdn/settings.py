@@ -1,0 +1,85 @@
+"""params.yaml, further YAML layers and `--set key=value`: merged once, validated once, every problem told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from csdn.artifacts import readable
+from csdn.config import Params, merge
+from csdn.errors import UserError
+from csdn.validation import problems
+
+
+def load_params(layers: Iterable[Path | str], overrides: Iterable[str] = ()) -> Params:
+    """Merge YAML files in order, then `a.b.c=value` overrides, and validate the result.
+
+    Args:
+        layers: YAML files; later ones win, mappings merge key by key, null removes a dataset, variant or table.
+        overrides: `key.path=value`, the value read as YAML.
+
+    Raises:
+        UserError: a file cannot be read or a value is wrong; one line for every problem.
+    """
+    merged: dict[str, Any] = {}
+    for path in layers:
+        merged = merge(merged, read_layer(path))
+    return validate(merge_overrides(merged, overrides))
+
+
+def validate(values: Mapping[str, Any]) -> Params:
+    """Validate merged values (keys and values as YAML gives them).
+
+    Raises:
+        UserError: one line for every problem.
+    """
+    try:
+        return Params.model_validate(dict(values))
+    except ValidationError as error:
+        raise UserError("\n".join(problems(error, Params))) from error
+
+
+def read_layer(path: Path | str) -> dict[str, Any]:
+    """Read one YAML file that holds a mapping.
+
+    Raises:
+        UserError: the file is missing, not YAML or not a mapping.
+    """
+    with readable(path):
+        text = Path(path).read_text(encoding="utf-8")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}" if mark else "file"
+        raise UserError(f"{path}: {where} is not YAML ({getattr(error, 'problem', None) or error}); mend it") from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: holds a {type(value).__name__}; write `key: value` lines")
+    return value
+
+
+def merge_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """`values` with `a.b.c=value` laid on top.
+
+    Raises:
+        UserError: an override has no `=`, an empty key, or a value that is not YAML.
+    """
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        parts = [part.strip() for part in key.split(".")]
+        if not equals or not all(parts):
+            raise UserError(f"--set {text}: not of the form key.path=value; write e.g. --set encoder.epochs=5")
+        try:
+            nested: Any = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UserError(f"--set {text}: the value is not YAML; quote it") from error
+        for part in reversed(parts):
+            nested = {part: nested}
+        values = merge(values, nested)
+    return values

@@ -1,0 +1,289 @@
+"""Slices: what one job needs to know, as frozen models that are written as canonical JSON and read back.
+
+A slice holds exactly what changes its step's result, so that nothing else makes the step run again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from csdn.artifacts import canonical_json
+from csdn.config import (
+    Benchmark,
+    Clip,
+    Count,
+    Encoder,
+    Fidelity,
+    Fusion,
+    Layout,
+    MiniModel,
+    Params,
+    Prompts,
+    Seed,
+    Size,
+    Strict,
+    Table,
+    Tracking,
+)
+from csdn.errors import UserError
+from csdn.settings import merge_overrides
+from csdn.validation import problems
+
+
+class Slice(Strict):
+    """Base of all slices. `tracking` says where to log; it is no part of the text, for it changes no result."""
+
+    version: int
+    tracking: Tracking = Tracking()
+
+
+class Machine(Strict):
+    """What a step computes on. Rounding depends on it, so results do."""
+
+    device: Literal["auto", "cpu", "cuda"]
+    threads: Count
+    deterministic: bool
+
+
+class Backbone(Strict):
+    """The CLIP that a step starts from: `config.Clip` without its pre-training."""
+
+    model: str
+    weights: str
+    image_size: Size = (64, 32)
+    mini: MiniModel = MiniModel()
+
+
+class MakeDataset(Slice):
+    """Renders one embedded dataset, or the images of the small CLIP (layout null)."""
+
+    step: Literal["make_dataset"]
+    dataset: str
+    layout: Layout | None
+    benchmark: Benchmark
+
+
+class PretrainClip(Slice):
+    """Pre-trains the small CLIP."""
+
+    step: Literal["pretrain_clip"]
+    clip: Clip
+    runtime: Machine
+
+    @property
+    def key(self) -> str:
+        """Identifies the run in MLflow."""
+        return "clip/mini"
+
+
+class IndexImages(Slice):
+    """Reads a dataset's lists and resizes its images once."""
+
+    step: Literal["index_images"]
+    dataset: str
+    layout: Layout
+    root: str
+    splits: list[str]
+    image_size: Size
+    held_out_identities: int
+
+
+class Selected(Slice):
+    """Base of what is done for one dataset, split and seed."""
+
+    dataset: str
+    split: str
+    seed: Seed
+
+
+class Trained(Selected):
+    """Base of what is computed with a network."""
+
+    image_size: Size
+    clip: Backbone
+    runtime: Machine
+
+
+class LearnPrompts(Trained):
+    """Stage 1a. Shared by the variants with this prompt key, so it does not know their names."""
+
+    step: Literal["learn_prompts"]
+    prompt_key: str
+    train_subsets: list[Literal["train", "val"]]
+    prompts: Prompts
+    fidelity: Fidelity
+
+    @property
+    def key(self) -> str:
+        """Identifies the run in MLflow."""
+        return f"{self.dataset}/{self.split}/prompts/{self.prompt_key}/seed_{self.seed}"
+
+
+class FuseSemantics(Trained):
+    """Stage 1b. Shared by the variants with this semantics key, so it does not know their names."""
+
+    step: Literal["fuse_semantics"]
+    semantics_key: str
+    train_subsets: list[Literal["train", "val"]]
+    prompts: Prompts
+    fusion: Fusion
+    fidelity: Fidelity
+
+    @property
+    def key(self) -> str:
+        """Identifies the run in MLflow."""
+        return f"{self.dataset}/{self.split}/semantics/{self.semantics_key}/seed_{self.seed}"
+
+
+class OfVariant(Selected):
+    """Base of what belongs to one variant."""
+
+    variant: str
+
+    @property
+    def key(self) -> str:
+        """Identifies the run in MLflow: all steps of a variant log to one run."""
+        return f"{self.dataset}/{self.split}/runs/{self.variant}/seed_{self.seed}"
+
+
+class TrainEncoder(OfVariant, Trained):
+    """Stage 2."""
+
+    step: Literal["train_encoder"]
+    layout: Layout
+    train_subsets: list[Literal["train", "val"]]
+    encoder: Encoder
+    fidelity: Fidelity
+
+
+class Embedding(Strict):
+    """How images are embedded: the part of `config.Evaluation` that decides the features."""
+
+    batch: Count
+    flip: bool
+
+
+class EmbedImages(OfVariant, Trained):
+    """Embeds every test image once."""
+
+    step: Literal["embed_images"]
+    encoder: Encoder
+    fidelity: Fidelity
+    evaluation: Embedding
+
+
+class ScoreRetrieval(OfVariant):
+    """Scores one protocol from the embeddings."""
+
+    step: Literal["score_retrieval"]
+    layout: Layout
+    protocol: str
+    gallery: Literal["agw", "official"] = "agw"
+    trials: Count = 1
+
+
+class TrackScores(Slice):
+    """Logs all scores to their runs; the only slice that contains where to."""
+
+    step: Literal["track_scores"]
+    store: Tracking
+
+
+class ComparedDataset(Strict):
+    """What is compared on one dataset, in order."""
+
+    layout: Layout
+    embedded: bool
+    gallery: Literal["agw", "official"]
+    trials: Count
+    splits: list[str]
+    variants: list[str]
+    seeds: list[Seed]
+    protocols: list[str]
+
+
+class CompareVariants(Slice):
+    """Aggregates the scores into tables."""
+
+    step: Literal["compare_variants"]
+    datasets: dict[str, ComparedDataset]
+    tables: dict[str, Table]
+    results: str
+
+
+class DrawFigures(Slice):
+    """Draws figures from everything made before."""
+
+    step: Literal["draw_figures"]
+    params: Params
+
+
+class WriteReport(Slice):
+    """Writes the page, which also shows the settings."""
+
+    step: Literal["write_report"]
+    params: Params
+
+
+AnySlice = (
+    MakeDataset
+    | PretrainClip
+    | IndexImages
+    | LearnPrompts
+    | FuseSemantics
+    | TrainEncoder
+    | EmbedImages
+    | ScoreRetrieval
+    | TrackScores
+    | CompareVariants
+    | DrawFigures
+    | WriteReport
+)
+_ADAPTER: TypeAdapter[AnySlice] = TypeAdapter(Annotated[AnySlice, Field(discriminator="step")])
+
+
+def parse(values: Mapping[str, Any]) -> AnySlice:
+    """The model of a slice.
+
+    Raises:
+        UserError: it is not a slice that this version of csdn wrote.
+    """
+    try:
+        return _ADAPTER.validate_python(dict(values))
+    except ValidationError as error:
+        raise UserError("\n".join(problems(error, Slice, "slice"))) from error
+
+
+def parse_slice(text: str, overrides: list[str] | None = None) -> AnySlice:
+    """Read a slice from canonical JSON.
+
+    Args:
+        text: what `canonical` wrote.
+        overrides: `key=value`, for `tracking.*` only: everything else is part of the slice.
+
+    Raises:
+        UserError: not JSON, not a slice, or an override of something else.
+    """
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise UserError(
+            f"--params {text[:40]}...: starts with {{ but is not JSON ({error}); give a file or a slice"
+        ) from error
+    for override in overrides or []:
+        if not override.startswith("tracking."):
+            raise UserError(
+                f"--set {override}: a slice is final, only tracking.* can be set; change params.yaml instead"
+            )
+    return parse(merge_overrides(values, overrides or []))
+
+
+def canonical(value: AnySlice | Mapping[str, Any]) -> str:
+    """The canonical text of a slice: equal slices give equal text, whatever the order of keys."""
+    if isinstance(value, Slice):
+        value = value.model_dump(mode="json", exclude_unset=True, exclude={"tracking"})
+    return canonical_json(value)

@@ -1,0 +1,350 @@
+"""What each step depends on: picks the slice of the settings that Snakemake records and hands to the step's command."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from csdn.config import EMBEDDED, MINI, Clip, Fidelity, Params, Variant
+from csdn.errors import UserError
+from csdn.slices import (
+    AnySlice,
+    Backbone,
+    CompareVariants,
+    DrawFigures,
+    Embedding,
+    EmbedImages,
+    FuseSemantics,
+    IndexImages,
+    LearnPrompts,
+    Machine,
+    MakeDataset,
+    PretrainClip,
+    ScoreRetrieval,
+    TrackScores,
+    TrainEncoder,
+    WriteReport,
+    canonical,
+    parse,
+    parse_slice,
+)
+from csdn.validation import did_you_mean
+
+__all__ = [
+    "PRETRAINING",
+    "STEP_VERSIONS",
+    "UNTRAINED_FUSIONS",
+    "AnySlice",
+    "Backbone",
+    "CompareVariants",
+    "DrawFigures",
+    "EmbedImages",
+    "FuseSemantics",
+    "IndexImages",
+    "LearnPrompts",
+    "MakeDataset",
+    "PretrainClip",
+    "ScoreRetrieval",
+    "TrackScores",
+    "TrainEncoder",
+    "WriteReport",
+    "canonical",
+    "parse",
+    "parse_slice",
+    "prompt_key",
+    "semantics_key",
+    "step_slice",
+]
+
+# Raise a step's version when its meaning changes: its results and what follows from them are then made again.
+STEP_VERSIONS: dict[str, int] = {
+    "make_dataset": 1,
+    "pretrain_clip": 1,
+    "index_images": 1,
+    "learn_prompts": 1,
+    "fuse_semantics": 1,
+    "train_encoder": 1,
+    "embed_images": 1,
+    "score_retrieval": 1,
+    "track_scores": 1,
+    "compare_variants": 1,
+    "draw_figures": 1,
+    "write_report": 1,
+}
+PRETRAINING = "pretraining"  # the dataset of the small CLIP, beside those of params.yaml
+UNTRAINED_FUSIONS = ("none", "mean", "sum")
+
+
+def step_slice(
+    params: Params,
+    step: str,
+    *,
+    dataset: str | None = None,
+    split: str | None = None,
+    variant: str | None = None,
+    seed: int | str | None = None,
+    protocol: str | None = None,
+) -> dict[str, Any]:
+    """What `step` depends on, as a JSON-ready dictionary that `parse` and `parse_slice` read back.
+
+    Raises:
+        UserError: the step, dataset, split, variant or protocol does not exist, or one that is needed is missing.
+    """
+    if step not in STEP_VERSIONS:
+        raise UserError(f"step: no step {step!r}; {did_you_mean(step, STEP_VERSIONS)}")
+    chosen = _Selection(params, dataset, split, variant, seed, protocol)
+    values = {"step": step, "version": STEP_VERSIONS[step], **_BUILDERS[step](chosen)}
+    parse(values)
+    # Through the text, so that a command run by hand sees the same order of keys as a job of Snakemake.
+    return json.loads(canonical(values))
+
+
+def prompt_key(params: Params, variant: str) -> str:
+    """Names the prompts that `variant` uses: their kind, and whatever it changes from the defaults.
+
+    Variants with equal keys have equal `learn_prompts` slices, so their prompts are learned once.
+    """
+    base, own = _section(params, None), _section(params, variant)
+    changed = _differences("", base.prompts, own.prompts, skip=("kind",))
+    changed += _differences("clip_", _backbone(base.clip), _backbone(own.clip))
+    changed += _differences("", _image_fidelity(base.fidelity), _image_fidelity(own.fidelity))
+    return "-".join([own.prompts.kind, *changed])
+
+
+def semantics_key(params: Params, variant: str) -> str | None:
+    """Names the semantics that `variant` uses, or None where no description can influence its encoder."""
+    base, own = _section(params, None), _section(params, variant)
+    weights = own.encoder.weights
+    silent = weights.semantic_visible == 0 and weights.semantic_infrared == 0
+    if own.encoder.text == "none" or own.encoder.epochs == 0 or silent:
+        return None
+    changed = [] if own.fusion.kind in UNTRAINED_FUSIONS else _differences("", base.fusion, own.fusion, skip=("kind",))
+    return "-".join([prompt_key(params, variant), own.fusion.kind, *changed])
+
+
+class _Selection:
+    """The settings, and the part of them that a slice is for; complains about what is missing or unknown."""
+
+    def __init__(self, params: Params, dataset: Any, split: Any, variant: Any, seed: Any, protocol: Any) -> None:
+        self.params = params
+        self._given = {"dataset": dataset, "split": split, "variant": variant, "seed": seed, "protocol": protocol}
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._given[name]
+        if value is None:
+            raise UserError(f"--{name}: missing; give one{self._known(name)}")
+        if name == "seed":
+            return int(value)
+        known = self._choices(name)
+        if known and value not in known:
+            raise UserError(f"--{name} {value}: unknown; {did_you_mean(str(value), known)}")
+        return value
+
+    def _choices(self, name: str) -> list[str]:
+        if name == "variant":
+            return list(self.params.variants)
+        if name == "dataset":
+            return list(self.params.datasets)
+        if name == "split":
+            return self.dataset.splits
+        return self.params.protocols_of(self["dataset"]) if name == "protocol" else []
+
+    def _known(self, name: str) -> str:
+        return f" of {', '.join(self._choices(name))}" if name in ("dataset", "variant") else ""
+
+    @property
+    def dataset(self) -> Any:
+        return self.params.datasets[self["dataset"]]
+
+    @property
+    def variant(self) -> Variant:
+        return self.params.variant(self["variant"])
+
+    def place(self) -> dict[str, Any]:
+        return {"dataset": self["dataset"], "split": self["split"], "seed": self["seed"]}
+
+    def trained(self) -> dict[str, Any]:
+        return {
+            **self.place(),
+            "image_size": list(self.dataset.image_size),
+            "clip": _backbone(self.variant.clip),
+            "runtime": self.machine(),
+        }
+
+    def machine(self) -> dict[str, Any]:
+        return {name: getattr(self.params.runtime, name) for name in Machine.model_fields}
+
+
+def _section(params: Params, variant: str | None) -> Variant:
+    if variant is not None:
+        return params.variant(variant)
+    return Variant(**{name: getattr(params, name) for name in Variant.model_fields})
+
+
+def _dump(section: Any) -> dict[str, Any]:
+    return section.model_dump(mode="json")
+
+
+def _backbone(clip: Clip) -> dict[str, Any]:
+    keys = {"model", "weights"} | ({"mini", "image_size"} if clip.model == MINI else set())
+    return clip.model_dump(mode="json", include=keys)
+
+
+def _image_fidelity(fidelity: Fidelity) -> dict[str, Any]:
+    """What changes the features of an image in stage 1, where nothing but prompts and fusion is trained."""
+    return fidelity.model_dump(mode="json", include={"stem", "normalization"})
+
+
+def _differences(prefix: str, base: Any, own: Any, skip: tuple[str, ...] = ()) -> list[str]:
+    """`name_value` for each value of `own` that is not that of `base`."""
+    base = base if isinstance(base, dict) else _dump(base)
+    own = own if isinstance(own, dict) else _dump(own)
+    out = []
+    for name in sorted(set(base) | set(own)):
+        if name in skip or base.get(name) == own.get(name):
+            continue
+        if isinstance(own.get(name), dict):
+            out += _differences(f"{prefix}{name}_", base.get(name) or {}, own[name])
+        elif name in own:
+            out.append(f"{prefix}{name}_{_slug(own[name])}")
+    return out
+
+
+def _slug(value: Any) -> str:
+    """A value as part of a file name; what cannot be spelt in one gets a digest, so that names stay distinct."""
+    text = str(value)
+    plain = re.sub(r"[^a-z0-9.-]+", "_", text.lower()).strip("_.-")
+    if plain == text and len(plain) <= 24:
+        return plain
+    return f"{plain[:16].strip('_.')}_{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+
+def _make_dataset(chosen: _Selection) -> dict[str, Any]:
+    name = chosen._given["dataset"]
+    layout = None if name == PRETRAINING else chosen.dataset.layout
+    if layout and chosen.dataset.root != EMBEDDED:
+        raise UserError(
+            f"datasets.{name}.root: is a folder, so nothing is rendered; set it to `{EMBEDDED}` to render it"
+        )
+    parts = {"seed", "image_size", "luminance_share", "noise", "occlusion", layout or PRETRAINING}
+    return {
+        "dataset": name,
+        "layout": layout,
+        "benchmark": chosen.params.benchmark.model_dump(mode="json", include=parts),
+    }
+
+
+def _pretrain_clip(chosen: _Selection) -> dict[str, Any]:
+    clip = _dump(chosen.params.clip) | {"model": MINI, "weights": MINI}
+    return {"clip": clip, "runtime": chosen.machine() | {"threads": chosen.params.runtime.pretraining_threads}}
+
+
+def _index_images(chosen: _Selection) -> dict[str, Any]:
+    keys = {"layout", "root", "splits", "image_size", "held_out_identities"}
+    return {"dataset": chosen["dataset"], **chosen.dataset.model_dump(mode="json", include=keys)}
+
+
+def _learn_prompts(chosen: _Selection) -> dict[str, Any]:
+    return {
+        **chosen.trained(),
+        "prompt_key": prompt_key(chosen.params, chosen["variant"]),
+        "train_subsets": list(chosen.dataset.train_subsets),
+        "prompts": _dump(chosen.variant.prompts),
+        "fidelity": _image_fidelity(chosen.variant.fidelity),
+    }
+
+
+def _fuse_semantics(chosen: _Selection) -> dict[str, Any]:
+    key = semantics_key(chosen.params, chosen["variant"])
+    if key is None:
+        raise UserError(
+            f"variants.{chosen['variant']}: uses no descriptions, so there is nothing to fuse; choose another variant"
+        )
+    own = chosen.variant
+    trained = own.fusion.kind not in UNTRAINED_FUSIONS
+    return {
+        **chosen.trained(),
+        "semantics_key": key,
+        "train_subsets": list(chosen.dataset.train_subsets),
+        "prompts": own.prompts.model_dump(mode="json", include={"kind", "template", "tokens"}),
+        "fusion": _dump(own.fusion) if trained else {"kind": own.fusion.kind},
+        "fidelity": _image_fidelity(own.fidelity),
+    }
+
+
+def _train_encoder(chosen: _Selection) -> dict[str, Any]:
+    return {
+        **chosen.trained(),
+        "variant": chosen["variant"],
+        "layout": chosen.dataset.layout,
+        "train_subsets": list(chosen.dataset.train_subsets),
+        "encoder": _dump(chosen.variant.encoder),
+        "fidelity": _dump(chosen.variant.fidelity),
+    }
+
+
+def _embed_images(chosen: _Selection) -> dict[str, Any]:
+    return {
+        **chosen.trained(),
+        "variant": chosen["variant"],
+        "encoder": _dump(chosen.variant.encoder),
+        "fidelity": _dump(chosen.variant.fidelity),
+        "evaluation": chosen.params.evaluation.model_dump(mode="json", include=set(Embedding.model_fields)),
+    }
+
+
+def _score_retrieval(chosen: _Selection) -> dict[str, Any]:
+    dataset = chosen.dataset
+    drawn = {"gallery": dataset.gallery, "trials": dataset.trials}
+    return {
+        **chosen.place(),
+        "variant": chosen["variant"],
+        "protocol": chosen["protocol"],
+        "layout": dataset.layout,
+        **({} if dataset.layout == "regdb" else drawn),
+    }
+
+
+def _track_scores(chosen: _Selection) -> dict[str, Any]:
+    return {"store": _dump(chosen.params.tracking)}
+
+
+def _compare_variants(chosen: _Selection) -> dict[str, Any]:
+    params = chosen.params
+    return {
+        "datasets": {
+            name: {
+                **dataset.model_dump(mode="json", include={"layout", "gallery", "trials", "splits"}),
+                "embedded": dataset.root == EMBEDDED,
+                "variants": params.variants_of(name),
+                "seeds": params.seeds_of(name),
+                "protocols": params.protocols_of(name),
+            }
+            for name, dataset in params.datasets.items()
+        },
+        "tables": {name: _dump(table) for name, table in params.tables.items()},
+        "results": params.runtime.results,
+    }
+
+
+def _everything(chosen: _Selection) -> dict[str, Any]:
+    return {"params": chosen.params.model_dump(mode="json", exclude={"tracking"})}
+
+
+_BUILDERS: dict[str, Callable[[_Selection], dict[str, Any]]] = {
+    "make_dataset": _make_dataset,
+    "pretrain_clip": _pretrain_clip,
+    "index_images": _index_images,
+    "learn_prompts": _learn_prompts,
+    "fuse_semantics": _fuse_semantics,
+    "train_encoder": _train_encoder,
+    "embed_images": _embed_images,
+    "score_retrieval": _score_retrieval,
+    "track_scores": _track_scores,
+    "compare_variants": _compare_variants,
+    "draw_figures": _everything,
+    "write_report": _everything,
+}
