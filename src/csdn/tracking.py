@@ -1,0 +1,321 @@
+"""Experiment tracking: a small protocol that training code logs to, MLflow behind it, and a tracker that does nothing.
+
+Runs are flat (MLflow's comparison page hides children) and found again by the tag `csdn.key`, so that no run id has
+to travel through files.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from csdn.artifacts import read_json
+from csdn.config import Tracking
+from csdn.errors import UserError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Run
+
+KEY_TAG = "csdn.key"
+FLUSH_EVERY = 10.0  # seconds: curves appear while training runs, at the price of one transaction
+FLUSH_AT = 500  # metrics; MLflow takes up to 1000 at once
+PARAMS_AT_ONCE = 100  # MLflow's limit
+LONGEST_PARAM = 6000  # MLflow's limit, in characters
+
+log = logging.getLogger(__name__)
+
+
+class Tracker(Protocol):
+    """Where a training loop reports to. Losses and models never see it."""
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Record settings; nested mappings become dotted names."""
+
+    def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        """Record numbers, at a step of a curve or once."""
+
+    def artifact(self, path: Path | str, folder: str | None = None) -> None:
+        """Store a copy of a file."""
+
+
+class NullTracker:
+    """Records nothing."""
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+    def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        """Do nothing."""
+
+    def artifact(self, path: Path | str, folder: str | None = None) -> None:
+        """Do nothing."""
+
+
+class MlflowTracker:
+    """Logs to one MLflow run; metrics are gathered and written together."""
+
+    def __init__(self, client: MlflowClient, run: Run) -> None:
+        self.run_id: str = run.info.run_id
+        self._client = client
+        self._params: dict[str, str] = dict(run.data.params)
+        self._pending: list[Metric] = []
+        self._flushed = time.monotonic()
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Record settings. MLflow cannot change one, so one that changed since the run began becomes a tag."""
+        from mlflow.entities import Param
+
+        flat = {name: str(value)[:LONGEST_PARAM] for name, value in _flatten(values)}
+        for name, value in flat.items():
+            if self._params.get(name, value) != value:
+                self._client.set_tag(self.run_id, name, value)
+        new = [Param(name, value) for name, value in flat.items() if name not in self._params]
+        for start in range(0, len(new), PARAMS_AT_ONCE):
+            self._client.log_batch(self.run_id, params=new[start : start + PARAMS_AT_ONCE])
+        self._params |= {param.key: param.value for param in new}
+
+    def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        """Record numbers; they reach the store within seconds, and all of them at the end."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self._pending += [Metric(name, float(value), now, step or 0) for name, value in values.items()]
+        if len(self._pending) >= FLUSH_AT or time.monotonic() - self._flushed > FLUSH_EVERY:
+            with suppress(_StoreFailed):
+                self.flush()
+
+    def artifact(self, path: Path | str, folder: str | None = None) -> None:
+        """Store a copy of a file."""
+        self._client.log_artifact(self.run_id, str(path), folder)
+
+    def flush(self) -> None:
+        """Write what is pending. Training does not fail for the store's sake: it is kept and tried again.
+
+        Raises:
+            _StoreFailed: the store refused; nothing is lost yet.
+        """
+        from mlflow.exceptions import MlflowException
+
+        self._flushed = time.monotonic()
+        while self._pending:
+            batch = self._pending[:FLUSH_AT]
+            try:
+                self._client.log_batch(self.run_id, metrics=batch)
+            except MlflowException as error:
+                log.warning("tracking: %d metrics not written yet (%s)", len(self._pending), _first_line(error))
+                raise _StoreFailed from error
+            del self._pending[: len(batch)]
+
+
+class _StoreFailed(Exception):
+    """The store refused a batch."""
+
+
+@contextmanager
+def open_tracker(
+    tracking: Tracking, *, experiment: str, key: str, name: str, tags: Mapping[str, Any], replace: bool
+) -> Iterator[Tracker]:
+    """Yield the tracker of the run `key`, and end the run as FINISHED, FAILED or KILLED.
+
+    Args:
+        tracking: backend and store.
+        experiment: second part of the experiment's name, after `tracking.project`.
+        key: identifies the run within the experiment, whatever process opens it.
+        name: what the UI shows.
+        tags: further tags, to filter by.
+        replace: delete what an earlier run of this key logged and start anew; else go on with it, or create it.
+
+    Raises:
+        UserError: the store cannot be used.
+    """
+    if tracking.backend == "none":
+        yield NullTracker()
+        return
+    client = _client(tracking)
+    tracker = MlflowTracker(client, _open_run(client, tracking, experiment, key, name, tags, replace))
+    try:
+        yield tracker
+    except BaseException as error:
+        _finish(client, tracker, "FAILED" if isinstance(error, Exception) else "KILLED")
+        raise
+    _finish(client, tracker, "FINISHED")
+
+
+@contextmanager
+def open_step(step: Any, *, replace: bool) -> Iterator[Tracker]:
+    """`open_tracker` for a slice of `csdn.slices` that has a `key`."""
+    names = ("dataset", "split", "variant", "seed", "prompt_key", "semantics_key")
+    tags = {name: getattr(step, name) for name in names if hasattr(step, name)}
+    experiment = tags.get("dataset", "clip")
+    name = step.key.removeprefix(f"{experiment}/").removeprefix("default/").removeprefix("runs/").replace("/", " ")
+    with open_tracker(
+        step.tracking, experiment=experiment, key=step.key, name=name, tags=tags, replace=replace
+    ) as tracker:
+        yield tracker
+
+
+def track_scores(tracking: Tracking, score_files: Iterable[Path | str]) -> dict[str, str]:
+    """Log the metrics of score files, as `<protocol>/<metric>`, to the runs of their variants.
+
+    Returns:
+        The run id of each run key; empty when nothing is tracked.
+
+    Raises:
+        UserError: a file cannot be read, or the store cannot be used.
+    """
+    by_run: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    for path in sorted(map(Path, score_files)):
+        scores = read_json(path)
+        key = "{dataset}/{split}/runs/{variant}/seed_{seed}".format(**scores)
+        by_run.setdefault(key, []).append((path.stem, scores))
+    ids: dict[str, str] = {}
+    for key, items in by_run.items():
+        first = items[0][1]
+        tags = {name: first[name] for name in ("dataset", "split", "variant", "seed")}
+        name = key.removeprefix(f"{first['dataset']}/").removeprefix("default/").removeprefix("runs/").replace("/", " ")
+        with open_tracker(tracking, experiment=first["dataset"], key=key, name=name, tags=tags, replace=False) as run:
+            for protocol, scores in items:
+                run.metrics({f"{protocol}/{metric}": value for metric, value in scores["metrics"].items()})
+            if isinstance(run, MlflowTracker):
+                ids[key] = run.run_id
+    return ids
+
+
+def ensure_store(folder: Path | str) -> str:
+    """The URI of the SQLite store in `folder`, which is created if need be.
+
+    Processes that meet a missing database all migrate it at once and break it for good, so it is created under a lock,
+    once, in WAL mode.
+
+    Raises:
+        UserError: the folder cannot be written, or the database is not one of this MLflow.
+    """
+    root = Path(folder).resolve()
+    database, ready = root / "mlflow.db", root / ".ready"
+    uri = f"sqlite:///{database}"
+    if ready.exists() and database.exists():
+        return uri
+    with _locked(root / ".lock"):
+        if not (ready.exists() and database.exists()):
+            ready.unlink(missing_ok=True)
+            _create(uri, database)
+            ready.touch()
+    return uri
+
+
+def _create(uri: str, database: Path) -> None:
+    quiet = [logging.getLogger(name) for name in ("alembic", "mlflow.store.db.utils")]
+    for logger in quiet:
+        logger.setLevel(logging.WARNING)
+    try:
+        _mlflow_client(uri).search_experiments(max_results=1)  # migrates
+    except Exception as error:
+        raise UserError(
+            f"{database}: cannot be used by this MLflow ({_first_line(error)}); move it away or `mlflow db upgrade {uri}`"
+        ) from error
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("w")
+    except OSError as error:
+        raise UserError(
+            f"tracking.store: {path.parent} cannot be written ({error.strerror}); choose another folder"
+        ) from error
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _mlflow_client(uri: str) -> MlflowClient:
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before the import, which reads it
+    os.environ["DO_NOT_TRACK"] = "true"
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
+def _client(tracking: Tracking) -> MlflowClient:
+    return _mlflow_client(os.environ.get("MLFLOW_TRACKING_URI") or ensure_store(tracking.store))
+
+
+def _open_run(
+    client: MlflowClient,
+    tracking: Tracking,
+    experiment: str,
+    key: str,
+    name: str,
+    tags: Mapping[str, Any],
+    replace: bool,
+) -> Run:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        experiment_id = _experiment(client, tracking, f"{tracking.project}/{experiment}")
+        found = client.search_runs([experiment_id], f"tags.`{KEY_TAG}` = '{key}'")
+        if found and not replace:
+            return found[0]
+        for run in found:
+            client.delete_run(run.info.run_id)
+        text = {tag: str(value) for tag, value in tags.items()}
+        return client.create_run(experiment_id, tags={KEY_TAG: key, **text}, run_name=name)
+    except MlflowException as error:
+        raise UserError(
+            f"tracking: the store cannot be used ({_first_line(error)}); mend it, or set tracking.backend to none"
+        ) from error
+
+
+def _experiment(client: MlflowClient, tracking: Tracking, name: str) -> str:
+    """The id of an experiment; several processes may create it at once."""
+    from mlflow.exceptions import MlflowException
+
+    remote = os.environ.get("MLFLOW_TRACKING_URI")
+    location = None if remote else (Path(tracking.store).resolve() / "artifacts" / name).as_uri()
+    for last in (False, True):
+        found = client.get_experiment_by_name(name)
+        if found is not None and found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+        if found is not None:
+            return found.experiment_id
+        try:
+            return client.create_experiment(name, artifact_location=location)
+        except MlflowException as error:
+            if last or error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+    raise AssertionError("unreachable")
+
+
+def _finish(client: MlflowClient, tracker: MlflowTracker, status: str) -> None:
+    """End the run. What it computed is in files: a store that fails now must not make the job fail."""
+    from mlflow.exceptions import MlflowException
+
+    with suppress(_StoreFailed):
+        tracker.flush()
+    try:
+        client.set_terminated(tracker.run_id, status)
+    except MlflowException as error:
+        log.warning("tracking: the run was not closed (%s)", _first_line(error))
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
