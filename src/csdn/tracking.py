@@ -219,7 +219,7 @@ def _create(uri: str, database: Path) -> None:
         _mlflow_client(uri).search_experiments(max_results=1)  # migrates
     except Exception as error:
         raise UserError(
-            f"{database}: cannot be used by this MLflow ({_first_line(error)}); move it away or `mlflow db upgrade {uri}`"
+            f"{database}: cannot be used by this MLflow ({_first_line(error)}); move it away, or upgrade it"
         ) from error
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
