@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -68,10 +69,7 @@ class TwoStreamResNet(nn.Module):
 
 def create_clip(clip: Clip, image_size: tuple[int, int]) -> CLIP:
     """The CLIP of `clip` with random weights, its image tower already adapted to `image_size` (H, W)."""
-    if clip.model == "mini":
-        model = _create_mini(clip.mini)
-    else:
-        model = _create_named(clip.model)
+    model = _create(clip)
     adapt_resnet(model.visual, image_size)
     return model
 
@@ -94,14 +92,14 @@ def load_clip(clip: Clip, image_size: tuple[int, int], mini_weights: Path | None
         load_state(model, read_state(mini_weights), mini_weights)
         resize_positions(model.visual, image_size)
     else:
-        model = _create_named(clip.model) if clip.model != "mini" else _create_mini(clip.mini)
+        model = _create(clip)
         path = Path(clip.weights)
         load_state(model, read_state(path), path)
         adapt_resnet(model.visual, image_size)
     return model.eval().requires_grad_(False)
 
 
-def adapt_resnet(visual: nn.Module, image_size: tuple[int, int]) -> None:
+def adapt_resnet(visual: Any, image_size: tuple[int, int]) -> None:
     """Remove an open_clip ModifiedResNet's last stride and give it a single-query pool for `image_size`, in place.
 
     The pool's weights are kept and its positional embedding is resampled to (H/16, W/16).
@@ -117,17 +115,19 @@ def adapt_resnet(visual: nn.Module, image_size: tuple[int, int]) -> None:
     resize_positions(visual, image_size)
 
 
-def resize_positions(visual: nn.Module, image_size: tuple[int, int]) -> None:
+def resize_positions(visual: Any, image_size: tuple[int, int]) -> None:
     """Resample the attention pool's positional embedding to the map of `image_size` (H, W), in place."""
     pool = visual.attnpool
     grid = (image_size[0] // STRIDE, image_size[1] // STRIDE)
     if pool.grid != grid:
-        pool.positional_embedding = nn.Parameter(resample_positions(pool.positional_embedding.detach(), pool.grid, grid))
+        pool.positional_embedding = nn.Parameter(
+            resample_positions(pool.positional_embedding.detach(), pool.grid, grid)
+        )
         pool.grid = grid
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:
-    """A state dict from safetensors, `torch.save`d tensors or an OpenAI TorchScript archive; runs no code from the file.
+    """A state dict from safetensors, `torch.save`d tensors or an OpenAI TorchScript archive; no code of it runs.
 
     Raises:
         UserError: the file is missing or holds no state dict.
@@ -145,7 +145,9 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
             return torch.jit.load(path, map_location="cpu").state_dict()
     except Exception as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path}: holds no CLIP weights that can be read ({first}); give another clip.weights") from error
+        raise UserError(
+            f"{path}: holds no CLIP weights that can be read ({first}); give another clip.weights"
+        ) from error
     state = loaded.get("state_dict", loaded) if isinstance(loaded, Mapping) else None
     if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise UserError(f"{path}: is not a state dict of tensors; give clip.weights as safetensors or a state dict")
@@ -163,12 +165,27 @@ def load_state(model: CLIP, state: Mapping[str, torch.Tensor], source: Path) -> 
     missing = sorted(set(own) - set(state))
     differing = [key for key in own if key in state and own[key].shape != state[key].shape]
     if missing or differing:
-        what = f"lacks {missing[0]}" if missing else (
-            f"has {differing[0]} of shape {tuple(state[differing[0]].shape)}, not {tuple(own[differing[0]].shape)}"
+        what = (
+            f"lacks {missing[0]}"
+            if missing
+            else (
+                f"has {differing[0]} of shape {tuple(state[differing[0]].shape)}, not {tuple(own[differing[0]].shape)}"
+            )
         )
-        raise UserError(f"{source}: weights of another architecture than clip.model ({what}); correct clip.model or the file")
-    model.load_state_dict({key: value.float() if value.is_floating_point() else value
-                           for key, value in state.items() if key in own and key not in extra})
+        raise UserError(
+            f"{source}: weights of another architecture than clip.model ({what}); correct clip.model or the file"
+        )
+    model.load_state_dict(
+        {
+            key: value.float() if value.is_floating_point() else value
+            for key, value in state.items()
+            if key in own and key not in extra
+        }
+    )
+
+
+def _create(clip: Clip) -> CLIP:
+    return _create_mini(clip.mini) if clip.model == "mini" else _create_named(clip.model)
 
 
 def _create_mini(mini: MiniModel) -> CLIP:
@@ -194,7 +211,9 @@ def _create_mini(mini: MiniModel) -> CLIP:
 def _create_named(name: str) -> CLIP:
     known = open_clip.list_models()
     if name not in known:
-        raise UserError(f"clip.model: open_clip has no model {name!r}; see open_clip.list_models(), e.g. RN50-quickgelu")
+        raise UserError(
+            f"clip.model: open_clip has no model {name!r}; see open_clip.list_models(), e.g. RN50-quickgelu"
+        )
     model = open_clip.create_model(name, pretrained=None)
     if not hasattr(model.visual, "layer4"):
         raise UserError(f"clip.model: {name} has no CLIP ResNet image tower; give e.g. RN50-quickgelu")

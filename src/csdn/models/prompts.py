@@ -72,9 +72,7 @@ class PromptBank(nn.Module):
         """Text features (N, embed) of identities `rows` (N,) in `bank` (a shared bank serves any index)."""
         contexts = self.contexts[min(bank, len(self.contexts) - 1)][rows]
         count = len(rows)
-        embedded = torch.cat(
-            [self.prefix.expand(count, -1, -1), contexts, self.suffix.expand(count, -1, -1)], dim=1
-        )
+        embedded = torch.cat([self.prefix.expand(count, -1, -1), contexts, self.suffix.expand(count, -1, -1)], dim=1)
         end = torch.full((count,), embedded.shape[1] - 1, device=embedded.device)
         return self._tower[0](embedded, end)
 
@@ -91,5 +89,7 @@ def template_tokens(template: str, tokens: int, context_length: int) -> tuple[to
     after = [*tokenizer.encode(right), tokenizer.eot_token_id]
     total = len(before) + tokens + len(after)
     if total > context_length:
-        raise ValueError(f"prompts: template and {tokens} tokens need {total} positions, the text tower has {context_length}")
+        raise ValueError(
+            f"prompts: template and {tokens} tokens need {total} positions, the text tower has {context_length}"
+        )
     return torch.tensor(before), torch.tensor(after)

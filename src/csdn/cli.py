@@ -1,0 +1,281 @@
+"""The command line: parses, calls one function of csdn.jobs per subcommand, prints one-line errors."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import click
+import typer
+
+from csdn.errors import UserError
+
+app = typer.Typer(
+    name="csdn",
+    help="CLIP-driven visible-infrared person re-identification, one subcommand a step of the pipeline.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+ParamsOption = Annotated[
+    list[str], typer.Option("--params", help="YAML file (repeat to lay over), or a step's slice as JSON text.")
+]
+SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one setting.")]
+DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Name under `datasets`.")]
+SplitOption = Annotated[str | None, typer.Option("--split", help="`default`, or 1..10 for RegDB.")]
+VariantOption = Annotated[str | None, typer.Option("--variant", help="Name under `variants`.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of the run.")]
+IndexOption = Annotated[Path, typer.Option("--index", help="Image index written by index-images.")]
+CacheOption = Annotated[Path, typer.Option("--cache", help="Pixel cache written by index-images.")]
+ClipOption = Annotated[Path | None, typer.Option("--clip", help="Weights of the small CLIP, where it is used.")]
+OutputOption = Annotated[Path, typer.Option("--output", help="File to write.")]
+ScoresOption = Annotated[list[Path], typer.Option("--scores", help="Score file; repeat for each.")]
+
+
+@app.command("make-dataset")
+def make_dataset(
+    params: ParamsOption,
+    output: OutputOption,
+    overrides: SetOption = None,
+    dataset: DatasetOption = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = 1,
+) -> None:
+    """Render an embedded dataset in its official layout (or `pretraining`).
+
+    Example: `csdn make-dataset --params params.yaml --dataset regdb --output data/raw/regdb/annotations.parquet`
+    """
+    from csdn.jobs.data import run_make_dataset
+
+    run_make_dataset(_slice("make_dataset", params, overrides, dataset=dataset), output, workers)
+
+
+@app.command("pretrain-clip")
+def pretrain_clip(
+    params: ParamsOption,
+    annotations: Annotated[Path, typer.Option(help="annotations.parquet of the pre-training images.")],
+    output: OutputOption,
+    overrides: SetOption = None,
+) -> None:
+    """Pre-train the small CLIP of the embedded benchmark.
+
+    Example: `csdn pretrain-clip --params params.yaml --annotations data/pretraining/annotations.parquet
+    --output results/clip/mini/clip.safetensors`
+    """
+    from csdn.jobs.data import run_pretrain_clip
+
+    run_pretrain_clip(_slice("pretrain_clip", params, overrides), annotations, output)
+
+
+@app.command("index-images")
+def index_images(
+    params: ParamsOption,
+    root: Annotated[Path, typer.Option(help="Folder of the dataset in its official layout.")],
+    index: Annotated[Path, typer.Option(help="Index to write.")],
+    cache: Annotated[Path, typer.Option(help="Pixel cache to write.")],
+    overrides: SetOption = None,
+    dataset: DatasetOption = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Print counts beside the official ones; write nothing.")
+    ] = False,
+) -> None:
+    """Read a dataset's lists and resize its images once.
+
+    Example: `csdn index-images --params params.yaml --dataset sysu_mm01 --root data/raw/sysu_mm01
+    --index data/index/sysu_mm01.parquet --cache data/cache/sysu_mm01_64x32.npy`
+    """
+    from csdn.jobs.data import run_index_images
+
+    run_index_images(_slice("index_images", params, overrides, dataset=dataset), root, index, cache, check)
+
+
+@app.command("learn-prompts")
+def learn_prompts(
+    params: ParamsOption,
+    index: IndexOption,
+    cache: CacheOption,
+    output: OutputOption,
+    clip: ClipOption = None,
+    overrides: SetOption = None,
+    dataset: DatasetOption = None,
+    split: SplitOption = None,
+    variant: VariantOption = None,
+    seed: SeedOption = None,
+) -> None:
+    """Stage 1a: learn a description of each identity and modality in CLIP's token space.
+
+    Example: `csdn learn-prompts --params params.yaml --dataset sysu_mm01 --split default --variant csdn --seed 0
+    --index I --cache C --clip CLIP --output prompts.safetensors`
+    """
+    from csdn.jobs.training import run_learn_prompts
+
+    step = _slice("learn_prompts", params, overrides, dataset=dataset, split=split, variant=variant, seed=seed)
+    run_learn_prompts(step, index, cache, clip, output)
+
+
+@app.command("fuse-semantics")
+def fuse_semantics(
+    params: ParamsOption,
+    index: IndexOption,
+    cache: CacheOption,
+    prompts: Annotated[Path, typer.Option(help="Descriptions written by learn-prompts.")],
+    output: OutputOption,
+    clip: ClipOption = None,
+    overrides: SetOption = None,
+    dataset: DatasetOption = None,
+    split: SplitOption = None,
+    variant: VariantOption = None,
+    seed: SeedOption = None,
+) -> None:
+    """Stage 1b: fuse the two modalities' descriptions of each identity.
+
+    Example: `csdn fuse-semantics --params params.yaml --dataset sysu_mm01 --split default --variant csdn --seed 0
+    --index I --cache C --clip CLIP --prompts prompts.safetensors --output semantics.safetensors`
+    """
+    from csdn.jobs.training import run_fuse_semantics
+
+    step = _slice("fuse_semantics", params, overrides, dataset=dataset, split=split, variant=variant, seed=seed)
+    run_fuse_semantics(step, index, cache, clip, prompts, output)
+
+
+@app.command("train-encoder")
+def train_encoder(
+    params: ParamsOption,
+    index: IndexOption,
+    cache: CacheOption,
+    output: OutputOption,
+    clip: ClipOption = None,
+    semantics: Annotated[Path | None, typer.Option(help="Fused descriptions; none for a baseline.")] = None,
+    overrides: SetOption = None,
+    dataset: DatasetOption = None,
+    split: SplitOption = None,
+    variant: VariantOption = None,
+    seed: SeedOption = None,
+) -> None:
+    """Stage 2: train the visual encoder.
+
+    Example: `csdn train-encoder --params params.yaml --dataset sysu_mm01 --split default --variant csdn --seed 0
+    --index I --cache C --clip CLIP --semantics semantics.safetensors --output encoder.safetensors`
+    """
+    from csdn.jobs.training import run_train_encoder
+
+    step = _slice("train_encoder", params, overrides, dataset=dataset, split=split, variant=variant, seed=seed)
+    run_train_encoder(step, index, cache, clip, semantics, output)
+
+
+@app.command("embed-images")
+def embed_images(
+    params: ParamsOption,
+    index: IndexOption,
+    cache: CacheOption,
+    encoder: Annotated[Path, typer.Option(help="Encoder written by train-encoder.")],
+    output: OutputOption,
+    overrides: SetOption = None,
+    dataset: DatasetOption = None,
+    split: SplitOption = None,
+    variant: VariantOption = None,
+    seed: SeedOption = None,
+) -> None:
+    """Embed every test image once, its mirror image included.
+
+    Example: `csdn embed-images --params params.yaml --dataset sysu_mm01 --split default --variant csdn --seed 0
+    --index I --cache C --encoder encoder.safetensors --output embeddings.safetensors`
+    """
+    from csdn.jobs.evaluation import run_embed_images
+
+    step = _slice("embed_images", params, overrides, dataset=dataset, split=split, variant=variant, seed=seed)
+    run_embed_images(step, index, cache, encoder, output)
+
+
+@app.command("track-scores")
+def track_scores(params: ParamsOption, scores: ScoresOption, output: OutputOption, overrides: SetOption = None) -> None:
+    """Log all scores to their MLflow runs and write which run is which.
+
+    Example: `csdn track-scores --params params.yaml --scores S.json --output results/tracking.json`
+    """
+    from csdn.artifacts import write_json
+    from csdn.tracking import track_scores as track
+
+    write_json(output, track(_slice("track_scores", params, overrides).store, scores))
+
+
+@app.command("compare-variants")
+def compare_variants(
+    params: ParamsOption,
+    scores: ScoresOption,
+    output: Annotated[Path, typer.Option("--output", help="Folder of the tables.")],
+    overrides: SetOption = None,
+) -> None:
+    """Aggregate scores into the tables of params.yaml: mean, std, intervals, paired tests.
+
+    Example: `csdn compare-variants --params params.yaml --scores S.json --output results/tables`
+    """
+    from csdn.reporting.tables import compare_variants as compare
+
+    compare(_slice("compare_variants", params, overrides), scores, output)
+
+
+@app.command("draw-figures")
+def draw_figures(
+    params: ParamsOption,
+    output: Annotated[Path, typer.Option("--output", help="Folder of the figures.")],
+    overrides: SetOption = None,
+) -> None:
+    """Draw the report's figures from the results.
+
+    Example: `csdn draw-figures --params params.yaml --output results/figures`
+    """
+    from csdn.reporting.figures import draw_figures as draw
+
+    draw(_slice("draw_figures", params, overrides).params, output)
+
+
+@app.command("write-report")
+def write_report(params: ParamsOption, output: OutputOption, overrides: SetOption = None) -> None:
+    """Write the report: one self-contained page.
+
+    Example: `csdn write-report --params params.yaml --output results/report.html`
+    """
+    from csdn.reporting.page import write_report as write
+
+    write(_slice("write_report", params, overrides).params, output)
+
+
+def _slice(step: str, layers: list[str], overrides: list[str] | None, **selection: Any) -> Any:
+    """The slice of `step`: read back from JSON text, or built from YAML files and the selection options."""
+    from csdn.settings import load_params
+    from csdn.slices import parse, parse_slice
+    from csdn.steps import step_slice
+
+    if any(layer.lstrip().startswith("{") for layer in layers):
+        if len(layers) > 1:
+            raise UserError("--params: give either one JSON slice or YAML files")
+        parsed = parse_slice(layers[0], overrides)
+        if parsed.step != step:
+            raise UserError(f"--params: is a slice of {parsed.step}, not of {step}")
+        return parsed
+    params = load_params([Path(layer) for layer in layers], overrides or [])
+    return parse(step_slice(params, step, **selection)).model_copy(update={"tracking": params.tracking})
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line; wrong input is one line on standard error and exit code 2."""
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except UserError as error:
+        _fail(str(error), 2)
+    except click.ClickException as error:
+        _fail(error.format_message(), 2)
+    except click.exceptions.Abort:
+        _fail("interrupted", 130)
+    except FloatingPointError as error:
+        _fail(str(error), 1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    for line in message.splitlines():
+        print(f"csdn: {line}", file=sys.stderr)
+    sys.exit(code)

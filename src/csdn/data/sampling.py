@@ -1,0 +1,67 @@
+"""Which training images meet in a batch; pure functions of labels and a random generator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+
+def identity_batches(
+    visible_labels: np.ndarray, infrared_labels: np.ndarray, identities: int, images: int, rng: Any
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """One epoch of the field's identity sampler: `max(n_visible, n_infrared) // (identities * images) + 1` batches.
+
+    Each batch holds `identities` distinct persons with `images` of each in each modality, drawn with replacement; so
+    some images are not seen in an epoch.
+
+    Args:
+        visible_labels: (n_visible,) labels; infrared_labels: (n_infrared,). Persons seen in one modality only are
+            never drawn.
+        rng: numpy Generator or RandomState; the same state gives the same draws as the authors' sampler.
+
+    Yields:
+        Row indices (identities * images,) into the visible and the infrared images, labels aligned.
+
+    Raises:
+        ValueError: fewer persons than a batch needs.
+    """
+    persons = np.intersect1d(visible_labels, infrared_labels)
+    if len(persons) < identities:
+        raise ValueError(
+            f"encoder.identities: a batch of {identities} needs as many identities, there are {len(persons)}"
+        )
+    rows_visible = {person: np.flatnonzero(visible_labels == person) for person in persons}
+    rows_infrared = {person: np.flatnonzero(infrared_labels == person) for person in persons}
+    for _ in range(batches_in_epoch(len(visible_labels), len(infrared_labels), identities * images)):
+        chosen = rng.choice(persons, identities, replace=False)
+        visible, infrared = [], []
+        for person in chosen:
+            visible.append(rng.choice(rows_visible[person], images))
+            infrared.append(rng.choice(rows_infrared[person], images))
+        yield np.concatenate(visible), np.concatenate(infrared)
+
+
+def batches_in_epoch(visible: int, infrared: int, batch: int) -> int:
+    """Batches of an epoch of the identity sampler."""
+    return max(visible, infrared) // batch + 1
+
+
+def paired_batches(
+    visible_labels: np.ndarray, infrared_labels: np.ndarray, batch: int, rng: np.random.Generator
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """One epoch of stage 1: the modality with more images is permuted, the other draws an image of the same person.
+
+    Yields:
+        Row indices (batch,) into the visible and the infrared images, labels aligned; `max(n_visible, n_infrared) //
+        batch` batches, at least one.
+    """
+    swap = len(infrared_labels) > len(visible_labels)
+    longer, shorter = (infrared_labels, visible_labels) if swap else (visible_labels, infrared_labels)
+    rows = {person: np.flatnonzero(shorter == person) for person in np.unique(shorter)}
+    order = rng.permutation([row for row, label in enumerate(longer) if label in rows])
+    for start in range(0, max(len(order) - batch, 0) + 1, batch):
+        first = order[start : start + batch]
+        second = np.array([rng.choice(rows[longer[row]]) for row in first])
+        yield (second, first) if swap else (first, second)

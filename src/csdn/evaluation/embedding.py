@@ -1,0 +1,95 @@
+"""Features of images: every image once, mirrored image included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+
+from csdn.models.clip_backbone import TwoStreamResNet, as_images, normalize_images
+from csdn.models.reid_network import ReIDNetwork
+
+
+@torch.inference_mode()
+def embed_images(
+    network: ReIDNetwork,
+    cache: np.ndarray,
+    rows: np.ndarray,
+    infrared: np.ndarray,
+    *,
+    batch: int,
+    flip: bool,
+    normalization: str,
+    device: torch.device,
+    progress: Callable[[int], None] | None = None,
+) -> np.ndarray:
+    """Retrieval descriptors of the images at `rows` of the cache, float32 (len(rows), dim).
+
+    Args:
+        cache: uint8 (images, H, W, 3).
+        rows: (N,) rows of the cache; infrared: (N,) bool, which stem an image goes through.
+        flip: concatenate the descriptor of the mirrored image (METHOD section 2).
+    """
+    network.eval()
+
+    def describe(visible: torch.Tensor, thermal: torch.Tensor) -> torch.Tensor:
+        parts = [network.describe(network(visible, thermal))]
+        if flip:
+            parts.append(network.describe(network(visible.flip(3), thermal.flip(3))))
+        return torch.cat(parts, dim=1)
+
+    return _run(describe, cache, rows, infrared, batch, normalization, device, progress)
+
+
+@torch.inference_mode()
+def project_images(
+    backbone: TwoStreamResNet,
+    cache: np.ndarray,
+    rows: np.ndarray,
+    infrared: np.ndarray,
+    *,
+    batch: int,
+    normalization: str,
+    device: torch.device,
+    progress: Callable[[int], None] | None = None,
+) -> np.ndarray:
+    """Features in CLIP's joint space of un-augmented images, float32 (len(rows), embed), network in eval mode."""
+    backbone.eval()
+
+    def project(visible: torch.Tensor, thermal: torch.Tensor) -> torch.Tensor:
+        return backbone.attention_pool(backbone(visible, thermal))
+
+    return _run(project, cache, rows, infrared, batch, normalization, device, progress)
+
+
+def _run(
+    function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    cache: np.ndarray,
+    rows: np.ndarray,
+    infrared: np.ndarray,
+    batch: int,
+    normalization: str,
+    device: torch.device,
+    progress: Callable[[int], None] | None,
+) -> np.ndarray:
+    out: np.ndarray | None = None
+    for positions, is_infrared in _single_modality_batches(infrared, batch):
+        images = normalize_images(as_images(cache[rows[positions]]).to(device), normalization)
+        nothing = images[:0]
+        features = function(nothing, images) if is_infrared else function(images, nothing)
+        if out is None:
+            out = np.empty((len(rows), features.shape[1]), dtype=np.float32)
+        out[positions] = features.float().cpu().numpy()
+        if progress:
+            progress(len(positions))
+    if out is None:
+        raise ValueError("no image to embed")
+    return out
+
+
+def _single_modality_batches(infrared: np.ndarray, batch: int) -> Iterator[tuple[np.ndarray, bool]]:
+    for is_infrared in (False, True):
+        positions = np.flatnonzero(infrared == is_infrared)
+        for start in range(0, len(positions), batch):
+            yield positions[start : start + batch], is_infrared

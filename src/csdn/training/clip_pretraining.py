@@ -1,0 +1,166 @@
+"""Contrastive pre-training of the small CLIP on captioned images of other people (embedded benchmark only)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from open_clip.model import CLIP
+from open_clip.tokenizer import SimpleTokenizer
+from torch import nn
+
+from csdn.config import ClipPretraining
+from csdn.models.clip_backbone import as_images, normalize_images
+from csdn.models.prompts import TextTower
+from csdn.training.prompt_stage import History, OnEpoch
+from csdn.training.runtime import autocast, set_learning_rate
+from csdn.training.schedules import pretraining_learning_rate
+
+MAX_LOGIT_SCALE = 100.0  # CLIP's own ceiling (Radford et al. 2021, section 2.5)
+SHIFT = (3, 2)  # largest random shift of a batch in pixels, rows and columns
+LOG_EVERY = 50
+
+
+def pretrain_clip(
+    model: CLIP,
+    images: np.ndarray,
+    captions: Sequence[Sequence[str]],
+    attributes: Mapping[str, np.ndarray],
+    settings: ClipPretraining,
+    rng: np.random.Generator,
+    device: torch.device,
+    on_log: OnEpoch,
+) -> History:
+    """Train `model` in place on image-caption pairs, with an auxiliary attribute classifier that is thrown away.
+
+    Only the token vectors of words that occur are trained; the other rows of the vocabulary keep their start.
+
+    Args:
+        model: the small CLIP with its single-query attention pool.
+        images: uint8 (N, H, W, 3).
+        captions: N lists of alternative captions, one of which is drawn at every sight.
+        attributes: name -> class index (N,), -1 where it does not apply.
+
+    Returns:
+        Rows of step, loss, contrastive and attribute terms, learning rate, seconds.
+    """
+    with torch.no_grad():
+        model.visual.attnpool.positional_embedding.normal_(std=settings.position_std)
+    tokens = tokenize(captions, model.context_length)
+    words, compact = torch.unique(tokens, return_inverse=True)
+    vectors = nn.Parameter(model.token_embedding.weight.detach()[words].clone())
+    classes = [int(values.max()) + 1 for values in attributes.values()]
+    targets = torch.from_numpy(np.stack(list(attributes.values()), axis=1)).long()
+    pool = model.visual.attnpool
+    head = nn.Linear(pool.q_proj.in_features * pool.grid[0] * pool.grid[1], sum(classes))
+    optimizer = _optimizer(model, [vectors, *head.parameters()], settings)
+    tower, model, head = TextTower(model), model.train().to(device), head.to(device)
+    history: History = []
+    start, order = time.monotonic(), np.empty(0, dtype=int)
+    for step in range(settings.steps):
+        if len(order) < settings.batch:
+            order = rng.permutation(len(images))
+        chosen, order = order[: settings.batch], order[settings.batch :]
+        rate = pretraining_learning_rate(step, settings.steps, settings.learning_rate, settings.warmup_steps)
+        set_learning_rate(optimizer, rate)
+        batch = normalize_images(shift_and_mirror(as_images(images[chosen]), rng).to(device))
+        picked = compact[torch.from_numpy(chosen), torch.from_numpy(rng.integers(0, compact.shape[1], len(chosen)))]
+        with autocast(device, settings.precision):
+            maps = _maps(model, batch)
+            projected, logits = model.visual.attnpool(maps), head(maps.flatten(1))
+        texts = tower(vectors[picked], words[picked].argmax(1))  # end of text has the highest id
+        contrastive = _contrastive(projected.float(), texts.float(), model.logit_scale)
+        attribute = _attribute_loss(logits.float(), targets[chosen].to(device), classes)
+        loss = contrastive + settings.attribute_weight * attribute
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        if (step + 1) % LOG_EVERY == 0 or step + 1 == settings.steps:
+            row = {"step": step + 1, "loss": loss.item(), "contrastive": contrastive.item()}
+            row |= {"attribute": attribute.item(), "learning_rate": rate, "seconds": time.monotonic() - start}
+            history.append(row)
+            on_log(row)
+    with torch.no_grad():
+        model.token_embedding.weight[words] = vectors
+    return history
+
+
+def tokenize(captions: Sequence[Sequence[str]], context_length: int) -> torch.Tensor:
+    """Token ids (N, alternatives, L) of caption lists, cut after the longest."""
+    tokenizer = SimpleTokenizer(context_length=context_length)
+    flat = [text for alternatives in captions for text in alternatives]
+    tokens = tokenizer(flat)
+    longest = int(tokens.argmax(1).max()) + 1
+    return tokens[:, :longest].reshape(len(captions), -1, longest)
+
+
+def shift_and_mirror(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """uint8 images (N, H, W, 3), shifted by a few pixels and mirrored, alike for the whole batch."""
+    dy, dx = (int(rng.integers(-limit, limit + 1)) for limit in SHIFT)
+    images = images.roll((dy, dx), dims=(1, 2))
+    if dy:
+        images[:, slice(0, dy) if dy > 0 else slice(dy, None)] = 0
+    if dx:
+        images[:, :, slice(0, dx) if dx > 0 else slice(dx, None)] = 0
+    return images.flip(2) if rng.random() < 0.5 else images
+
+
+@torch.inference_mode()
+def zero_shot_accuracy(
+    model: CLIP, images: np.ndarray, labels: np.ndarray, prompts: Mapping[str, Sequence[str]], batch: int = 256
+) -> float:
+    """Balanced accuracy of zero-shot classification: the class whose mean prompt feature is nearest.
+
+    Args:
+        images: uint8 (N, H, W, 3); labels: (N,) names among the keys of `prompts`.
+        prompts: class name -> prompts.
+
+    Returns:
+        Mean over the classes that occur of the share of their images named right, in [0, 1].
+    """
+    model.eval()
+    tower = TextTower(model)
+    texts = []
+    for alternatives in prompts.values():
+        tokens = tokenize([alternatives], model.context_length)[0]
+        texts.append(F.normalize(tower.encode_tokens(tokens), dim=1).mean(0))
+    weights = F.normalize(torch.stack(texts), dim=1)
+    features = [
+        F.normalize(model.visual.attnpool(_maps(model, normalize_images(as_images(images[i : i + batch])))), dim=1)
+        for i in range(0, len(images), batch)
+    ]
+    guessed = np.array(list(prompts))[(torch.cat(features) @ weights.T).argmax(1).numpy()]
+    return float(np.mean([(guessed[labels == name] == name).mean() for name in np.unique(labels)]))
+
+
+def _maps(model: CLIP, images: torch.Tensor) -> torch.Tensor:
+    visual = model.visual
+    return visual.layer4(visual.layer3(visual.layer2(visual.layer1(visual.stem(images)))))
+
+
+def _contrastive(images: torch.Tensor, texts: torch.Tensor, logit_scale: torch.Tensor) -> torch.Tensor:
+    logits = logit_scale.exp().clamp(max=MAX_LOGIT_SCALE) * F.normalize(images, dim=1) @ F.normalize(texts, dim=1).T
+    labels = torch.arange(len(logits), device=logits.device)
+    return (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
+
+
+def _attribute_loss(logits: torch.Tensor, targets: torch.Tensor, classes: list[int]) -> torch.Tensor:
+    parts = logits.split(classes, dim=1)
+    losses = [F.cross_entropy(part, targets[:, n], ignore_index=-1) for n, part in enumerate(parts)]
+    return torch.stack(losses).sum()
+
+
+def _optimizer(model: CLIP, extra: list[nn.Parameter], settings: ClipPretraining) -> torch.optim.Optimizer:
+    parameters = [p for name, p in model.named_parameters() if name != "token_embedding.weight"] + extra
+    return torch.optim.AdamW(
+        [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ],
+        lr=settings.learning_rate,
+        betas=(0.9, 0.98),
+        fused=True,
+    )

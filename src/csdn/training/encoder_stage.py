@@ -1,0 +1,249 @@
+"""Stage 2: train the visual encoder with identity, metric and semantic losses (CSDN III-D, METHOD section 4)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from csdn.config import Encoder, Fidelity
+from csdn.data.image_cache import TrainingImages
+from csdn.data.sampling import batches_in_epoch, identity_batches
+from csdn.data.transforms import Augmenter
+from csdn.losses import (
+    identity_loss,
+    modality_shared_enhancement_loss,
+    semantic_embedding_loss,
+    weighted_regularization_triplet_loss,
+)
+from csdn.models.clip_backbone import MEAN_STD
+from csdn.models.reid_network import Features, ReIDNetwork
+from csdn.training.prompt_stage import History, OnEpoch
+from csdn.training.runtime import autocast, set_learning_rate
+from csdn.training.schedules import encoder_learning_rate
+
+Validate = Callable[[ReIDNetwork], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Augmented images: the visible ones twice (second view channel-exchanged), then infrared; labels (B,)."""
+
+    visible: torch.Tensor
+    infrared: torch.Tensor
+    labels: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Descriptions:
+    """Constant text features of all training identities, (identities, embed) for each modality."""
+
+    visible: torch.Tensor
+    infrared: torch.Tensor
+
+
+def train_encoder(
+    network: ReIDNetwork,
+    images: TrainingImages,
+    descriptions: Descriptions | None,
+    settings: Encoder,
+    fidelity: Fidelity,
+    rng: np.random.Generator,
+    device: torch.device,
+    on_epoch: OnEpoch,
+    validate: Validate | None = None,
+) -> History:
+    """Train `network` in place.
+
+    Args:
+        descriptions: None trains without the semantic loss (baseline).
+        validate: called every `settings.validate_every` epochs and after the last; its values join the history.
+
+    Returns:
+        One row an epoch: epoch, step, learning rate, mean of each loss term, seconds, validation values.
+
+    Raises:
+        FloatingPointError: a loss is not finite; names step, term and learning rate.
+    """
+    optimizer = build_optimizer(network, settings, fidelity)
+    augmenter = build_augmenter(settings, fidelity)
+    per_batch = settings.identities * settings.images
+    steps = batches_in_epoch(len(images.visible), len(images.infrared), per_batch)
+    history: History = []
+    best: tuple[float, dict[str, torch.Tensor]] | None = None
+    for epoch in range(settings.epochs):
+        start = time.monotonic()
+        sums: dict[str, float] = {}
+        network.train()
+        for step, batch in enumerate(augmented_batches(images, settings, augmenter, rng)):
+            rate = encoder_learning_rate(
+                epoch + step / steps,
+                settings.epochs,
+                settings.learning_rate,
+                settings.schedule,
+                warmup=settings.warmup_epochs,
+                milestones=settings.milestones,
+            )
+            set_learning_rate(optimizer, rate)
+            terms = optimize(network, batch, descriptions, settings, fidelity, optimizer, device)
+            for name, value in terms.items():
+                if not np.isfinite(value):
+                    raise FloatingPointError(
+                        f"loss {name} is {value} at step {epoch * steps + step}, learning rate {rate:g}"
+                    )
+                sums[name] = sums.get(name, 0.0) + value
+        row: dict[str, Any] = {"epoch": epoch, "step": (epoch + 1) * steps, "learning_rate": rate}
+        row |= {name: value / steps for name, value in sums.items()} | {"seconds": time.monotonic() - start}
+        if validate and _is_due(epoch, settings):
+            row |= validate(network)
+            if settings.selection == "best_on_validation" and (best is None or row["validation_map"] > best[0]):
+                best = row["validation_map"], {key: value.clone() for key, value in network.state_dict().items()}
+        history.append(row)
+        on_epoch(row)
+    if best:
+        network.load_state_dict(best[1])
+    return history
+
+
+def optimize(
+    network: ReIDNetwork,
+    batch: Batch,
+    descriptions: Descriptions | None,
+    settings: Encoder,
+    fidelity: Fidelity,
+    optimizer: torch.optim.Optimizer,
+    device: torch.device,
+) -> dict[str, float]:
+    """One optimiser step; returns the value of each loss term and their weighted sum `loss`."""
+    labels = batch.labels.to(device, non_blocking=True)
+    with autocast(device, settings.precision):
+        features = network(batch.visible.to(device, non_blocking=True), batch.infrared.to(device, non_blocking=True))
+    terms = loss_terms(network, features, labels, descriptions, settings, fidelity)
+    weights = settings.weights.model_dump()
+    loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    values = torch.stack([*terms.values(), loss]).detach().cpu().tolist()
+    return dict(zip([*terms, "loss"], values, strict=True))
+
+
+def loss_terms(
+    network: ReIDNetwork,
+    features: Features,
+    labels: torch.Tensor,
+    descriptions: Descriptions | None,
+    settings: Encoder,
+    fidelity: Fidelity,
+) -> dict[str, torch.Tensor]:
+    """The unweighted terms of METHOD section 4's loss; identity, MSEL and WRT are summed over both features.
+
+    Args:
+        features: of first visible views, second visible views and infrared images, (3 B, ...).
+        labels: (B,), the same for each third.
+    """
+    count = len(labels)
+    everyone = labels.repeat(3)
+    both = [feature.float() for feature in features]
+    smoothing, floor = settings.label_smoothing, fidelity.triplet_denominator_floor
+    terms = {
+        "identity": _total(
+            identity_loss(logits, everyone, label_smoothing=smoothing) for logits in network.classify(Features(*both))
+        ),
+        "modality_shared": _total(
+            modality_shared_enhancement_loss(feature[:count], feature[2 * count :], labels) for feature in both
+        ),
+        "triplet": _total(
+            weighted_regularization_triplet_loss(feature, everyone, denominator_floor=floor) for feature in both
+        ),
+    }
+    if descriptions is not None:
+        scale = settings.semantic_scale if settings.semantic_logits == "cosine" else None
+        projected = both[1]
+        terms["semantic_visible"] = semantic_embedding_loss(
+            projected[:count], descriptions.visible, labels, scale=scale
+        )
+        terms["semantic_infrared"] = semantic_embedding_loss(
+            projected[2 * count :], descriptions.infrared, labels, scale=scale
+        )
+    return terms
+
+
+def build_optimizer(network: ReIDNetwork, settings: Encoder, fidelity: Fidelity) -> torch.optim.Optimizer:
+    """Adam with a higher rate on the classifiers; decay spares BN, biases and the pooling exponent.
+
+    `fidelity.decay_everything` restores the authors' groups: the higher rate on whole heads, decay on everything.
+    """
+    heads = {"pooled_head", "projected_head"} | ({"pooling"} if fidelity.decay_everything else set())
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        top = name.split(".")[0]
+        fast = top in heads and (fidelity.decay_everything or name.endswith("_head.weight"))
+        decayed = fidelity.decay_everything or parameter.ndim > 1
+        groups.setdefault((fast, decayed), []).append(parameter)
+    return torch.optim.Adam(
+        [
+            {
+                "params": parameters,
+                "factor": settings.head_learning_rate_factor if fast else 1.0,
+                "weight_decay": settings.weight_decay if decayed else 0.0,
+            }
+            for (fast, decayed), parameters in groups.items()
+        ],
+        lr=settings.learning_rate,
+        fused=True,
+    )
+
+
+def build_augmenter(settings: Encoder, fidelity: Fidelity) -> Augmenter:
+    """The augmentation of the settings, with the normalisation of `fidelity`."""
+    mean, std = MEAN_STD[fidelity.normalization]
+    return Augmenter(
+        **settings.augmentation.model_dump(),
+        mean=mean,
+        std=std,
+        erase_after_normalization=fidelity.normalization == "imagenet",
+    )
+
+
+def augmented_batches(
+    images: TrainingImages, settings: Encoder, augmenter: Augmenter, rng: np.random.Generator
+) -> Iterator[Batch]:
+    """One epoch of batches; every view is cropped, mirrored and erased independently."""
+    count = settings.identities * settings.images
+    batches = identity_batches(images.visible.labels, images.infrared.labels, settings.identities, settings.images, rng)
+    for visible, infrared in batches:
+        seen, thermal = images.visible.pixels(visible), images.infrared.pixels(infrared)
+        pixels = np.empty((3 * count, *seen.shape[1:]), dtype=np.float32)
+        for row in range(count):
+            augmenter.visible(seen[row], pixels[row], rng)
+            augmenter.exchanged(seen[row], pixels[count + row], rng)
+            augmenter.infrared(thermal[row], pixels[2 * count + row], rng)
+        tensor = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+        yield Batch(tensor[: 2 * count], tensor[2 * count :], torch.from_numpy(images.visible.labels[visible]))
+
+
+def permute_descriptions(descriptions: Descriptions, rng: np.random.Generator) -> Descriptions:
+    """The control: every identity gets another identity's description, the same one in both modalities.
+
+    A random cyclic order assigns each identity the next one's description, so that none keeps its own.
+    """
+    count = len(descriptions.visible)
+    order = torch.from_numpy(rng.permutation(count))
+    source = torch.empty(count, dtype=torch.long)
+    source[order] = order.roll(-1)
+    return Descriptions(descriptions.visible[source], descriptions.infrared[source])
+
+
+def _total(values: Iterable[torch.Tensor]) -> torch.Tensor:
+    return torch.stack(list(values)).sum()
+
+
+def _is_due(epoch: int, settings: Encoder) -> bool:
+    last = epoch + 1 == settings.epochs
+    return last or bool(settings.validate_every and (epoch + 1) % settings.validate_every == 0)

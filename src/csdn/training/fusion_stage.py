@@ -1,0 +1,76 @@
+"""Stage 1b: fuse the two modalities' descriptions of each identity (CSDN section III-C, SII)."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+from torch import nn
+
+from csdn.config import Fusion
+from csdn.training.prompt_stage import (
+    History,
+    OnEpoch,
+    StageOneImages,
+    contrastive_step,
+    description_accuracy,
+    logit_scale,
+)
+from csdn.training.runtime import set_learning_rate
+from csdn.training.schedules import prompt_learning_rate
+
+
+def train_fusion(
+    fusion: nn.Module,
+    text_visible: torch.Tensor,
+    text_infrared: torch.Tensor,
+    images: StageOneImages,
+    settings: Fusion,
+    rng: np.random.Generator,
+    on_epoch: OnEpoch,
+) -> History:
+    """Train `fusion` in place on frozen descriptions (identities, embed) and frozen image features.
+
+    Fused descriptions are contrasted with images of both modalities, `settings.batch` shuffled images at a time. A
+    fusion without parameters is only evaluated.
+
+    Returns:
+        One row an epoch: epoch, loss, image-to-text accuracy of both modalities, learning rate, seconds.
+    """
+    scale = logit_scale(settings)
+    parameters = list(fusion.parameters())
+    if not parameters:
+        fused = fuse_all(fusion, text_visible, text_infrared)
+        row = {"epoch": 0, **description_accuracy(images, fused, fused, scale)}
+        on_epoch(row)
+        return [row]
+    optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    features = torch.cat([images.visible, images.infrared])
+    labels = torch.from_numpy(np.concatenate([images.visible_labels, images.infrared_labels]))
+    steps = max(len(labels) // settings.batch, 1)
+    history: History = []
+    for epoch in range(settings.epochs):
+        start, losses = time.monotonic(), []
+        order = torch.from_numpy(rng.permutation(len(labels)))
+        fusion.train()
+        for step in range(steps):
+            at = epoch + step / steps
+            rate = prompt_learning_rate(at, settings.epochs, settings.learning_rate, settings.schedule)
+            set_learning_rate(optimizer, rate)
+            chosen = order[step * settings.batch : (step + 1) * settings.batch]
+            persons = labels[chosen]
+            fused = fusion(text_visible[persons], text_infrared[persons])
+            losses.append(contrastive_step(features[chosen], fused, persons, scale, optimizer))
+        fused = fuse_all(fusion, text_visible, text_infrared)
+        row = {"epoch": epoch, "loss": float(np.mean(losses)), "learning_rate": rate}
+        row |= description_accuracy(images, fused, fused, scale)
+        history.append(row | {"seconds": time.monotonic() - start})
+        on_epoch(history[-1])
+    return history
+
+
+@torch.no_grad()
+def fuse_all(fusion: nn.Module, text_visible: torch.Tensor, text_infrared: torch.Tensor) -> torch.Tensor:
+    """Fused descriptions (identities, embed), dropout off."""
+    return fusion.eval()(text_visible, text_infrared)

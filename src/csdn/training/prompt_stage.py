@@ -1,0 +1,116 @@
+"""Stage 1a: learn each identity's descriptions against frozen image features (CSDN section III-B)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from csdn.config import Fusion, Prompts
+from csdn.data.sampling import paired_batches
+from csdn.losses import symmetric_contrastive_loss
+from csdn.models.prompts import PromptBank
+from csdn.training.runtime import set_learning_rate
+from csdn.training.schedules import prompt_learning_rate
+
+History = list[dict[str, Any]]
+OnEpoch = Callable[[dict[str, Any]], None]
+VISIBLE, INFRARED = 0, 1
+
+
+class StageOneImages:
+    """Frozen image features of both modalities: `visible` and `infrared` (N, embed) with labels (N,) from 0."""
+
+    def __init__(
+        self, visible: torch.Tensor, visible_labels: np.ndarray, infrared: torch.Tensor, infrared_labels: np.ndarray
+    ) -> None:
+        self.visible, self.infrared = visible, infrared
+        self.visible_labels, self.infrared_labels = visible_labels, infrared_labels
+
+
+def learn_prompts(
+    bank: PromptBank, images: StageOneImages, settings: Prompts, rng: np.random.Generator, on_epoch: OnEpoch
+) -> History:
+    """Train `bank` in place; everything it reads stays frozen.
+
+    Each batch holds `settings.batch` images of each modality, and each image's text comes from its own modality.
+
+    Returns:
+        One row an epoch: epoch, loss, image-to-text accuracy of both modalities, learning rate, seconds.
+    """
+    optimizer = torch.optim.Adam([bank.contexts], lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    scale = logit_scale(settings)
+    history: History = []
+    for epoch in range(settings.epochs):
+        start, losses = time.monotonic(), []
+        batches = list(paired_batches(images.visible_labels, images.infrared_labels, settings.batch, rng))
+        for step, (visible, infrared) in enumerate(batches):
+            at = epoch + step / len(batches)
+            rate = prompt_learning_rate(at, settings.epochs, settings.learning_rate, settings.schedule)
+            set_learning_rate(optimizer, rate)
+            labels = torch.from_numpy(images.visible_labels[visible])
+            features = torch.cat([images.visible[visible], images.infrared[infrared]])
+            texts = torch.cat([bank(VISIBLE, labels), bank(INFRARED, labels)])
+            loss = contrastive_step(features, texts, labels.repeat(2), scale, optimizer)
+            losses.append(loss)
+        row = {"epoch": epoch, "loss": float(np.mean(losses)), "learning_rate": rate}
+        row |= description_accuracy(images, *describe_all(bank), scale)
+        history.append(row | {"seconds": time.monotonic() - start})
+        on_epoch(history[-1])
+    return history
+
+
+def contrastive_step(
+    features: torch.Tensor,
+    texts: torch.Tensor,
+    labels: torch.Tensor,
+    scale: float | None,
+    optimizer: torch.optim.Optimizer,
+) -> float:
+    """One optimiser step of the symmetric contrastive loss; returns the loss.
+
+    Raises:
+        FloatingPointError: the loss is not finite.
+    """
+    if scale is not None:
+        features, texts = F.normalize(features, dim=1), F.normalize(texts, dim=1)
+    temperature = 1.0 if scale is None else 1.0 / scale
+    loss = symmetric_contrastive_loss(features, texts, labels.to(features.device), temperature=temperature)
+    if not torch.isfinite(loss):
+        raise FloatingPointError("contrastive loss is not finite; lower the learning rate")
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@torch.no_grad()
+def describe_all(bank: PromptBank, block: int = 256) -> tuple[torch.Tensor, torch.Tensor]:
+    """Text features of every identity, (identities, embed) for visible and for infrared."""
+    rows = torch.arange(bank.contexts.shape[1]).split(block)
+    visible, infrared = (torch.cat([bank(index, part) for part in rows]) for index in (VISIBLE, INFRARED))
+    return visible, infrared
+
+
+@torch.no_grad()
+def description_accuracy(
+    images: StageOneImages, text_visible: torch.Tensor, text_infrared: torch.Tensor, scale: float | None
+) -> dict[str, float]:
+    """How often an image's own description is its nearest one, by modality: do the descriptions fit?"""
+    out = {}
+    for name, texts in (("visible", text_visible), ("infrared", text_infrared)):
+        features, labels = getattr(images, name), getattr(images, f"{name}_labels")
+        if scale is not None:
+            features, texts = F.normalize(features, dim=1), F.normalize(texts, dim=1)
+        nearest = (features @ texts.T).argmax(1).cpu().numpy()
+        out[f"accuracy_{name}"] = float((nearest == labels).mean())
+    return out
+
+
+def logit_scale(settings: Prompts | Fusion) -> float | None:
+    """Scale of cosine logits, None for raw dot products."""
+    return settings.scale if settings.logits == "cosine" else None
