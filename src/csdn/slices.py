@@ -6,7 +6,8 @@ A slice holds exactly what changes its step's result, so that nothing else makes
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -33,9 +34,11 @@ from csdn.errors import UserError
 from csdn.settings import merge_overrides
 from csdn.validation import problems
 
+TRACKING_VARIABLE = "CSDN_TRACKING"  # the `tracking` section as JSON: it changes no result, so no slice contains it
+
 
 class Slice(Strict):
-    """Base of all slices. `tracking` says where to log; it is no part of the text, for it changes no result."""
+    """Base of all slices. `tracking` says where to log; it is no part of the text."""
 
     version: int
     tracking: Tracking = Tracking()
@@ -258,8 +261,8 @@ def parse(values: Mapping[str, Any]) -> AnySlice:
         raise UserError("\n".join(problems(error, Slice, "slice"))) from error
 
 
-def parse_slice(text: str, overrides: list[str] | None = None) -> AnySlice:
-    """Read a slice from canonical JSON.
+def parse_slice(text: str, overrides: Iterable[str] = ()) -> AnySlice:
+    """Read a slice from canonical JSON; where to log comes from the environment (`CSDN_TRACKING`).
 
     Args:
         text: what `canonical` wrote.
@@ -268,18 +271,18 @@ def parse_slice(text: str, overrides: list[str] | None = None) -> AnySlice:
     Raises:
         UserError: not JSON, not a slice, or an override of something else.
     """
+    overrides = list(overrides)
+    for override in overrides:
+        if not override.startswith("tracking."):
+            raise UserError(f"--set {override}: a slice is final but for tracking.*; change params.yaml instead")
     try:
         values = json.loads(text)
+        values["tracking"] = json.loads(os.environ.get(TRACKING_VARIABLE, "{}"))
     except ValueError as error:
         raise UserError(
-            f"--params {text[:40]}...: starts with {{ but is not JSON ({error}); give a file or a slice"
+            f"--params {text[:40]}...: starts with {{ but is not JSON ({error}); give a YAML file"
         ) from error
-    for override in overrides or []:
-        if not override.startswith("tracking."):
-            raise UserError(
-                f"--set {override}: a slice is final, only tracking.* can be set; change params.yaml instead"
-            )
-    return parse(merge_overrides(values, overrides or []))
+    return parse(merge_overrides(values, overrides))
 
 
 def canonical(value: AnySlice | Mapping[str, Any]) -> str:

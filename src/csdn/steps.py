@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from csdn.config import EMBEDDED, MINI, Clip, Fidelity, Params, Variant
 from csdn.errors import UserError
+from csdn.settings import load_params
 from csdn.slices import (
     AnySlice,
     Backbone,
@@ -52,6 +53,7 @@ __all__ = [
     "TrainEncoder",
     "WriteReport",
     "canonical",
+    "load_slice",
     "parse",
     "parse_slice",
     "prompt_key",
@@ -100,6 +102,30 @@ def step_slice(
     parse(values)
     # Through the text, so that a command run by hand sees the same order of keys as a job of Snakemake.
     return json.loads(canonical(values))
+
+
+def load_slice(layers: Sequence[str], overrides: Sequence[str], step: str, **selection: Any) -> AnySlice:
+    """The slice of a command: from the text that Snakemake hands over, or from YAML files and a selection.
+
+    Args:
+        layers: what `--params` gave: YAML files, or one text that starts with `{`.
+        overrides: what `--set` gave.
+        step: the command's step.
+        selection: dataset, split, variant, seed and protocol, where the step needs them; not used with a text.
+
+    Raises:
+        UserError: wrong settings, or a text of another step.
+    """
+    if not layers:
+        raise UserError("--params: missing; give params.yaml")
+    if layers[0].lstrip().startswith("{"):
+        found = parse_slice(layers[0], overrides)
+        if found.step != step:
+            raise UserError(f"--params: is a slice of {found.step}, not of {step}; give the slice of this step")
+        return found
+    params = load_params(layers, overrides)
+    values = step_slice(params, step, **selection)
+    return parse(values | {"tracking": params.tracking.model_dump()})
 
 
 def prompt_key(params: Params, variant: str) -> str:
