@@ -1,0 +1,164 @@
+"""What tells one rendered person from another: described attributes, body proportions and materials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from csdn.synthetic.materials import CLOTH_COLORS, HAIR_COLORS, Materials, sample_materials
+
+ATTRIBUTES: dict[str, tuple[str, ...]] = {
+    "gender": ("man", "woman"),
+    "build": ("slim", "average", "heavy"),
+    "height": ("short", "medium", "tall"),
+    "hair": ("bald", "short", "long", "ponytail"),
+    "hat": ("none", "cap", "beanie"),
+    "upper": ("t-shirt", "shirt", "jacket", "coat", "vest"),
+    "upper_pattern": ("plain", "striped", "checked", "dotted", "two-tone"),
+    "lower": ("trousers", "shorts", "skirt", "long skirt"),
+    "lower_pattern": ("plain", "striped", "two-tone"),
+    "shoes": ("sneakers", "boots"),
+    "bag": ("none", "backpack", "handbag", "shoulder bag"),
+    "scarf": ("none", "scarf"),
+    "hair_color": tuple(HAIR_COLORS),
+    "upper_color": tuple(CLOTH_COLORS),
+    "lower_color": tuple(CLOTH_COLORS),
+}
+"""Every described attribute and its values; the order is that of the columns of the annotations."""
+
+COLOR_ATTRIBUTES = ("hair_color", "upper_color", "lower_color")
+"""Attributes that an infrared image does not show."""
+
+_SHARES: dict[str, tuple[float, ...]] = {
+    "build": (0.35, 0.3, 0.35),
+    "hat": (0.6, 0.2, 0.2),
+    "upper_pattern": (0.28, 0.18, 0.18, 0.14, 0.22),
+    "lower_pattern": (0.5, 0.25, 0.25),
+    "bag": (0.34, 0.22, 0.22, 0.22),
+    "scarf": (0.75, 0.25),
+}
+_SHARES_OF_GENDER: dict[str, dict[str, tuple[float, ...]]] = {
+    "man": {"hair": (0.2, 0.6, 0.12, 0.08), "lower": (0.65, 0.35, 0.0, 0.0)},
+    "woman": {"hair": (0.04, 0.26, 0.4, 0.3), "lower": (0.3, 0.25, 0.25, 0.2)},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Proportions and habits of one person, lengths in units of the body's height.
+
+    Attributes:
+        shoulder: half width at the shoulders, seen from the front.
+        waist: half width at the waist.
+        hip: half width at the hips.
+        leg: length from hip to sole.
+        head: half height of the head.
+        limb: half width of a leg.
+        arm: half width of an arm.
+        stance: how far apart the feet are.
+        stride: amplitude of the gait, in radians.
+        arm_out: how far the arms are held from the body.
+        lean: forward or sideward lean.
+        hem: how far the upper garment reaches below (positive) or above the hips.
+        lapel: how open a jacket or coat is, 0..1.
+        pattern_period: length of one stripe, check or dot of the upper garment.
+        pattern_duty: share of the period that has the second colour.
+        pattern_split: where a two-tone upper garment changes colour, 0 (shoulder) .. 1 (hem).
+        lower_period: length of one stripe of the lower garment.
+        lower_split: where a two-tone lower garment changes colour, 0 (hip) .. 1 (foot).
+        bag_width: half width of a bag.
+        bag_height: height of a bag.
+    """
+
+    shoulder: float
+    waist: float
+    hip: float
+    leg: float
+    head: float
+    limb: float
+    arm: float
+    stance: float
+    stride: float
+    arm_out: float
+    lean: float
+    hem: float
+    lapel: float
+    pattern_period: float
+    pattern_duty: float
+    pattern_split: float
+    lower_period: float
+    lower_split: float
+    bag_width: float
+    bag_height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One person of the benchmark.
+
+    Attributes:
+        attributes: a value of every attribute in ATTRIBUTES.
+        body: proportions and habits.
+        materials: what every part looks like in each spectrum.
+    """
+
+    attributes: dict[str, str]
+    body: Body
+    materials: Materials
+
+    def __getitem__(self, attribute: str) -> str:
+        """The value of one attribute."""
+        return self.attributes[attribute]
+
+
+def sample_identity(rng: np.random.Generator, luminance_share: float) -> Identity:
+    """Draw one person.
+
+    Args:
+        rng: source of every random choice.
+        luminance_share: share of visible luminance in near-infrared reflectance, 0..1.
+    """
+    attributes = sample_attributes(rng)
+    body = sample_body(attributes, rng)
+    return Identity(attributes, body, sample_materials(attributes, luminance_share, rng))
+
+
+def sample_attributes(rng: np.random.Generator) -> dict[str, str]:
+    """Draw a value of every attribute; hair and lower garment depend on the gender, nothing else on anything."""
+    gender = str(rng.choice(ATTRIBUTES["gender"]))
+    shares = _SHARES | _SHARES_OF_GENDER[gender]
+    drawn = {
+        name: str(rng.choice(values, p=shares.get(name))) for name, values in ATTRIBUTES.items() if name != "gender"
+    }
+    return {"gender": gender} | drawn
+
+
+def sample_body(attributes: dict[str, str], rng: np.random.Generator) -> Body:
+    """Draw proportions that fit the described gender, build and height, and the habits that no attribute names."""
+    woman = attributes["gender"] == "woman"
+    weight = {"slim": -1.0, "average": 0.0, "heavy": 1.0}[attributes["build"]]
+    tallness = {"short": 0.0, "medium": 1.0, "tall": 2.0}[attributes["height"]]
+    u = rng.uniform
+    return Body(
+        shoulder=(0.098 if woman else 0.112) * (1 + 0.13 * weight) * u(0.94, 1.06),
+        waist=(0.066 if woman else 0.080) * (1 + 0.28 * weight) * u(0.92, 1.08),
+        hip=(0.088 if woman else 0.078) * (1 + 0.20 * weight) * u(0.94, 1.06),
+        leg=0.455 + 0.032 * tallness + u(0.0, 0.032),
+        head=0.0625 - 0.006 * tallness + u(0.0, 0.0065),
+        limb=(0.026 + 0.008 * weight) * u(0.9, 1.1),
+        arm=(0.022 + 0.006 * weight) * u(0.9, 1.1),
+        stance=u(0.0, 0.035),
+        stride=u(0.2, 0.5),
+        arm_out=u(0.0, 0.12),
+        lean=u(-0.02, 0.02),
+        hem=u(-0.03, 0.05),
+        lapel=u(0.0, 1.0),
+        pattern_period=u(0.055, 0.11),
+        pattern_duty=u(0.3, 0.65),
+        pattern_split=u(0.2, 0.8),
+        lower_period=u(0.05, 0.1),
+        lower_split=u(0.25, 0.7),
+        bag_width=u(0.055, 0.10),
+        bag_height=u(0.06, 0.14),
+    )

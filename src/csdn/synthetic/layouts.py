@@ -1,0 +1,185 @@
+"""Writers of the embedded sets: the official layouts of SYSU-MM01, RegDB and LLCM, and the pre-training arrays."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.lib.format import open_memmap
+from scipy.io import savemat
+
+from csdn.artifacts import write_parquet, write_text
+from csdn.config import Benchmark
+from csdn.errors import UserError
+from csdn.seeding import derive_seed
+from csdn.synthetic.attributes import ATTRIBUTES
+from csdn.synthetic.plans import SYSU_CAMERAS, plan_llcm, plan_pretraining, plan_regdb, plan_sysu_mm01, regdb_halves
+from csdn.synthetic.studio import Progress, Shot, Studio, render_arrays, render_files
+
+MARKER = "benchmark.json"
+"""File that marks a folder as rendered, so that nothing else is ever replaced; holds the generator's settings."""
+TRIALS = 10
+_MAT_HEADER = b"MATLAB 5.0 MAT-file, embedded benchmark"
+
+
+def write_sysu_mm01(
+    root: Path | str, benchmark: Benchmark, *, workers: int = 1, progress: Progress | None = None
+) -> None:
+    """Render the SYSU-MM01 layout: `cam1..cam6/<id>/<n>.jpg`, `exp/*_id.{txt,mat}`, `exp/rand_perm_cam.mat`.
+
+    Raises:
+        UserError: `root` exists and is not a rendered set.
+    """
+    shots = plan_sysu_mm01(benchmark)
+    with _replacing(Path(root), benchmark) as folder:
+        render_files(benchmark, shots, folder, workers, progress)
+        members = {name: sorted({s.person_id for s in shots if s.subset == name}) for name in ("train", "val", "test")}
+        members["available"] = sorted({shot.person_id for shot in shots})
+        for name, ids in members.items():
+            write_text(folder / "exp" / f"{name}_id.txt", ",".join(map(str, ids)) + "\n")
+            _write_mat(folder / "exp" / f"{name}_id.mat", {"id": np.array([ids], dtype=np.uint16)})
+        _write_mat(folder / "exp" / "rand_perm_cam.mat", {"rand_perm_cam": sysu_permutations(shots, benchmark.seed)})
+        _write_annotations(folder, shots, benchmark)
+
+
+def write_regdb(root: Path | str, benchmark: Benchmark, *, workers: int = 1, progress: Progress | None = None) -> None:
+    """Render the RegDB layout: `Visible/<id>/*.bmp`, `Thermal/<id>/*.bmp` and the lists of ten splits in `idx/`.
+
+    Raises:
+        UserError: `root` exists and is not a rendered set.
+    """
+    shots = plan_regdb(benchmark)
+    with _replacing(Path(root), benchmark) as folder:
+        render_files(benchmark, shots, folder, workers, progress)
+        for split in range(1, TRIALS + 1):
+            for subset, ids in zip(("train", "test"), regdb_halves(benchmark, split), strict=True):
+                for modality, name in (("visible", "visible"), ("infrared", "thermal")):
+                    lines = _labelled((s for s in shots if s.modality == modality), ids)
+                    write_text(folder / "idx" / f"{subset}_{name}_{split}.txt", lines)
+        _write_annotations(folder, shots, benchmark)
+
+
+def write_llcm(root: Path | str, benchmark: Benchmark, *, workers: int = 1, progress: Progress | None = None) -> None:
+    """Render the LLCM layout: `idx/train_{vis,nir}.txt`, `idx/test_id.txt`, `test_{vis,nir}/cam<c>/<id>/*.jpg`.
+
+    Raises:
+        UserError: `root` exists and is not a rendered set, or validation identities are asked for.
+    """
+    if benchmark.llcm.val:
+        raise UserError("benchmark.llcm.val: the LLCM layout names no validation identities; set it to 0")
+    shots = plan_llcm(benchmark)
+    with _replacing(Path(root), benchmark) as folder:
+        render_files(benchmark, shots, folder, workers, progress)
+        train = [shot for shot in shots if shot.subset == "train"]
+        ids = sorted({shot.person_id for shot in train})
+        for modality, name in (("visible", "vis"), ("infrared", "nir")):
+            write_text(
+                folder / "idx" / f"train_{name}.txt", _labelled((s for s in train if s.modality == modality), ids)
+            )
+        test_ids = sorted({shot.person_id for shot in shots if shot.subset == "test"})
+        write_text(folder / "idx" / "test_id.txt", ",".join(map(str, test_ids)) + "\n")
+        _write_annotations(folder, shots, benchmark)
+
+
+def write_pretraining(
+    folder: Path | str, benchmark: Benchmark, *, workers: int = 1, progress: Progress | None = None
+) -> None:
+    """Render `images.npy`, uint8 (images, height, width, 3), and `annotations.parquet` with two captions an image.
+
+    Raises:
+        UserError: `folder` exists and is not a rendered set.
+    """
+    shots = plan_pretraining(benchmark)
+    with _replacing(Path(folder), benchmark) as target:
+        images = open_memmap(target / "images.npy", "w+", np.uint8, (len(shots), *benchmark.image_size, 3))
+        start = 0
+        for block in render_arrays(benchmark, shots, workers, progress):
+            images[start : start + len(block)] = block
+            start += len(block)
+        images.flush()
+        _write_annotations(target, shots, benchmark, captions=("caption_0", "caption_1"))
+
+
+def sysu_permutations(shots: Iterable[Shot], seed: int) -> np.ndarray:
+    """The gallery draws of SYSU-MM01's official evaluation, as `rand_perm_cam.mat` nests them.
+
+    Returns:
+        Object array (cameras, 1) of object arrays (largest id, 1) of uint16 (10, images): ten permutations of the
+        numbers of that person's images by that camera, (0, 0) where there are none.
+    """
+    numbers: dict[tuple[int, int], list[int]] = {}
+    for shot in shots:
+        numbers.setdefault((shot.camera_id, shot.person_id), []).append(shot.number)
+    largest = max(person_id for _, person_id in numbers)
+    outer = np.empty((len(SYSU_CAMERAS), 1), dtype=object)
+    for camera in SYSU_CAMERAS:
+        inner = np.empty((largest, 1), dtype=object)
+        for person_id in range(1, largest + 1):
+            images = numbers.get((camera, person_id), [])
+            rng = np.random.default_rng(derive_seed(seed, "sysu_mm01", "gallery", camera, person_id))
+            draws = [rng.permutation(images) for _ in range(TRIALS)] if images else np.empty((0, 0))
+            inner[person_id - 1, 0] = np.array(draws, dtype=np.uint16)
+        outer[camera - 1, 0] = inner
+    return outer
+
+
+def _labelled(shots: Iterable[Shot], ids: Sequence[int]) -> str:
+    """Lines `path label`; labels count from 0 within `ids`, as in the official lists."""
+    labels = {person_id: index for index, person_id in enumerate(ids)}
+    return "".join(f"{shot.path} {labels[shot.person_id]}\n" for shot in shots if shot.person_id in labels)
+
+
+def _write_annotations(
+    folder: Path, shots: Sequence[Shot], benchmark: Benchmark, captions: Sequence[str] = ("caption",)
+) -> None:
+    studio = Studio(benchmark)
+    fields = ["person_id", "camera_id", "modality", "identity_key", "camera_key"]
+    frame = pd.DataFrame({name: [getattr(shot, name) for shot in shots] for name in fields})
+    if shots[0].path:
+        frame.insert(0, "path", [shot.path for shot in shots])
+    frame.insert(0, "subset", [shot.subset for shot in shots])
+    written = [studio.captions(shot, len(captions)) for shot in shots]
+    for column, name in enumerate(captions):
+        frame[name] = [texts[column] for texts in written]
+    for name in ATTRIBUTES:
+        frame[name] = [studio.identity(shot.identity_key)[name] for shot in shots]
+    write_parquet(folder / "annotations.parquet", frame)
+
+
+def _write_mat(path: Path, variables: dict[str, np.ndarray]) -> None:
+    """Write a MAT-file whose header does not hold the time of writing."""
+    buffer = BytesIO()
+    savemat(buffer, variables)
+    content = _MAT_HEADER.ljust(116) + buffer.getvalue()[116:]
+    path.write_bytes(content)
+
+
+@contextmanager
+def _replacing(target: Path, benchmark: Benchmark) -> Iterator[Path]:
+    """Yield an empty sibling folder that takes the place of `target` when the block ends without an error."""
+    if target.exists() and not target.is_dir():
+        raise UserError(f"{target}: is a file; give a folder to render into")
+    if target.is_dir() and not (target / MARKER).exists() and any(target.iterdir()):
+        raise UserError(
+            f"{target}: holds files that were not rendered here (no {MARKER}); give another folder or empty it"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh, old = (target.with_name(f".{target.name}.{os.getpid()}.{word}") for word in ("part", "old"))
+    try:
+        fresh.mkdir()
+        write_text(fresh / MARKER, benchmark.model_dump_json(indent=2) + "\n")
+        yield fresh
+        if target.exists():
+            target.rename(old)
+        fresh.rename(target)
+    finally:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        for leftover in (fresh, old):
+            shutil.rmtree(leftover, ignore_errors=True)

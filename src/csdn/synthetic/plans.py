@@ -1,0 +1,139 @@
+"""Which images each embedded set has: who is taken by which camera, how often, and under which name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from csdn.config import Benchmark, Population
+from csdn.data.records import Modality
+from csdn.seeding import derive_seed
+from csdn.synthetic.scenes import Spectrum
+from csdn.synthetic.studio import Shot
+
+SYSU_CAMERAS: dict[int, Modality] = {
+    1: "visible",
+    2: "visible",
+    3: "infrared",
+    4: "visible",
+    5: "visible",
+    6: "infrared",
+}
+LLCM_VISIBLE_CAMERAS = (1, 2, 3, 4, 5, 6, 7, 8, 9)
+LLCM_INFRARED_CAMERAS = (1, 2, 4, 5, 6, 7, 8, 9)
+
+
+def plan_sysu_mm01(benchmark: Benchmark) -> list[Shot]:
+    """Images of the SYSU-MM01 layout in the order of person and camera; identities are shuffled over the numbers."""
+    people = benchmark.sysu_mm01
+    shots = []
+    for person_id, subset, key in _people("sysu_mm01", people, benchmark.seed):
+        for camera, modality in SYSU_CAMERAS.items():
+            for number in range(1, _images(people, subset, modality) + 1):
+                path = f"cam{camera}/{person_id:04d}/{number:04d}.jpg"
+                spectrum: Spectrum = "visible" if modality == "visible" else "near_infrared"
+                shots.append(
+                    Shot(path, subset, person_id, camera, modality, spectrum, key, f"sysu_mm01/camera/{camera}", number)
+                )
+    return shots
+
+
+def plan_regdb(benchmark: Benchmark) -> list[Shot]:
+    """Images of the RegDB layout: one visible and one thermal camera; the subset depends on the split."""
+    people = benchmark.regdb
+    shots = []
+    sides: tuple[tuple[Modality, Spectrum, str], ...] = (
+        ("visible", "visible", "Visible"),
+        ("infrared", "thermal", "Thermal"),
+    )
+    for person_id in range(1, people.train + people.test + 1):
+        for camera, (modality, spectrum, folder) in enumerate(sides, start=1):
+            for number in range(1, people.train_images + 1):
+                path = f"{folder}/{person_id}/{folder.lower()}_{number:02d}.bmp"
+                key, camera_key = f"regdb/all/{person_id}", f"regdb/camera/{camera}"
+                shots.append(Shot(path, "all", person_id, camera, modality, spectrum, key, camera_key, number))
+    return shots
+
+
+def plan_llcm(benchmark: Benchmark) -> list[Shot]:
+    """Images of the LLCM layout: nine places, eight of which also have a near-infrared camera."""
+    people = benchmark.llcm
+    shots = []
+    for person_id, subset, key in _people("llcm", people, benchmark.seed):
+        for modality, short, cameras in (
+            ("visible", "vis", LLCM_VISIBLE_CAMERAS),
+            ("infrared", "nir", LLCM_INFRARED_CAMERAS),
+        ):
+            for camera in cameras:
+                for number in range(1, _images(people, subset, modality) + 1):
+                    folder = f"{subset}_{short}/cam{camera}/{person_id:04d}"
+                    path = f"{folder}/{person_id:04d}_c{camera:02d}_{number:04d}_{short}.jpg"
+                    spectrum: Spectrum = "visible" if short == "vis" else "near_infrared"
+                    kind: Modality = "visible" if short == "vis" else "infrared"
+                    shots.append(
+                        Shot(path, subset, person_id, camera, kind, spectrum, key, f"llcm/camera/{camera}", number)
+                    )
+    return shots
+
+
+def plan_pretraining(benchmark: Benchmark) -> list[Shot]:
+    """Images of the pre-training set: the training identities, then the held-out ones in both modalities."""
+    people = benchmark.pretraining
+    shots = []
+    for number in range(1, people.identities + 1):
+        key = f"pretraining/train/{number}"
+        shots += _pretraining_images(benchmark, "train", number, key, "visible", people.images)
+        if people.infrared:
+            shots += _pretraining_images(benchmark, "train", number, key, "infrared", people.images)
+    for number in range(1, people.held_out + 1):
+        key = f"pretraining/held_out/{number}"
+        for modality in ("visible", "infrared"):
+            shots += _pretraining_images(benchmark, "held_out", people.identities + number, key, modality, 1)
+    return shots
+
+
+def regdb_halves(benchmark: Benchmark, split: int) -> tuple[list[int], list[int]]:
+    """Training and test identities, sorted, of RegDB split 1..10: a new random half each."""
+    people = benchmark.regdb
+    rng = np.random.default_rng(derive_seed(benchmark.seed, "regdb", "split", split))
+    order = rng.permutation(people.train + people.test) + 1
+    return sorted(order[: people.train].tolist()), sorted(order[people.train :].tolist())
+
+
+def _pretraining_images(
+    benchmark: Benchmark, subset: str, person_id: int, key: str, modality: str, images: int
+) -> list[Shot]:
+    cameras = benchmark.pretraining.cameras
+    rng = np.random.default_rng(derive_seed(benchmark.seed, "placement", key, modality))
+    order = rng.permutation(cameras)
+    shots = []
+    for index in range(images):
+        camera = int(order[index % cameras]) + 1
+        number = index // cameras + 1
+        if modality == "visible":
+            camera_key = f"pretraining/visible_camera/{camera}"
+            shots.append(Shot("", subset, person_id, camera, "visible", "visible", key, camera_key, number))
+        else:
+            camera_key = f"pretraining/infrared_camera/{camera}"
+            shots.append(
+                Shot("", subset, person_id, cameras + camera, "infrared", "near_infrared", key, camera_key, number)
+            )
+    return shots
+
+
+def _people(dataset: str, people: Population, seed: int) -> Iterator[tuple[int, str, str]]:
+    """Yield (person_id, subset, identity_key) in the order of person_id.
+
+    The key counts within the subset, so that more training identities leave the test identities as they are.
+    """
+    counts = {"train": people.train, "val": people.val, "test": people.test}
+    members = [(subset, f"{dataset}/{subset}/{n}") for subset, count in counts.items() for n in range(1, count + 1)]
+    rng = np.random.default_rng(derive_seed(seed, dataset, "numbers"))
+    for person_id, member in enumerate(rng.permutation(len(members)), start=1):
+        yield person_id, *members[member]
+
+
+def _images(people: Population, subset: str, modality: str) -> int:
+    images = people.train_images if subset == "train" else people.test_images
+    return images * (people.infrared_factor if modality == "infrared" else 1)

@@ -1,0 +1,145 @@
+"""From planned images to pixels: identities, cameras and photographs that depend on their keys and nothing else."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from PIL import Image
+
+from csdn.config import Benchmark
+from csdn.data.records import Modality
+from csdn.seeding import derive_seed
+from csdn.synthetic.attributes import Identity, sample_identity
+from csdn.synthetic.cameras import Camera, Photograph, photograph, sample_camera
+from csdn.synthetic.captions import caption
+from csdn.synthetic.scenes import Spectrum
+
+Progress = Callable[[int], None]
+_CHUNK_PIXELS = 2**20  # an answer of a worker stays around 3 MB
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One planned image.
+
+    Attributes:
+        path: where it is written, relative to the dataset's root; empty if it goes into an array.
+        subset: "train", "val", "test", "held_out", or "all" where the subset depends on the split.
+        person_id: label in the dataset.
+        camera_id: camera number in the dataset.
+        modality: "visible" or "infrared".
+        spectrum: the light it is taken in.
+        identity_key: name of the person, unique over the whole generator.
+        camera_key: name of the camera, unique over the whole generator.
+        number: which image of this person by this camera, from 1.
+    """
+
+    path: str
+    subset: str
+    person_id: int
+    camera_id: int
+    modality: Modality
+    spectrum: Spectrum
+    identity_key: str
+    camera_key: str
+    number: int
+
+
+class Studio:
+    """Makes and remembers the identities and cameras of one benchmark; the same keys always give the same pixels."""
+
+    def __init__(self, benchmark: Benchmark) -> None:
+        self.benchmark = benchmark
+        self._identities: dict[str, Identity] = {}
+        self._cameras: dict[tuple[str, Spectrum], Camera] = {}
+
+    def identity(self, key: str) -> Identity:
+        """The person of that name."""
+        if key not in self._identities:
+            self._identities[key] = sample_identity(self._rng("identity", key), self.benchmark.luminance_share)
+        return self._identities[key]
+
+    def camera(self, key: str, spectrum: Spectrum) -> Camera:
+        """The camera of that name."""
+        if (key, spectrum) not in self._cameras:
+            rng = self._rng("camera", key, spectrum)
+            self._cameras[key, spectrum] = sample_camera(rng, spectrum, self.benchmark.image_size, self.benchmark.noise)
+        return self._cameras[key, spectrum]
+
+    def take(self, shot: Shot) -> Photograph:
+        """The photograph of a planned image."""
+        rng = self._rng("image", shot.identity_key, shot.camera_key, shot.spectrum, shot.number)
+        camera = self.camera(shot.camera_key, shot.spectrum)
+        return photograph(self.identity(shot.identity_key), camera, rng, self.benchmark.occlusion)
+
+    def captions(self, shot: Shot, count: int = 1) -> list[str]:
+        """`count` independently drawn captions of a planned image."""
+        rng = self._rng("caption", shot.identity_key, shot.camera_key, shot.spectrum, shot.number)
+        return [caption(self.identity(shot.identity_key), rng, shot.modality) for _ in range(count)]
+
+    def _rng(self, *names: str | int) -> np.random.Generator:
+        return np.random.default_rng(derive_seed(self.benchmark.seed, *names))
+
+
+def render_files(
+    benchmark: Benchmark, shots: Sequence[Shot], folder: Path, workers: int = 1, progress: Progress | None = None
+) -> None:
+    """Render every shot into its path below `folder`; `progress` is told how many images each step finished."""
+    for parent in sorted({(folder / shot.path).parent for shot in shots}):
+        parent.mkdir(parents=True, exist_ok=True)
+    for count in _map_chunks(partial(_write_files, folder=folder), benchmark, shots, workers):
+        if progress:
+            progress(count)
+
+
+def render_arrays(
+    benchmark: Benchmark, shots: Sequence[Shot], workers: int = 1, progress: Progress | None = None
+) -> Iterator[np.ndarray]:
+    """Yield the pixels of the shots in order, in blocks of shape (block, height, width, 3), uint8."""
+    for block in _map_chunks(_take_all, benchmark, shots, workers):
+        yield block
+        if progress:
+            progress(len(block))
+
+
+def _map_chunks(
+    work: Callable[[Studio, Sequence[Shot]], _Result], benchmark: Benchmark, shots: Sequence[Shot], workers: int
+) -> Iterator[_Result]:
+    height, width = benchmark.image_size
+    size = max(1, min(_CHUNK_PIXELS // (height * width), -(-len(shots) // max(1, workers))))
+    chunks = [shots[start : start + size] for start in range(0, len(shots), size)]
+    if workers <= 1 or len(chunks) <= 1:
+        studio = Studio(benchmark)
+        yield from (work(studio, chunk) for chunk in chunks)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(chunks)), mp_context=context) as pool:
+        yield from pool.map(partial(_with_new_studio, work, benchmark), chunks)
+
+
+def _with_new_studio(
+    work: Callable[[Studio, Sequence[Shot]], _Result], benchmark: Benchmark, chunk: Sequence[Shot]
+) -> _Result:
+    return work(Studio(benchmark), chunk)
+
+
+def _write_files(studio: Studio, shots: Sequence[Shot], folder: Path) -> int:
+    for shot in shots:
+        image = Image.fromarray(studio.take(shot).pixels)
+        if shot.path.endswith(".jpg"):
+            image.save(folder / shot.path, quality=95, subsampling=0)
+        else:
+            image.save(folder / shot.path)
+    return len(shots)
+
+
+def _take_all(studio: Studio, shots: Sequence[Shot]) -> np.ndarray:
+    return np.stack([studio.take(shot).pixels for shot in shots])
