@@ -24,8 +24,8 @@ SPLITS = tuple(str(number) for number in range(1, 11))
 def read_records(root: Path | str, split: str | int) -> list[ImageRecord]:
     """Images of one RegDB split: train visible, train thermal, test visible, test thermal, each in its list's order.
 
-    Labels restart at 0 in the train and the test lists, so the identity is the folder's number. The visible camera is 1,
-    the thermal one 2.
+    Labels restart at 0 in the train and the test lists, so the identity is the folder's number. The visible camera
+    is 1, the thermal one 2.
 
     Args:
         root: folder that holds `idx` and the images that its lists name.
