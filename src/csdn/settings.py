@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from csdn.artifacts import readable
-from csdn.config import Params, merge
+from csdn.config import EMBEDDED, Params, merge
 from csdn.errors import UserError
 from csdn.validation import problems
 
@@ -83,3 +83,25 @@ def merge_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[st
             nested = {part: nested}
         values = merge(values, nested)
     return values
+
+
+def check_paths(params: Params) -> None:
+    """Check that the folders and files that the settings name exist, before anything is written.
+
+    Raises:
+        UserError: one line for every path that does not.
+    """
+    lines = [
+        f"datasets.{name}.root: no folder {dataset.root!r}; set it to your copy of the dataset, or to `{EMBEDDED}`"
+        for name, dataset in params.datasets.items()
+        if dataset.root != EMBEDDED and not Path(dataset.root).is_dir()
+    ]
+    used = {variant for name in params.datasets for variant in params.variants_of(name)}
+    files = {params.variant(variant).clip.weights_path for variant in used}
+    lines += [
+        f"clip.weights: no file {path!r}; set it to the file of the weights, `mini` or an open_clip tag"
+        for path in sorted(filter(None, files))
+        if not Path(path).is_file()
+    ]
+    if lines:
+        raise UserError("\n".join(lines))

@@ -1,0 +1,172 @@
+# The settings, the paths and the lists of results; every rule file builds on these names.
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from csdn.config import EMBEDDED, MINI
+from csdn.errors import UserError
+from csdn.settings import check_paths, validate
+from csdn.slices import TRACKING_VARIABLE
+from csdn.steps import PRETRAINING, canonical, prompt_key, semantics_key, step_slice
+
+try:
+    PARAMS = validate({k: v for k, v in config.items() if k != "adopt"})
+    check_paths(PARAMS)
+except UserError as error:
+    raise WorkflowError(str(error))
+
+DATA = PARAMS.runtime.data
+RESULTS = PARAMS.runtime.results
+LOGS = f"logs/{Path(RESULTS).name}"
+ENVIRONMENT = "csdn"  # conda environment that has csdn in it; used with --software-deployment-method conda only
+
+SPLIT = f"{RESULTS}/{{dataset}}/{{split}}"
+PROMPTS = f"{SPLIT}/prompts/{{prompt_key}}/seed_{{seed}}"
+SEMANTICS = f"{SPLIT}/semantics/{{semantics_key}}/seed_{{seed}}"
+RUN = f"{SPLIT}/runs/{{variant}}/seed_{{seed}}"
+
+EMBEDDED_DATASETS = [d for d, s in PARAMS.datasets.items() if s.root == EMBEDDED]
+PROMPT_KEYS = {prompt_key(PARAMS, v): v for v in PARAMS.variants}
+SEMANTICS_KEYS = {semantics_key(PARAMS, v): v for v in PARAMS.variants}
+
+
+wildcard_constraints:
+    dataset="|".join(PARAMS.datasets),
+    split=r"default|\d+",
+    variant="|".join(PARAMS.variants),
+    seed=r"\d+",
+    prompt_key=r"[a-z0-9_.-]+",
+    semantics_key=r"[a-z0-9_.-]+",
+    protocol="[a-z_]+",
+
+
+# Jobs find `csdn` where Snakemake itself runs, also when the environment is not active. Where they log is no parameter
+# of theirs, for it changes no result.
+os.environ.update(
+    {
+        "PATH": os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)]),
+        TRACKING_VARIABLE: PARAMS.tracking.model_dump_json(),
+    }
+)
+
+
+def holds_files(folder, pattern="*"):
+    return any(path.is_file() for path in Path(folder).rglob(pattern))
+
+
+# Without Snakemake's own records a changed parameter would go unnoticed: refuse to guess.
+if (
+    workflow.is_main_process
+    and not config.get("adopt")
+    and holds_files(RESULTS, "*.safetensors")
+    and not holds_files(".snakemake/metadata")
+    and not holds_files(".snakemake/incomplete")
+):
+    raise WorkflowError(
+        f"{RESULTS}/ exists but .snakemake/metadata is empty, so changed parameters would go unnoticed. Fetch the "
+        "records with `dvc pull` (or `dvc checkout`); or, if the parameters are exactly those that made "
+        f"{RESULTS}/, record them: scripts/snake all --touch --forceall --config adopt=true"
+    )
+
+
+def settings(step, wildcards=None, **selection):
+    """The slice of the settings that `step` depends on, as text: Snakemake runs it again when this changes."""
+    names = ("dataset", "split", "variant", "seed", "protocol")
+    known = {n: getattr(wildcards, n) for n in names if hasattr(wildcards, n)}
+    return canonical(step_slice(PARAMS, step, **known, **selection))
+
+
+def gpus():
+    """GPUs of a job that computes with a network: one where there is one, so that such jobs take turns."""
+    device = PARAMS.runtime.device
+    has_gpu = Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
+    return int(device == "cuda" or (device == "auto" and has_gpu))
+
+
+def option(name, files):
+    """`name` with its file, or nothing where the step has no such input."""
+    return [name, *files] if files else []
+
+
+def cache_of(dataset):
+    height, width = PARAMS.datasets[dataset].image_size
+    return f"{DATA}/cache/{dataset}_{height}x{width}.npy"
+
+
+def images_of(wildcards):
+    """Index and pixels of the dataset."""
+    return {"index": f"{DATA}/index/{wildcards.dataset}.parquet", "cache": cache_of(wildcards.dataset)}
+
+
+def all_images():
+    return [f for d in PARAMS.datasets for f in (f"{DATA}/index/{d}.parquet", cache_of(d))]
+
+
+def clip_of(variant):
+    """The file of CLIP's weights for `variant`: the small CLIP, the user's file, or none (a tag, or random)."""
+    clip = PARAMS.variant(variant).clip
+    if clip.weights == MINI:
+        return [f"{RESULTS}/clip/mini/clip.safetensors"]
+    return [clip.weights_path] if clip.weights_path else []
+
+
+def clip_weights():
+    """The small CLIP if any variant that runs starts from it."""
+    used = {v for d in PARAMS.datasets for v in PARAMS.variants_of(d)}
+    mini = any(PARAMS.variant(v).clip.weights == MINI for v in used)
+    return [f"{RESULTS}/clip/mini/{f}" for f in ("clip.safetensors", "history.csv", "zero_shot.csv")] if mini else []
+
+
+def semantics_of(wildcards):
+    """The descriptions that the variant's encoder is trained with, if any."""
+    key = semantics_key(PARAMS, wildcards.variant)
+    return [f"{SEMANTICS}/semantics.safetensors".format(semantics_key=key, **wildcards)] if key else []
+
+
+def permutations_of(wildcards):
+    """The official gallery draw of SYSU-MM01, where it is asked for."""
+    dataset = PARAMS.datasets[wildcards.dataset]
+    if dataset.layout != "sysu_mm01" or dataset.gallery != "official":
+        return []
+    return [f"{root_of(wildcards.dataset)}/exp/rand_perm_cam.mat"]
+
+
+def root_of(dataset):
+    """The folder of the images."""
+    root = PARAMS.datasets[dataset].root
+    return f"{DATA}/raw/{dataset}" if root == EMBEDDED else root
+
+
+def rendered(dataset):
+    """What says that an embedded dataset is complete and what it was rendered with; nothing for one on disk."""
+    annotations = f"{DATA}/raw/{dataset}/annotations.parquet"
+    return [annotations, f"{annotations}.provenance.json"] if dataset in EMBEDDED_DATASETS else []
+
+
+def for_all_runs(pattern):
+    """`pattern` (with the fields of RUN) for every dataset, split, variant and seed."""
+    return [
+        pattern.format(dataset=dataset, split=split, variant=variant, seed=seed)
+        for dataset, settings in PARAMS.datasets.items()
+        for split in settings.splits
+        for variant in PARAMS.variants_of(dataset)
+        for seed in PARAMS.seeds_of(dataset)
+    ]
+
+
+def all_scores(ending="json"):
+    return [
+        f"{run}/scores/{protocol}.{ending}"
+        for dataset in PARAMS.datasets
+        for run in for_all_runs(RUN)
+        if run.startswith(f"{RESULTS}/{dataset}/")
+        for protocol in PARAMS.protocols_of(dataset)
+    ]
+
+
+def all_tables():
+    return [f"{RESULTS}/tables/{t}.{e}" for t in PARAMS.tables for e in ("csv", "md", "tex", "json")]

@@ -1,0 +1,68 @@
+localrules:
+    track_scores,
+
+
+rule embed_images:
+    input:
+        unpack(images_of),
+        encoder=f"{RUN}/encoder.safetensors",
+    output:
+        embeddings=f"{RUN}/embeddings.safetensors",
+    log:
+        f"{LOGS}/embed_images/{{dataset}}/{{split}}/{{variant}}/seed_{{seed}}.log",
+    conda:
+        ENVIRONMENT
+    threads: PARAMS.runtime.threads
+    resources:
+        gpu=gpus(),
+        mem_mb=4000,
+        runtime=60,
+    params:
+        cfg=lambda wc: settings("embed_images", wc),
+    shell:
+        "csdn embed-images --params {params.cfg:q} --index {input.index:q} --cache {input.cache:q} "
+        "--encoder {input.encoder:q} --output {output.embeddings:q} > {log:q} 2>&1"
+
+
+rule score_retrieval:
+    input:
+        index=f"{DATA}/index/{{dataset}}.parquet",
+        embeddings=f"{RUN}/embeddings.safetensors",
+        permutations=permutations_of,
+    output:
+        scores=f"{RUN}/scores/{{protocol}}.json",
+        queries=f"{RUN}/scores/{{protocol}}.parquet",
+    log:
+        f"{LOGS}/score_retrieval/{{dataset}}/{{split}}/{{variant}}/seed_{{seed}}/{{protocol}}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=30,
+    params:
+        cfg=lambda wc: settings("score_retrieval", wc),
+        permutations=lambda wc, input: option("--permutations", input.get("permutations")),
+    shell:
+        "csdn score-retrieval --params {params.cfg:q} --index {input.index:q} --embeddings {input.embeddings:q} "
+        "{params.permutations:q} --output {output.scores:q} > {log:q} 2>&1"
+
+
+rule track_scores:
+    input:
+        all_scores(),
+    output:
+        f"{RESULTS}/tracking.json",
+    log:
+        f"{LOGS}/track_scores.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=0,
+        mem_mb=1000,
+        runtime=10,
+    params:
+        cfg=settings("track_scores"),
+        scores=lambda wc, input: [word for path in input for word in ("--scores", path)],
+    shell:
+        "csdn track-scores --params {params.cfg:q} {params.scores:q} --output {output:q} > {log:q} 2>&1"

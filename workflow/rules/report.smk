@@ -1,0 +1,66 @@
+rule compare_variants:
+    input:
+        scores=all_scores(),
+        queries=all_scores("parquet"),
+    output:
+        tables=all_tables(),
+    log:
+        f"{LOGS}/compare_variants.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=30,
+    params:
+        cfg=settings("compare_variants"),
+        scores=lambda wc, input: [word for path in input.scores for word in ("--scores", path)],
+        folder=subpath(output[0], parent=True),
+    shell:
+        "csdn compare-variants --params {params.cfg:q} {params.scores:q} --output {params.folder:q} > {log:q} 2>&1"
+
+
+rule draw_figures:
+    input:
+        all_images(),
+        clip_weights(),
+        for_all_runs(f"{RUN}/history.csv"),
+        for_all_runs(f"{RUN}/embeddings.safetensors"),
+        all_scores(),
+        all_tables(),
+    output:
+        figures=directory(f"{RESULTS}/figures"),
+    log:
+        f"{LOGS}/draw_figures.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=30,
+    params:
+        cfg=settings("draw_figures"),
+    shell:
+        "csdn draw-figures --params {params.cfg:q} --output {output.figures:q} > {log:q} 2>&1"
+
+
+rule write_report:
+    input:
+        clip_weights(),
+        all_scores(),
+        all_tables(),
+        figures=f"{RESULTS}/figures",
+    output:
+        report=f"{RESULTS}/report.html",
+    log:
+        f"{LOGS}/write_report.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=30,
+    params:
+        cfg=settings("write_report"),
+    shell:
+        "csdn write-report --params {params.cfg:q} --output {output.report:q} > {log:q} 2>&1"
