@@ -1,0 +1,218 @@
+"""Write results/report.html: one page that needs no other file, no script and no network."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+from markupsafe import Markup
+
+from csdn.artifacts import readable, write_text
+from csdn.config import EMBEDDED, MINI, Params
+from csdn.reporting import places, summary
+from csdn.reporting.comparison import Row, protocol_order
+from csdn.reporting.figures import Planned, planned_figures
+from csdn.reporting.labels import dataset_label, protocol_label
+from csdn.reporting.published import SETTINGS, published_rows
+from csdn.reporting.tables import DIFFERENCE_NOTE, ROW_NOTE, difference_cells, row_cells
+
+ZERO_SHOT = ("attribute", "modality", "classes", "images", "balanced_accuracy", "chance")
+COLOURS = {  # of style.mplstyle and charts.py, and what they are on the page
+    "#1f2328": "var(--ink)",
+    "#59636e": "var(--muted)",
+    "#d0d7de": "var(--rule)",
+    "#e6eaef": "var(--grid)",
+    "#ffffff": "var(--paper)",
+    "#0072b2": "var(--blue)",
+}
+IMAGE_TITLES = {
+    "contact_sheet": "What the images look like",
+    "stage_one": "Stage 1: do the descriptions fit?",
+    "training": "Stage 2: training",
+}
+
+
+def write_report(params: Params, output: Path | str, *, date: datetime.date | None = None) -> None:
+    """Write the report page from tables, figures and provenance records in the results folder.
+
+    Args:
+        params: the settings, shown on the page.
+        output: the HTML file.
+        date: printed on the page; today if None.
+
+    Raises:
+        UserError: a table, figure, provenance record or the zero-shot table is missing.
+    """
+    context = {
+        "date": (date or datetime.datetime.now(datetime.UTC).date()).isoformat(),
+        "datasets": [_dataset(params, name) for name in params.datasets],
+        "zero_shot": _zero_shot(params),
+        "published": _published(params),
+        "provenance": _provenance(params),
+        "settings": yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+        "pretraining": params.benchmark.pretraining,
+        "attribute_weight": params.clip.pretraining.attribute_weight,
+        "luminance_share": params.benchmark.luminance_share,
+        "embedded": any(dataset.root == EMBEDDED for dataset in params.datasets.values()),
+        "verdicts": summary.VERDICTS,
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("csdn.reporting", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    write_text(output, environment.get_template("report.html.jinja").render(context))
+
+
+def inline_svg(svg: str, name: str) -> Markup:
+    """A figure as markup for the page: its colours follow light and dark, its ids cannot meet another figure's.
+
+    Args:
+        svg: a file that `figures.save` wrote.
+        name: unique on the page.
+    """
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
+    svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", svg)
+    svg = svg.replace("image-rendering:crisp-edges;image-rendering:pixelated", "")
+    for colour, variable in COLOURS.items():
+        svg = svg.replace(colour, variable)
+    return Markup(svg)  # noqa: S704 - matplotlib wrote and escaped it
+
+
+def _dataset(params: Params, name: str) -> dict[str, Any]:
+    """One dataset's section: sentences, tables and figures."""
+    figures = [figure for figure in planned_figures(params) if figure.dataset == name]
+    protocols = params.protocols_of(name)
+    tables: list[dict[str, Any]] = []
+    claims: list[summary.Claim] = []
+    notes: list[str] = []
+    for table_name, table in params.tables.items():
+        rows = [row for row in places.read_table(params, table_name) if row["dataset"] == name]
+        pairs = []
+        if table.differences:
+            pairs = [r for r in places.read_table(params, f"{table_name}_differences") if r["dataset"] == name]
+        if not rows:
+            continue
+        told = {claim.title for claim in claims}
+        claims += [
+            claim for claim in summary.claims(pairs, protocol_order(pairs, protocols)) if claim.title not in told
+        ]
+        notes += _notes(params, name, rows, pairs) if not notes else []
+        tables.append(
+            {
+                "name": table_name,
+                "caption": table.caption,
+                "rows": _grouped(rows, protocols, row_cells),
+                "note": ROW_NOTE,
+                "differences": _grouped(pairs, protocols, difference_cells),
+                "difference_note": DIFFERENCE_NOTE,
+                "figures": {f.kind: _figure(params, f) for f in figures if f.subject == table_name},
+            }
+        )
+    return {
+        "name": name,
+        "label": dataset_label(name, params.datasets[name]),
+        "real": params.datasets[name].root != EMBEDDED,
+        "ordering": summary.ordering_sentence(claims),
+        "claims": claims,
+        "notes": notes,
+        "tables": tables,
+        "figures": [_figure(params, f) for f in figures if f.kind in IMAGE_TITLES or f.kind == "ranks"],
+    }
+
+
+def _notes(params: Params, dataset: str, rows: list[Row], pairs: list[Row]) -> list[str]:
+    """Sentences about floor and power in the dataset's first protocol."""
+    untrained = set(params.variants) - set(places.trained_variants(params, dataset))
+    first = protocol_order(rows, params.protocols_of(dataset))[0]
+    sentences = [
+        summary.floor_sentence([row for row in rows if row["protocol"] == first], list(untrained)),
+        summary.power_sentence([row for row in pairs if row["protocol"] == first]),
+    ]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _grouped(rows: list[Row], protocols: list[str], cells: Any) -> list[dict[str, Any]]:
+    """Rows as displayed, grouped by protocol."""
+    return [
+        {"protocol": protocol_label(protocol), "rows": [cells(row) for row in rows if row["protocol"] == protocol]}
+        for protocol in protocol_order(rows, protocols)
+    ]
+
+
+def _figure(params: Params, planned: Planned) -> dict[str, Any]:
+    path = places.results(params) / "figures" / f"{planned.name}.svg"
+    with readable(path):
+        svg = path.read_text(encoding="utf-8")
+    title = IMAGE_TITLES.get(planned.kind, "")
+    if planned.kind == "ranks":
+        title = f"Rank lists: {protocol_label(planned.subject)}"
+    return {
+        "name": planned.name,
+        "kind": planned.kind,
+        "title": title,
+        "caption": planned.caption,
+        "svg": inline_svg(svg, planned.name),
+    }
+
+
+def _zero_shot(params: Params) -> list[dict[str, Any]]:
+    """One row an attribute of the small CLIP's table; empty when no variant starts from it."""
+    if all(params.variant(name).clip.weights != MINI for name in params.variants):
+        return []
+    frame = places.read_csv(places.results(params) / "clip" / "mini" / "zero_shot.csv", ZERO_SHOT)
+    rows = []
+    for attribute, group in frame.groupby("attribute", sort=False):
+        accuracy = group.set_index("modality")["balanced_accuracy"].to_dict()
+        first = group.iloc[0]
+        rows.append(
+            {
+                "attribute": str(attribute).replace("_", " "),
+                "classes": int(first["classes"]),
+                "chance": float(first["chance"]),
+                "accuracy": {modality: float(accuracy[modality]) for modality in accuracy},
+            }
+        )
+    return rows
+
+
+def _published(params: Params) -> list[dict[str, Any]]:
+    """Published figures for each real dataset; nothing beside synthetic data, which they do not describe."""
+    out = []
+    for name, dataset in params.datasets.items():
+        if dataset.root != EMBEDDED:
+            settings = SETTINGS[dataset.layout]
+            rows = [
+                {"method": row.method, "source": row.source, "figures": [row.figures.get(key) for key in settings]}
+                for row in published_rows(dataset.layout)
+            ]
+            out.append({"label": dataset_label(name, dataset), "settings": list(settings.values()), "rows": rows})
+    return out
+
+
+def _provenance(params: Params) -> dict[str, Any]:
+    """Versions and machines of all provenance records, each distinct value once."""
+    records = places.read_provenance(params)
+    packages: dict[str, set[str]] = {}
+    machines = set()
+    for record in records.values():
+        packages.setdefault("Python", set()).add(str(record.get("python")))
+        for package, version in record.get("packages", {}).items():
+            if version:
+                packages.setdefault(package, set()).add(version)
+        machine = record.get("machine", {})
+        machines.add(", ".join(str(value) for value in machine.values()))
+    return {
+        "count": len(records),
+        "packages": [(name, ", ".join(sorted(versions))) for name, versions in packages.items()],
+        "machines": sorted(machines),
+    }

@@ -1,0 +1,138 @@
+"""Where the inputs of figures and page lie, and how they are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from csdn.artifacts import read_json, read_parquet, readable
+from csdn.config import EMBEDDED, Params
+from csdn.data.image_cache import open_cache, read_index
+from csdn.errors import UserError
+from csdn.evaluation.scoring import load_permutations
+from csdn.reporting.comparison import Row
+from csdn.steps import UNTRAINED_FUSIONS, prompt_key, semantics_key
+
+Runs = dict[str, list[pd.DataFrame]]  # histories of each variant or key
+
+
+def results(params: Params) -> Path:
+    """The results folder."""
+    return Path(params.runtime.results)
+
+
+def read_table(params: Params, name: str) -> list[Row]:
+    """Rows of a table that compare-variants wrote.
+
+    Raises:
+        UserError: it is missing or not such a table.
+    """
+    path = results(params) / "tables" / f"{name}.json"
+    content = read_json(path)
+    if not isinstance(content, dict) or not isinstance(content.get("rows"), list):
+        raise UserError(f"{path}: has no rows; write it again with compare-variants")
+    return content["rows"]
+
+
+def read_csv(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
+    """A CSV file with at least the columns `required`.
+
+    Raises:
+        UserError: it is missing, empty or lacks one of them.
+    """
+    with readable(path):
+        try:
+            frame = pd.read_csv(path)
+        except pd.errors.EmptyDataError as error:
+            raise UserError(f"{path}: is empty; run the step that writes it again") from error
+    missing = [name for name in required if name not in frame.columns]
+    if missing:
+        raise UserError(f"{path}: no column {missing[0]!r}; run the step that writes it again")
+    return frame
+
+
+def trained_variants(params: Params, dataset: str) -> list[str]:
+    """Variants of a dataset whose encoder is trained at all."""
+    return [name for name in params.variants_of(dataset) if params.variant(name).encoder.epochs > 0]
+
+
+def encoder_histories(params: Params, dataset: str) -> Runs:
+    """history.csv of every run of every trained variant."""
+    return {
+        variant: _histories(params, dataset, f"runs/{variant}", ("epoch",))
+        for variant in trained_variants(params, dataset)
+    }
+
+
+def stage_one_histories(params: Params, dataset: str) -> dict[str, Runs]:
+    """history.csv of every run of the prompts and of the trained fusions that the dataset's variants use."""
+    columns = ("epoch", "loss", "accuracy_visible", "accuracy_infrared")
+    prompts, fusions = stage_one_keys(params, dataset)
+    out = {"Prompts": {key: _histories(params, dataset, f"prompts/{key}", columns) for key in prompts}}
+    if fusions:
+        out["Fusion"] = {key: _histories(params, dataset, f"semantics/{key}", columns) for key in fusions}
+    return out
+
+
+def stage_one_keys(params: Params, dataset: str) -> tuple[list[str], list[str]]:
+    """Keys of the prompts and of the trained fusions that the dataset's variants use."""
+    texts = [name for name in params.variants_of(dataset) if semantics_key(params, name) is not None]
+    fused = [name for name in texts if params.variant(name).fusion.kind not in UNTRAINED_FUSIONS]
+    prompts = dict.fromkeys(prompt_key(params, name) for name in texts)
+    return list(prompts), list(dict.fromkeys(str(semantics_key(params, name)) for name in fused))
+
+
+def read_images(params: Params, dataset: str) -> tuple[pd.DataFrame, np.ndarray]:
+    """Index and memory-mapped pixel cache of a dataset; embedded images bring their captions as column `caption`."""
+    data, settings = Path(params.runtime.data), params.datasets[dataset]
+    height, width = settings.image_size
+    index = read_index(data / "index" / f"{dataset}.parquet")
+    cache = open_cache(data / "cache" / f"{dataset}_{height}x{width}.npy", len(index))
+    if settings.root == EMBEDDED:
+        path = data / "raw" / dataset / "annotations.parquet"
+        annotations = read_parquet(path)
+        if not {"path", "caption"} <= set(annotations.columns):
+            raise UserError(f"{path}: no columns path and caption; render the dataset again with make-dataset")
+        index = index.assign(caption=index["path"].map(annotations.set_index("path")["caption"]))
+    return index, cache
+
+
+def read_permutations(params: Params, dataset: str) -> np.ndarray | None:
+    """Array of `exp/rand_perm_cam.mat` where the dataset is scored with the official gallery, else None."""
+    settings = params.datasets[dataset]
+    if settings.gallery != "official":
+        return None
+    root = Path(params.runtime.data) / "raw" / dataset if settings.root == EMBEDDED else Path(settings.root)
+    return load_permutations(root / "exp" / "rand_perm_cam.mat")
+
+
+def run_folder(params: Params, dataset: str, variant: str) -> Path:
+    """Folder of a variant's first run."""
+    split, seed = params.datasets[dataset].splits[0], params.seeds_of(dataset)[0]
+    return results(params) / dataset / split / "runs" / variant / f"seed_{seed}"
+
+
+def read_provenance(params: Params) -> dict[str, dict[str, Any]]:
+    """Every provenance record below the results folder by its path there.
+
+    Raises:
+        UserError: there is none.
+    """
+    folder = results(params)
+    records = {
+        path.relative_to(folder).as_posix(): read_json(path) for path in sorted(folder.rglob("*.provenance.json"))
+    }
+    if not records:
+        raise UserError(f"{folder}: no *.provenance.json; results were not made by csdn, run the pipeline again")
+    return records
+
+
+def _histories(params: Params, dataset: str, folder: str, columns: tuple[str, ...]) -> list[pd.DataFrame]:
+    return [
+        read_csv(results(params) / dataset / split / folder / f"seed_{seed}" / "history.csv", columns)
+        for split in params.datasets[dataset].splits
+        for seed in params.seeds_of(dataset)
+    ]

@@ -1,0 +1,157 @@
+"""Sheets of images: the contact sheet and the rank lists. Arrays in, matplotlib Figure out."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from csdn.reporting.charts import INK, MUTED, WIDTH
+
+Image = NDArray[np.uint8]  # (H, W, 3)
+RIGHT, WRONG = "#009e73", "#d55e00"
+
+
+@dataclass(frozen=True)
+class Portraits:
+    """One identity on the contact sheet: images (H, W, 3) with their cameras, and what was said of it."""
+
+    name: str
+    visible: Sequence[tuple[Image, int]]
+    infrared: Sequence[tuple[Image, int]]
+    captions: Sequence[str]
+
+
+@dataclass(frozen=True)
+class RankList:
+    """One query and the images that were ranked first.
+
+    Attributes:
+        query: (H, W, 3).
+        camera_id: of the query.
+        person_id: of the query.
+        images: each (H, W, 3), best first.
+        labels: (camera_id, person_id) of each.
+        first_match: rank of the first image of the same person in the CMC's own counting.
+    """
+
+    query: Image
+    camera_id: int
+    person_id: int
+    images: Sequence[Image]
+    labels: Sequence[tuple[int, int]]
+    first_match: int
+
+
+def contact_sheet(people: Sequence[Portraits]) -> Figure:
+    """A row for each identity: visible images, infrared images, captions.
+
+    Args:
+        people: identities; all images of one size.
+    """
+    columns = max(len(p.visible) for p in people), max(len(p.infrared) for p in people)
+    height, width = people[0].visible[0][0].shape[:2]
+    has_captions = any(p.captions for p in people)
+    cells = sum(columns) + 0.35  # the gap between the modalities
+    image_width = min(0.62, (WIDTH - (2.5 if has_captions else 0.2)) / (cells * 1.08))
+    image_height = image_width * height / width
+    pitch_x, pitch_y = image_width * 1.08, max(image_height * 1.06, 0.75 if has_captions else 0.0) + 0.05
+    total_height = 0.42 + pitch_y * len(people)
+    figure = Figure(figsize=(WIDTH, total_height))
+    starts = 0.0, (columns[0] + 0.35) * pitch_x
+    for start, name in zip(starts, ("Visible", "Infrared"), strict=True):
+        _text(figure, start, 0.02, name, weight="bold")
+    for i, person in enumerate(people):
+        top = 0.42 + i * pitch_y
+        for start, images in zip(starts, (person.visible, person.infrared), strict=True):
+            for j, (image, camera) in enumerate(images):
+                _image(figure, image, start + j * pitch_x, top, image_width, image_height)
+                if _same_camera(people, start == 0.0, j) and i == 0:
+                    _text(figure, start + j * pitch_x, 0.23, f"cam {camera}", size=7, colour=MUTED)
+        left = starts[1] + columns[1] * pitch_x + 0.14
+        characters = int((WIDTH - left) / 0.0655)
+        lines = [line for caption in person.captions for line in [*textwrap.wrap(caption, characters), ""]]
+        _text(figure, left, top, person.name, size=8, weight="bold")
+        _text(figure, left, top + 0.17, "\n".join(lines).rstrip(), size=7.2, colour=MUTED)
+    return figure
+
+
+def rank_lists(found: Sequence[RankList], missed: Sequence[RankList]) -> Figure:
+    """Queries and what was ranked first: solid green frame and tick where the person is right, else dashed and cross.
+
+    Args:
+        found: queries whose first image is right.
+        missed: queries whose first image is wrong.
+    """
+    groups = [(name, lists) for name, lists in (("Found at rank 1", found), ("Missed at rank 1", missed)) if lists]
+    length = max(len(one.images) for _, lists in groups for one in lists)
+    height, width = groups[0][1][0].query.shape[:2]
+    pitch_x = WIDTH / (length + 1.35)
+    image_width = pitch_x * 0.86
+    image_height = image_width * height / width
+    pitch_y, header = image_height + 0.34, 0.5
+    total = sum(header + len(lists) * pitch_y for _, lists in groups)
+    figure = Figure(figsize=(WIDTH, total))
+    top = 0.0
+    for name, lists in groups:
+        _text(figure, 0.02, top + 0.02, name, weight="bold")
+        for place, head in enumerate(["query", *range(1, length + 1)]):
+            left = (place + (0.3 if place else 0.0)) * pitch_x + 0.03
+            _text(figure, left, top + 0.27, str(head), size=7.5, colour=MUTED)
+        top += header
+        for one in lists:
+            _rank_row(figure, one, top, pitch_x, image_width, image_height)
+            top += pitch_y
+    return figure
+
+
+def _rank_row(figure: Figure, one: RankList, top: float, pitch: float, width: float, height: float) -> None:
+    _image(figure, one.query, 0.03, top, width, height)
+    where = f"first match: {one.first_match}" if one.first_match > 1 else f"camera {one.camera_id}"
+    _text(figure, 0.03, top + height + 0.03, where, size=6.8, colour=MUTED)
+    for k, (image, (camera, person)) in enumerate(zip(one.images, one.labels, strict=True)):
+        left = (k + 1.3) * pitch + 0.03
+        right = person == one.person_id
+        _image(figure, image, left, top, width, height)
+        _frame(figure, left, top, width, height, right)
+        mark = "\N{CHECK MARK}" if right else "\N{MULTIPLICATION X}"
+        _text(figure, left, top + height + 0.03, mark, size=7.5, colour=RIGHT if right else WRONG, weight="bold")
+        _text(figure, left + 0.15, top + height + 0.03, f"cam {camera}", size=6.8, colour=MUTED)
+
+
+def _same_camera(people: Sequence[Portraits], visible: bool, column: int) -> bool:
+    """Whether a column shows one camera only, so that its head may name it."""
+    rows = [p.visible if visible else p.infrared for p in people]
+    return len({row[column][1] for row in rows if column < len(row)}) == 1
+
+
+def _image(figure: Figure, image: Image, left: float, top: float, width: float, height: float) -> None:
+    """Place an image; coordinates in inches from the figure's upper left corner."""
+    axis = figure.add_axes(_box(figure, left, top, width, height))
+    axis.imshow(image, aspect="auto")
+    axis.set_axis_off()
+
+
+def _frame(figure: Figure, left: float, top: float, width: float, height: float, right: bool) -> None:
+    x, y, w, h = _box(figure, left, top, width, height)
+    style = {"edgecolor": RIGHT, "linestyle": "-"} if right else {"edgecolor": WRONG, "linestyle": (0, (3, 1.6))}
+    patch = Rectangle((x, y), w, h, fill=False, linewidth=2.2, transform=figure.transFigure, **style)
+    figure.add_artist(patch)
+
+
+def _text(
+    figure: Figure, left: float, top: float, text: str, size: float = 9, colour: str = INK, weight: str = "normal"
+) -> None:
+    x, y, _, _ = _box(figure, left, top, 0, 0)
+    figure.text(x, y, text, fontsize=size, color=colour, weight=weight, va="top", ha="left", linespacing=1.25)
+
+
+def _box(figure: Figure, left: float, top: float, width: float, height: float) -> tuple[float, float, float, float]:
+    """Inches from the upper left corner as matplotlib's fractions from the lower left one."""
+    full_width, full_height = figure.get_size_inches()
+    return left / full_width, 1 - (top + height) / full_height, width / full_width, height / full_height

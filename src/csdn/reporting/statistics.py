@@ -1,0 +1,156 @@
+"""Means, spreads, intervals and paired tests over seeds and identities: arrays in, numbers out.
+
+Queries of one identity are not independent, so identities, never queries, are resampled and tested. Both the interval
+and the identity tests hold for the models that were trained; only `crossed_test` also generalises to further seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Array = NDArray[np.float64]
+
+LEVEL = 0.95  # of every interval
+SIGNIFICANCE = 0.05  # below which a corrected p-value counts as support
+BOOTSTRAP_RESAMPLES = 10_000
+PERMUTATIONS = 9_999
+
+
+def mean_and_std(values: Sequence[float] | Array) -> tuple[float, float | None]:
+    """Mean and sample standard deviation (ddof 1) over runs.
+
+    Args:
+        values: (runs,), at least one.
+
+    Returns:
+        Mean, and the standard deviation or None for a single run, whose spread is unknown.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    return float(array.mean()), float(array.std(ddof=1)) if array.size > 1 else None
+
+
+def resampling_weights(identities: int, resamples: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """How often each resample draws each identity: (resamples, identities), rows sum to `identities`."""
+    return generator.multinomial(identities, np.full(identities, 1.0 / identities), size=resamples)
+
+
+def bootstrap_interval(
+    sums: Array, counts: Array, weights: NDArray[np.int64], level: float = LEVEL
+) -> tuple[float, float]:
+    """Percentile interval of a mean over queries, resampling identities (cluster bootstrap).
+
+    Args:
+        sums: (identities, splits) sum of the quantity over an identity's queries in each split; 0 where it has none.
+        counts: (identities, splits) number of those queries.
+        weights: (resamples, identities) from `resampling_weights`; one matrix for all variants pairs their resamples.
+        level: coverage in (0, 1).
+
+    Returns:
+        Lower and upper end of the mean over splits of `sum / count`.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = (weights @ sums) / (weights @ counts)  # (resamples, splits)
+    drawn = ~np.isnan(means)
+    means = np.where(drawn, means, 0.0).sum(axis=1)[drawn.any(axis=1)] / drawn.sum(axis=1)[drawn.any(axis=1)]
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def wilcoxon_test(differences: Array) -> float:
+    """Two-sided p-value of Wilcoxon's signed-rank test on paired differences (identities,); 1 if all are zero."""
+    if not np.any(differences):
+        return 1.0
+    return float(stats.wilcoxon(differences, zero_method="wilcox").pvalue)
+
+
+def permutation_test(differences: Array, generator: np.random.Generator, permutations: int = PERMUTATIONS) -> float:
+    """Two-sided p-value that the mean of paired differences is zero, by flipping their signs.
+
+    All sign patterns are counted when there are no more than `permutations`; otherwise random ones and the observed
+    one, so that the p-value is never 0 (Phipson and Smyth 2010).
+
+    Args:
+        differences: (identities,) paired differences, one an identity.
+        generator: source of the random signs.
+        permutations: number of random sign patterns.
+    """
+    n = differences.size
+    observed = abs(differences.sum())
+    tolerance = 1e-12 * max(np.abs(differences).sum(), 1e-300)  # equal sums must count as ties in any order of addition
+    if 2**n <= permutations + 1:
+        patterns = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
+        sums = np.abs((1.0 - 2.0 * patterns) @ differences)
+        return float(np.mean(sums >= observed - tolerance))
+    signs = generator.integers(0, 2, size=(permutations, n), dtype=np.int8)
+    sums = np.abs((1.0 - 2.0 * signs) @ differences)
+    return float((1 + np.count_nonzero(sums >= observed - tolerance)) / (1 + permutations))
+
+
+def crossed_test(differences: Array) -> float | None:
+    """Two-sided p-value of a mean difference when seeds *and* identities are random samples.
+
+    Seeds play the readers and identities the cases of multi-reader multi-case studies: F test of Dorfman, Berbaum and
+    Metz with Hillis's degrees of freedom (Statistics in Medicine 26, 2007, 596-619), which tells a difference between
+    methods from one between the few models that happened to be trained.
+
+    Args:
+        differences: (seeds, identities) paired differences.
+
+    Returns:
+        The p-value; None with fewer than two seeds or identities.
+    """
+    seeds, identities = differences.shape
+    if seeds < 2 or identities < 2:
+        return None
+    mean = differences.mean()
+    by_seed, by_identity = differences.mean(axis=1), differences.mean(axis=0)
+    residual = differences - by_seed[:, None] - by_identity[None, :] + mean
+    square_seed = identities * np.sum((by_seed - mean) ** 2) / (seeds - 1)
+    square_identity = seeds * np.sum((by_identity - mean) ** 2) / (identities - 1)
+    square_residual = np.sum(residual**2) / ((seeds - 1) * (identities - 1))
+    square_seed = max(square_seed, square_residual)  # two seeds may agree by chance: their variance is not negative
+    scale = square_seed + max(square_identity - square_residual, 0.0)
+    if scale <= 1e-24:
+        return 1.0 if abs(mean) <= 1e-12 else 0.0
+    freedom = scale**2 / max(square_seed**2 / (seeds - 1), 1e-300)
+    return float(2 * stats.t.sf(abs(mean) / np.sqrt(scale / (seeds * identities)), freedom))
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's step-down correction of one family of p-values; None (no test) stays None and does not count.
+
+    Source: S. Holm, A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6 (1979) 65-70.
+    """
+    tested = [i for i, p in enumerate(p_values) if p is not None]
+    corrected: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for rank, i in enumerate(sorted(tested, key=lambda i: p_values[i] or 0.0)):
+        largest = max(largest, min(1.0, (len(tested) - rank) * (p_values[i] or 0.0)))
+        corrected[i] = largest
+    return corrected
+
+
+def effect_size(differences: Array) -> float | None:
+    """Mean of paired differences in units of their standard deviation (Cohen's d_z); None where that is zero."""
+    if differences.size < 2:
+        return None
+    std = float(differences.std(ddof=1))
+    return float(differences.mean()) / std if std > 0 else None
+
+
+def detectable_difference(differences: Array, power: float = 0.8, level: float = SIGNIFICANCE) -> float | None:
+    """Smallest mean difference that a two-sided paired test at `level` finds with `power`, by the normal approximation.
+
+    Args:
+        differences: (identities,) paired differences, of which only the spread is used.
+        power: probability of finding it.
+        level: false-positive rate of the test.
+    """
+    if differences.size < 2:
+        return None
+    quantiles = stats.norm.isf(level / 2) + stats.norm.isf(1 - power)
+    return float(quantiles * differences.std(ddof=1) / np.sqrt(differences.size))

@@ -1,0 +1,167 @@
+"""Plain sentences about what the tables show, generated from their rows and from nothing else. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from csdn.reporting import statistics
+from csdn.reporting.comparison import Row, supported
+from csdn.reporting.labels import MINUS, protocol_label
+from csdn.reporting.tables import interval, p_value, percent
+
+
+@dataclass(frozen=True)
+class Question:
+    """A difference that the report answers: variant a - variant b, and the sign that the paper reports (0: none)."""
+
+    a: str
+    b: str
+    sign: int
+    title: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An answer: verdict "appears", "reversed", "unresolved", "higher" or "lower", and the sentence."""
+
+    title: str
+    verdict: str
+    sentence: str
+
+
+QUESTIONS = (
+    Question("mspl", "clip_vireid", -1, "Separate prompts alone fall below the shared prompt"),
+    Question("csdn", "mspl", +1, "Fusion (SII) more than makes up for it"),
+    Question("csdn", "baseline", +1, "CSDN lies above the baseline"),
+    Question("csdn", "permuted_text", 0, "The right descriptions against permuted ones"),
+    Question("permuted_text", "baseline", 0, "Permuted descriptions against none"),
+)
+VERDICTS = {
+    "appears": "appears",
+    "reversed": "reversed",
+    "unresolved": "not resolved",
+    "higher": "higher",
+    "lower": "lower",
+}
+
+
+def claims(rows: Sequence[Row], protocols: Sequence[str]) -> list[Claim]:
+    """One claim for each question that the rows of a dataset's differences answer.
+
+    Args:
+        rows: rows of a table of differences of one dataset.
+        protocols: the dataset's protocols; the first that a pair was scored on is told, the others are counted.
+    """
+    out = []
+    for question in QUESTIONS:
+        pair = {row["protocol"]: row for row in rows if (row["a"], row["b"]) == (question.a, question.b)}
+        ordered = [pair[name] for name in protocols if name in pair]
+        if ordered:
+            out.append(_claim(question, ordered[0], ordered[1:]))
+    return out
+
+
+def verdict(question: Question, row: Row) -> str:
+    """What a row says about a question."""
+    if not supported(row):
+        return "unresolved"
+    sign = 1 if row["map_difference"] > 0 else -1
+    if question.sign:
+        return "appears" if sign == question.sign else "reversed"
+    return "higher" if sign > 0 else "lower"
+
+
+def ordering_sentence(found: Sequence[Claim]) -> str:
+    """How many of the paper's orderings appear: `Of the paper's 3 orderings 2 appear and 1 is not resolved.`"""
+    paper = {question.title for question in QUESTIONS if question.sign}
+    asked = [claim for claim in found if claim.title in paper]
+    if not asked:
+        return "None of the paper's orderings was tested here."
+    counts = {kind: sum(claim.verdict == kind for claim in asked) for kind in ("appears", "reversed", "unresolved")}
+    words = {"appears": "appear", "reversed": "come out reversed", "unresolved": "cannot be told from chance"}
+    singular = {"appears": "appears", "reversed": "comes out reversed", "unresolved": "cannot be told from chance"}
+    parts = [f"{n} {singular[kind] if n == 1 else words[kind]}" for kind, n in counts.items() if n]
+    tested = f"the paper's {len(asked)} orderings" if len(asked) > 1 else "the one ordering of the paper tested here"
+    return f"Of {tested}, {_listed(parts)}." if len(asked) > 1 else _one(asked[0])
+
+
+def floor_sentence(rows: Sequence[Row], untrained: Sequence[str]) -> str | None:
+    """Whether every trained variant lies above the untrained initialisation; None where none was scored.
+
+    Args:
+        rows: rows of one dataset and protocol.
+        untrained: variants that are not trained.
+    """
+    floors = [row for row in rows if row["variant"] in untrained]
+    trained = [row for row in rows if row["variant"] not in untrained]
+    if not floors or not trained:
+        return None
+    floor = max(floors, key=lambda row: row["map_mean"])
+    lowest = min(trained, key=lambda row: row["map_mean"])
+    apart = lowest["map_low"] > floor["map_high"]
+    high = f"{percent(lowest['map_mean'])} % mAP of {lowest['variant']}"
+    numbers = f"{high} against {percent(floor['map_mean'])} % of {floor['variant']}"
+    if apart:
+        return f"Every trained variant is far above the untrained initialisation: the lowest has {numbers}."
+    if lowest["map_mean"] > floor["map_mean"]:
+        return f"Every trained variant lies above the untrained initialisation, but intervals overlap: {numbers}."
+    return f"Not every trained variant lies above the untrained initialisation: {numbers}."
+
+
+def power_sentence(rows: Sequence[Row]) -> str | None:
+    """The smallest difference that the paired test would find; None if nothing was tested."""
+    values = [row["detectable"] for row in rows if row["detectable"] is not None]
+    if not values:
+        return None
+    identities = max(row["identities"] for row in rows)
+    size = percent(max(values))
+    return (
+        f"With {identities} test identities the paired test finds differences from about {size} points of mAP on with "
+        "80 % power before correction; smaller ones can stay unseen."
+    )
+
+
+def _claim(question: Question, row: Row, others: Sequence[Row]) -> Claim:
+    kind = verdict(question, row)
+    difference = percent(row["map_difference"], row["map_std"], sign=True)
+    ends = interval(row["map_low"], row["map_high"], sign=True)
+    p = p_value(row["p_permutation_holm"])
+    p = f"p {p}" if p.startswith("<") else f"p = {p}"
+    sentence = (
+        f"{question.a} {MINUS} {question.b}: {difference} points of mAP "
+        f"({protocol_label(row['protocol'])}; 95 % interval {ends}; corrected {p}). {_support(row)}"
+    )
+    same = sum(verdict(question, other) == kind for other in others)
+    if others:
+        sentence += f" The verdict is the same in {same} of the {len(others)} other protocols."
+    return Claim(question.title, kind, sentence)
+
+
+def _support(row: Row) -> str:
+    """What the spread and the tests allow to say."""
+    runs = len(row["map_by_run"])
+    reasons = []
+    if row["p_permutation_holm"] >= statistics.SIGNIFICANCE:
+        reasons.append("the test over identities does not tell it from zero")
+    if len({value > 0 for value in row["map_by_run"]}) > 1:
+        reasons.append("the runs disagree about its sign")
+    if reasons:
+        return f"Not supported: {_listed(reasons)}."
+    if runs == 1:
+        return "Supported over identities, but from a single run: the spread of training is unknown."
+    if row["p_seeds"] is not None and row["p_seeds"] >= statistics.SIGNIFICANCE:
+        return (
+            f"Supported for these {runs} runs, which agree about the sign; that further seeds would show it too is not "
+            f"established (p = {p_value(row['p_seeds'])} with seeds as random)."
+        )
+    return f"Supported over identities and in each of the {runs} runs."
+
+
+def _one(claim: Claim) -> str:
+    words: Mapping[str, str] = {"appears": "appears", "reversed": "comes out reversed"}
+    return f"The one ordering of the paper tested here {words.get(claim.verdict, 'cannot be told from chance')}."
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
