@@ -42,8 +42,8 @@ def expected_counts(layout: str) -> dict[str, int]:
 def compare_counts(records: Sequence[ImageRecord], layout: str) -> list[tuple[str, int, int]]:
     """Where `records` differ from the official dataset, as `(name, found, expected)`; empty for a complete copy.
 
-    A difference is no error, for parts of a dataset and others in the same layout are read as well. But figures obtained
-    on them do not compare with published ones: callers show it as a warning.
+    A difference is no error, for parts of a dataset and others in the same layout are read as well. But figures
+    obtained on them do not compare with published ones: callers show it as a warning.
     """
     found = [(name, count(records), expected) for name, (count, expected) in _OFFICIAL[layout].items()]
     return [row for row in found if row[1] != row[2]]

@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from csdn.data.records import ImageRecord, Modality
 from csdn.errors import UserError
-from csdn.evaluation.ranking import Cmc, IgnoreRule
+from csdn.evaluation.ranking import IgnoreRule
+from csdn.evaluation.ranks import Cmc
 
 Mode = Literal["all", "indoor"]
 SYSU_QUERY_CAMERAS = (3, 6)

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from csdn.data.records import ImageRecord
 from csdn.errors import UserError
+from csdn.evaluation.gallery_identities import GalleryIdentities
 from csdn.evaluation.protocols import TRIALS, Protocol, find_protocol
-from csdn.evaluation.ranking import GalleryIdentities, QueryMetrics, RetrievalMetrics, blocks, rank_queries, summarize
+from csdn.evaluation.ranking import RetrievalMetrics, blocks, summarize
+from csdn.evaluation.ranks import QueryMetrics, rank_queries
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,8 +42,8 @@ def score(
         permutations: array `rand_perm_cam` of `exp/rand_perm_cam.mat`, needed by the official gallery.
 
     Returns:
-        The summary that `scores/<protocol>.json` holds, without the keys that name the run: protocol, gallery ("all" for
-        RegDB), trials, metrics (rank_1, rank_5, rank_10, rank_20, map, minp in [0, 1], means over trials), std (of the
+        The summary that `scores/<protocol>.json` holds, without the keys that name the run: protocol, gallery ("all"
+        for RegDB), trials, metrics (rank_1, rank_5, rank_10, rank_20, map, minp in [0, 1], means over trials), std (of the
         same, over trials with one degree of freedom less; None for one trial), queries, valid_queries (those valid in
         every trial) and reranked. And a table with a row for each trial and valid query: trial, query_path, person_id,
         camera_id, average_precision, inverse_negative_penalty, first_match_rank.
