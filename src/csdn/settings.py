@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -105,3 +106,9 @@ def check_paths(params: Params) -> None:
     ]
     if lines:
         raise UserError("\n".join(lines))
+
+
+def wants_gpu(device: str) -> bool:
+    """Whether a job on `device` takes a GPU: told without torch, whose import costs seconds."""
+    has_gpu = Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
+    return device == "cuda" or (device == "auto" and has_gpu)

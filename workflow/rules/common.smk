@@ -1,7 +1,5 @@
 # The settings, the paths and the lists of results; every rule file builds on these names.
-import json
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -9,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 from csdn.config import EMBEDDED, MINI
 from csdn.errors import UserError
-from csdn.settings import check_paths, validate
+from csdn.settings import check_paths, validate, wants_gpu
 from csdn.slices import TRACKING_VARIABLE
 from csdn.steps import PRETRAINING, canonical, prompt_key, semantics_key, step_slice
 
@@ -22,7 +20,7 @@ except UserError as error:
 DATA = PARAMS.runtime.data
 RESULTS = PARAMS.runtime.results
 LOGS = f"logs/{Path(RESULTS).name}"
-ENVIRONMENT = "csdn"  # conda environment that has csdn in it; used with --software-deployment-method conda only
+ENVIRONMENT = "../envs/csdn.yaml"  # used with --software-deployment-method conda only
 
 SPLIT = f"{RESULTS}/{{dataset}}/{{split}}"
 PROMPTS = f"{SPLIT}/prompts/{{prompt_key}}/seed_{{seed}}"
@@ -82,9 +80,7 @@ def settings(step, wildcards=None, **selection):
 
 def gpus():
     """GPUs of a job that computes with a network: one where there is one, so that such jobs take turns."""
-    device = PARAMS.runtime.device
-    has_gpu = Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
-    return int(device == "cuda" or (device == "auto" and has_gpu))
+    return int(wants_gpu(PARAMS.runtime.device))
 
 
 def option(name, files):

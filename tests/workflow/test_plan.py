@@ -1,0 +1,235 @@
+"""What runs, and what a change makes run again; the commands are a stand-in, so only the orchestration is tested."""
+
+import fcntl
+import json
+import shutil
+
+import pytest
+import yaml
+
+SCORES = {"score_retrieval", "track_scores", "compare_variants", "draw_figures", "write_report"}
+PAGES = {"compare_variants", "draw_figures", "write_report"}
+
+
+def test_a_fresh_clone_plans_the_whole_benchmark(workflow):
+    plan = workflow.plan()
+    assert plan == {
+        "make_dataset": 2,
+        "make_dataset_for_clip": 1,
+        "index_images": 2,
+        "pretrain_clip": 1,
+        "learn_prompts": 5,  # shared and specific for two seeds, specific on RegDB
+        "fuse_semantics": 7,
+        "train_encoder": 14,
+        "embed_images": 14,
+        "score_retrieval": 52,
+        "track_scores": 1,
+        "compare_variants": 1,
+        "draw_figures": 1,
+        "write_report": 1,
+    }
+    assert workflow.plan("data").keys() == {"make_dataset", "index_images"}
+    assert workflow.plan("train")["train_encoder"] == 14
+    assert "score_retrieval" not in workflow.plan("train")
+    assert workflow.plan("evaluation")["score_retrieval"] == 52
+    assert not (workflow.folder / "results").exists()
+
+
+def test_smoke_is_the_same_workflow_in_small(workflow):
+    plan = workflow.plan("all", "--configfile", "params.yaml", "config/smoke.yaml")
+    assert set(plan) == set(workflow.plan())
+    assert sum(plan.values()) == 22
+
+
+def test_the_first_run_makes_everything_and_the_second_nothing(small, small_run):
+    assert small_run[1]["train_encoder"] == 3
+    assert small_run[1]["score_retrieval"] == 6
+    assert (small.folder / "results/report.html").is_file()
+    assert small.plan() == {}
+    (small.folder / "params.yaml").touch()
+    assert small.plan() == {}
+
+
+def test_a_comment_and_the_order_of_keys_rerun_nothing(small):
+    path = small.folder / "params.yaml"
+    values = yaml.safe_load(path.read_text())
+    values["encoder"] = dict(reversed(values["encoder"].items()))
+    path.write_text("# a comment\n" + yaml.safe_dump(values, sort_keys=False))
+    assert small.plan() == {}
+
+
+def test_a_default_written_out_reruns_nothing(small):
+    small.change(encoder={"warmup_epochs": 1.0, "augmentation": {"erase_area": [0.02, 0.4]}})
+    assert small.plan() == {}
+
+
+def test_where_runs_are_tracked_retrains_nothing(small):
+    small.change(tracking={"store": "elsewhere"})
+    assert set(small.plan()) == {"track_scores"}
+    small.run()
+    assert small.plan() == {}
+
+
+def test_the_settings_of_tracking_reach_every_job(workflow):
+    workflow.change(tracking={"store": "elsewhere"})
+    workflow.snakemake("data")
+    stores = {json.loads(call["tracking"])["store"] for call in workflow.calls()}
+    assert stores == {"elsewhere"}
+
+
+@pytest.mark.parametrize(
+    ("change", "steps"),
+    [
+        ({"datasets": {"sysu_mm01": {"trials": 3}}}, SCORES),
+        ({"evaluation": {"flip": False}}, SCORES | {"embed_images"}),
+        ({"tables": {"components": {"caption": "Another"}}}, PAGES),
+        ({"benchmark": {"regdb": {"train": 10, "test": 10}}}, {"draw_figures", "write_report"}),
+    ],
+)
+def test_an_evaluation_key_reruns_what_follows_from_it(small, change, steps):
+    small.change(**change)
+    plan = small.plan()
+    assert set(plan) == steps
+    assert plan["score_retrieval"] in (0, 6)
+
+
+def test_a_change_of_one_variant_reruns_that_variant(small):
+    small.change(variants={"mspl": {"encoder": {"epochs": 7}}})
+    plan = small.plan()
+    assert set(plan) == SCORES | {"train_encoder", "embed_images"}
+    assert (plan["train_encoder"], plan["embed_images"], plan["score_retrieval"]) == (1, 1, 2)
+    small.run()
+    assert small.plan() == {}
+
+
+def test_a_prompt_key_of_one_variant_gets_prompts_of_its_own(small):
+    small.change(variants={"csdn": {"prompts": {"tokens": 8}}})
+    assert small.run()["learn_prompts"] == 1
+    kinds = sorted(path.name for path in (small.folder / "results/sysu_mm01/default/prompts").iterdir())
+    assert kinds == ["specific", "specific-tokens_8"]
+
+
+def test_a_new_variant_runs_alone_and_shares_what_it_can(small):
+    small.change(
+        datasets={"sysu_mm01": {"variants": ["baseline", "mspl", "csdn", "strong"]}},
+        variants={"strong": {"encoder": {"weights": {"semantic_visible": 1}}}},
+    )
+    plan = small.plan()
+    assert (plan["learn_prompts"], plan["fuse_semantics"], plan["train_encoder"]) == (0, 0, 1)
+
+
+def test_a_removed_variant_leaves_the_tables(small):
+    small.change(datasets={"sysu_mm01": {"variants": ["baseline", "csdn"]}})
+    assert set(small.plan()) == PAGES | {"track_scores"}
+
+
+def test_the_images_of_the_benchmark_rerun_everything_on_them(small):
+    small.change(benchmark={"sysu_mm01": {"test": 50}})
+    plan = small.plan()
+    assert plan["make_dataset"] == plan["index_images"] == 1
+    assert plan["train_encoder"] == 3
+    assert "pretrain_clip" not in plan
+
+
+def test_a_seed_of_the_command_line_counts_too(small):
+    plan = small.plan("--config", "datasets={sysu_mm01: {seeds: [0, 1]}}")
+    assert (plan["train_encoder"], plan["score_retrieval"]) == (3, 6)
+
+
+def test_shared_prompts_know_no_variant(workflow):
+    workflow.snakemake("train")
+    for call in workflow.calls():
+        if call["step"] in ("learn_prompts", "fuse_semantics"):
+            assert "variant" not in json.loads(call["arguments"]["--params"])
+
+
+def test_real_data_is_not_rendered(workflow):
+    root = workflow.folder / "my data" / "sysu"
+    (root / "exp").mkdir(parents=True)
+    (root / "exp/rand_perm_cam.mat").write_text("")
+    weights = workflow.folder / "my data" / "RN50.pt"
+    weights.write_text("")
+    workflow.change(
+        datasets={"regdb": None, "sysu_mm01": {"root": str(root), "gallery": "official", "seeds": [0]}},
+        clip={"model": "RN50-quickgelu", "weights": str(weights)},
+    )
+    ran = workflow.run()
+    assert not {"make_dataset", "make_dataset_for_clip", "pretrain_clip"} & set(ran)
+    workflow.snakemake("--forceall")
+    for call in workflow.calls():
+        arguments = call["arguments"]
+        if call["step"] == "index_images":
+            assert arguments["--root"] == str(root)
+        if call["step"] in ("learn_prompts", "train_encoder"):
+            assert arguments["--clip"] == str(weights)
+        if call["step"] == "score_retrieval":
+            assert arguments["--permutations"] == str(root / "exp/rand_perm_cam.mat")
+    assert workflow.plan() == {}
+
+
+def test_the_papers_settings_ask_for_the_folders(workflow):
+    layers = ("all", "--configfile", "params.yaml", "config/paper.yaml")
+    text = workflow.snakemake("-n", *layers, check=False)
+    for key in ("datasets.sysu_mm01.root", "datasets.regdb.root", "datasets.llcm.root", "clip.weights"):
+        assert key in text
+    for name in ("SYSU-MM01", "RegDB", "LLCM"):
+        (workflow.folder / name).mkdir()
+    (workflow.folder / "RN50.pt").write_text("")
+    roots = "{sysu_mm01: {root: SYSU-MM01}, regdb: {root: RegDB}, llcm: {root: LLCM}}"
+    plan = workflow.plan(*layers, "--config", f"datasets={roots}", "clip={weights: ./RN50.pt}")
+    assert plan["train_encoder"] == 4 * (1 + 10 + 1)
+    assert "make_dataset" not in plan
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"encoder": {"epoch": 3}}, "encoder.epoch: unknown key; did you mean `epochs`?"),
+        ({"variants": {"csdn": {"prompts": {"tokens": 0}}}}, "variants.csdn.prompts.tokens: must be greater"),
+    ],
+)
+def test_wrong_settings_are_told_before_anything_runs(workflow, change, message):
+    workflow.change(**change)
+    assert message in workflow.snakemake("-n", check=False)
+
+
+def test_results_without_records_are_not_trusted(small):
+    shutil.rmtree(small.folder / ".snakemake/metadata")
+    text = small.snakemake("-n", check=False)
+    assert "dvc pull" in text and "adopt=true" in text
+    small.snakemake("all", "--touch", "--forceall", "--config", "adopt=true")
+    assert small.plan() == {}
+    small.change(variants={"mspl": {"encoder": {"epochs": 7}}})
+    assert small.plan()["train_encoder"] == 1
+
+
+def test_a_step_version_makes_it_run_again(small):
+    path = small.folder / "workflow/rules/common.smk"
+    path.write_text("import csdn.steps\n\ncsdn.steps.STEP_VERSIONS['score_retrieval'] += 1\n" + path.read_text())
+    assert set(small.plan()) == SCORES
+
+
+def test_a_killed_run_goes_on(small):
+    """Snakemake's lock of a killed run is removed; the lock of a live one is not."""
+    locks = small.folder / ".snakemake/locks"
+    locks.mkdir(exist_ok=True)
+    (locks / "0.output.lock").write_text(str(small.folder / "results/report.html"))
+    (locks / "0.input.lock").write_text("")
+    small.change(tables={"components": {"caption": "Another"}})
+    with (small.folder / ".snakemake/run.flock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        assert "another run" in small.call("scripts/snake", "--cores", "1", check=False)
+    assert "removing the lock" in small.call("scripts/snake", "--cores", "1")
+    assert small.plan() == {}
+
+
+def test_the_workflow_is_clean(workflow):
+    assert "Lint" not in workflow.snakemake("--lint")
+    workflow.call("snakefmt", "--check", "-l", "120", "workflow")
+
+
+def test_the_wrapper_finds_the_repository_from_anywhere(workflow):
+    elsewhere = workflow.folder / "elsewhere"
+    elsewhere.mkdir()
+    workflow.call("sh", "-c", f"cd {elsewhere} && ../scripts/snake --cores 1 -n")
+    assert list(elsewhere.iterdir()) == []
