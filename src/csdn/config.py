@@ -390,9 +390,7 @@ class Params(Strict):
             return str(error).splitlines()
         same = ("mini", "image_size", "pretraining")
         if clip.weights == MINI and any(getattr(clip, key) != getattr(self.clip, key) for key in same):
-            return [
-                f"variants.{name}.clip: there is one small CLIP; set {', '.join(same)} in the top-level clip section"
-            ]
+            return [f"variants.{name}.clip: there is one small CLIP; set {', '.join(same)} in the section clip"]
         return []
 
     def variant(self, name: str) -> Variant:

@@ -50,14 +50,14 @@ def read_layer(path: Path | str) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, not YAML or not a mapping.
     """
-    with readable(path):
-        text = Path(path).read_text(encoding="utf-8")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        with readable(path):
+            value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}" if mark else "file"
-        raise UserError(f"{path}: {where} is not YAML ({getattr(error, 'problem', None) or error}); mend it") from error
+        where = f"line {mark.line + 1}" if mark else "the file"
+        what = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise UserError(f"{path}: {where} is not YAML ({what}); mend it") from error
     if value is None:
         return {}
     if not isinstance(value, dict):

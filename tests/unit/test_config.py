@@ -1,0 +1,93 @@
+"""The models of params.yaml: what they refuse, and what they answer."""
+
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from csdn.config import PROTOCOLS, Clip, Dataset, Encoder, Params, Prompts, merge
+
+
+def params(**sections):
+    values = {
+        "datasets": {"a": {"layout": "sysu_mm01"}, "b": {"layout": "regdb", "splits": [1, 2], "variants": ["two"]}},
+        "variants": {"one": {}, "two": {"encoder": {"epochs": 3, "weights": {"triplet": 1}}}},
+    }
+    return Params.model_validate(merge(values, sections))
+
+
+def test_a_variant_is_the_defaults_with_its_overrides():
+    p = params(encoder={"epochs": 5, "images": 2})
+    assert p.variant("one").encoder == p.encoder
+    two = p.variant("two").encoder
+    assert (two.epochs, two.images, two.weights.triplet, two.weights.identity) == (3, 2, 1.0, 1.0)
+
+
+def test_what_runs_where():
+    p = params(seeds=[3, 4], datasets={"b": {"seeds": [7]}}, evaluation={"protocols": ["sysu_all_multi"]})
+    assert (p.variants_of("a"), p.variants_of("b")) == (["one", "two"], ["two"])
+    assert (p.seeds_of("a"), p.seeds_of("b")) == ([3, 4], [7])
+    assert (p.protocols_of("a"), p.protocols_of("b")) == (["sysu_all_multi"], [])
+    assert params().protocols_of("b") == list(PROTOCOLS["regdb"])
+
+
+def test_nothing_changes_after_validation():
+    p = params()
+    with pytest.raises(ValidationError):
+        p.encoder.epochs = 3
+
+
+def test_a_default_and_the_same_value_written_out_are_equal_as_json():
+    written = {"warmup_epochs": 10, "erase": 0.5}
+    default = Encoder().model_dump(mode="json")
+    again = Encoder(warmup_epochs=written["warmup_epochs"]).model_dump(mode="json")
+    assert json.dumps(default) == json.dumps(again)
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"datasets": {"b": {"splits": [1, 1]}}}, "names one of"),
+        ({"datasets": {"a": {"splits": ["1"]}}}, "do not exist in layout sysu_mm01"),
+        ({"datasets": {"a": {"train_subsets": ["val"]}}}, "needs `train`"),
+        ({"datasets": {"a": {"seeds": [0, 0]}}}, "names one of"),
+        ({"datasets": {"A b": {"layout": "regdb"}}}, "pattern"),
+        ({"prompts": {"template": "A photo."}}, "exactly once"),
+        ({"clip": {"model": "RN50"}}, "are weights of model: mini only"),
+        ({"evaluation": {"protocols": ["sysu"]}}, "unknown protocol 'sysu'"),
+        ({"benchmark": {"regdb": {"train": 3, "test": 4, "train_images": 1, "test_images": 1}}}, "equal counts"),
+        ({"encoder": {"learning_rate": float("nan")}}, "learning_rate"),
+        ({"variants": {"two": {"tracking": {}}}}, "variants.two.tracking: unknown key"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(sections, message):
+    with pytest.raises(ValidationError, match=message):
+        params(**sections)
+
+
+@pytest.mark.parametrize(
+    ("weights", "path"),
+    [
+        ("mini", None),
+        ("random", None),
+        ("openai", None),
+        ("laion2b_s34b_b79k", None),
+        ("RN50.pt", "RN50.pt"),
+        ("models/x", "models/x"),
+    ],
+)
+def test_weights_are_a_path_if_they_look_like_one(weights, path):
+    assert Clip(model="mini" if weights == "mini" else "RN50", weights=weights).weights_path == path
+
+
+def test_splits_may_be_written_as_numbers():
+    assert Dataset(layout="regdb", splits=[1, 10]).splits == ["1", "10"]
+
+
+def test_unknown_keys_are_refused():
+    with pytest.raises(ValidationError, match="extra_forbidden"):
+        Prompts(token=3)
+
+
+def test_merge_lays_one_mapping_over_another():
+    assert merge({"a": {"b": 1, "c": 2}, "d": [1]}, {"a": {"b": 3}, "d": [2]}) == {"a": {"b": 3, "c": 2}, "d": [2]}

@@ -1,0 +1,234 @@
+"""Slices: each step's settings and nothing else, stable as text, and keys that name what variants share."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from csdn import steps
+from csdn.config import Encoder, Fusion, Prompts
+from csdn.errors import UserError
+from csdn.settings import load_params
+
+ROOT = Path(__file__).parents[2]
+SELECTION = {"dataset": "sysu_mm01", "split": "default", "variant": "csdn", "seed": 0, "protocol": "sysu_all_single"}
+MAIN = [name for name in steps.STEP_VERSIONS if name not in ("draw_figures", "write_report")]
+
+
+def params(*overrides):
+    return load_params([ROOT / "params.yaml"], overrides)
+
+
+def text_of(step, *overrides, **selection):
+    return steps.canonical(steps.step_slice(params(*overrides), step, **(SELECTION | selection)))
+
+
+def changed_by(*overrides, **selection):
+    """The steps of the csdn variant that run again after a change."""
+    return {step for step in MAIN if text_of(step, **selection) != text_of(step, *overrides, **selection)}
+
+
+@pytest.mark.parametrize("step", steps.STEP_VERSIONS)
+def test_a_slice_reads_back_as_itself(step):
+    text = text_of(step)
+    model = steps.parse_slice(text)
+    assert model.step == step
+    assert steps.canonical(model) == text
+    assert json.loads(text)["version"] == steps.STEP_VERSIONS[step]
+
+
+def test_sections_of_a_slice_are_those_of_the_settings():
+    model = steps.load_slice([str(ROOT / "params.yaml")], ["tracking.store=here"], "train_encoder", **SELECTION)
+    assert isinstance(model, steps.TrainEncoder)
+    assert isinstance(model.encoder, Encoder)
+    assert (model.clip.weights, model.clip.mini.embed_dim, model.runtime.threads) == ("mini", 128, 1)
+    assert model.key == "sysu_mm01/default/runs/csdn/seed_0"
+    assert model.tracking.store == "here"
+    assert isinstance(steps.parse_slice(text_of("learn_prompts")).prompts, Prompts)
+    assert isinstance(steps.parse_slice(text_of("fuse_semantics")).fusion, Fusion)
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("tracking.store=elsewhere", {"track_scores"}),
+        ("runtime.data=elsewhere", set()),
+        ("seeds=[7]", set()),
+        ("variants.other={}", set()),
+        ("variants.mspl.encoder.epochs=3", set()),
+        ("datasets.regdb.splits=['2']", {"compare_variants"}),
+        ("benchmark.regdb={train: 9, test: 9}", set()),
+        ("benchmark.sysu_mm01.test=9", {"make_dataset"}),
+        ("benchmark.pretraining.identities=99", set()),
+        ("benchmark.noise=2", {"make_dataset"}),
+        ("clip.pretraining.steps=9", {"pretrain_clip"}),
+        ("clip.mini.width=32", {"pretrain_clip", "learn_prompts", "fuse_semantics", "train_encoder", "embed_images"}),
+        ("prompts.epochs=9", {"learn_prompts"}),
+        ("prompts.tokens=9", {"learn_prompts", "fuse_semantics"}),
+        ("fusion.epochs=9", {"fuse_semantics"}),
+        ("encoder.epochs=9", {"train_encoder", "embed_images"}),
+        ("encoder.validate_every=0", {"train_encoder", "embed_images"}),
+        ("fidelity.decay_everything=true", {"train_encoder", "embed_images"}),
+        ("fidelity.stem=reference", {"learn_prompts", "fuse_semantics", "train_encoder", "embed_images"}),
+        ("evaluation.flip=false", {"embed_images"}),
+        ("evaluation.protocols=[sysu_all_single]", {"compare_variants"}),
+        ("datasets.sysu_mm01.trials=3", {"score_retrieval", "compare_variants"}),
+        ("datasets.sysu_mm01.gallery=official", {"score_retrieval", "compare_variants"}),
+        ("datasets.sysu_mm01.train_subsets=[train, val]", {"learn_prompts", "fuse_semantics", "train_encoder"}),
+        ("datasets.sysu_mm01.held_out_identities=5", {"index_images"}),
+        ("tables.components.caption=other", {"compare_variants"}),
+        ("runtime.pretraining_threads=1", {"pretrain_clip"}),
+    ],
+)
+def test_a_key_changes_the_slices_of_the_steps_it_decides(override, expected):
+    assert changed_by(override) == expected
+
+
+def test_an_untrained_fusion_does_not_depend_on_how_fusions_are_trained():
+    assert "fuse_semantics" not in changed_by("fusion.epochs=9", variant="mspl")
+
+
+def test_regdb_does_not_depend_on_gallery_draws():
+    place = {"dataset": "regdb", "split": "1", "protocol": "regdb_visible_to_infrared"}
+    assert "score_retrieval" not in changed_by("datasets.regdb.trials=3", **place)
+
+
+def test_the_small_clips_images_are_a_dataset_of_their_own():
+    values = steps.step_slice(params(), "make_dataset", dataset="pretraining")
+    assert values["layout"] is None
+    assert set(values["benchmark"]) & {"sysu_mm01", "regdb", "llcm", "pretraining"} == {"pretraining"}
+
+
+def test_the_keys_of_the_variants():
+    p = params()
+    assert {v: (steps.prompt_key(p, v), steps.semantics_key(p, v)) for v in p.variants} == {
+        "clip_init": ("specific", None),
+        "baseline": ("specific", None),
+        "clip_vireid": ("shared", "shared-none"),
+        "mspl": ("specific", "specific-none"),
+        "csdn": ("specific", "specific-attention"),
+        "permuted_text": ("specific", "specific-attention"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("prompts={tokens: 8}", "specific-tokens_8-attention"),
+        ("fusion={kind: concat, learning_rate: 1.0e-4}", "specific-concat-learning_rate_0.0001"),
+        ("fusion={kind: mean, heads: 2}", "specific-mean"),
+        ("clip={weights: random}", "specific-clip_weights_random-attention"),
+        ("fidelity={normalization: imagenet}", "specific-normalization_imagenet-attention"),
+        ("fidelity={decay_everything: true}", "specific-attention"),
+        ("encoder={weights: {semantic_visible: 0, semantic_infrared: 0}}", None),
+        ("encoder={weights: {semantic_visible: 0}}", "specific-attention"),
+        ("encoder={epochs: 0}", None),
+    ],
+)
+def test_keys_spell_what_a_variant_changes(override, key):
+    assert steps.semantics_key(params(f"variants.csdn.{override}"), "csdn") == key
+
+
+def test_what_a_file_name_cannot_spell_gets_a_digest():
+    keys = {
+        steps.prompt_key(params(f"variants.csdn.prompts.template={template}"), "csdn")
+        for template in ("A photo of a {} man.", "A photo of a {} man!", "a photo of a {} man.")
+    }
+    assert len(keys) == 3
+    assert all(len(key) < 60 and set(key) <= set("abcdefghijklmnopqrstuvwxyz0123456789_.-") for key in keys)
+
+
+overrides = st.fixed_dictionaries(
+    {},
+    optional={
+        "prompts": st.fixed_dictionaries(
+            {}, optional={"kind": st.sampled_from(["specific", "shared"]), "tokens": st.integers(4, 5)}
+        ),
+        "fusion": st.fixed_dictionaries(
+            {}, optional={"kind": st.sampled_from(["none", "mean", "attention"]), "heads": st.sampled_from([2, 4])}
+        ),
+        "encoder": st.fixed_dictionaries({}, optional={"epochs": st.integers(0, 2)}),
+        "fidelity": st.fixed_dictionaries({}, optional={"stem": st.sampled_from(["clip", "reference"])}),
+    },
+)
+
+
+@given(one=overrides, two=overrides)
+@settings(max_examples=60, deadline=None)
+def test_variants_share_a_result_exactly_when_its_slices_are_equal(one, two):
+    p = params(f"variants.one={json.dumps(one)}", f"variants.two={json.dumps(two)}")
+
+    def slices(step):
+        place = {"dataset": "sysu_mm01", "split": "default", "seed": 0}
+        return [steps.canonical(steps.step_slice(p, step, variant=v, **place)) for v in ("one", "two")]
+
+    same_prompts = steps.prompt_key(p, "one") == steps.prompt_key(p, "two")
+    first, second = slices("learn_prompts")
+    assert (first == second) == same_prompts
+    keys = [steps.semantics_key(p, v) for v in ("one", "two")]
+    if None not in keys:
+        first, second = slices("fuse_semantics")
+        assert (first == second) == (keys[0] == keys[1])
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        ({"dataset": "sysu"}, "--dataset sysu: unknown; did you mean `sysu_mm01`?"),
+        ({"dataset": None}, "--dataset: missing; give one of sysu_mm01, regdb"),
+        ({"split": "2"}, "--split 2: unknown; known: default"),
+        ({"variant": "cdsn"}, "--variant cdsn: unknown; did you mean `csdn`?"),
+        ({"seed": None}, "--seed: missing; give one"),
+    ],
+)
+def test_a_wrong_selection_is_told(selection, message):
+    with pytest.raises(UserError) as caught:
+        text_of("train_encoder", **selection)
+    assert str(caught.value) == message
+
+
+def test_what_has_no_slice_is_told():
+    with pytest.raises(UserError, match="nothing to fuse"):
+        text_of("fuse_semantics", variant="baseline")
+    with pytest.raises(UserError, match="no step 'train_encoders'; did you mean `train_encoder`"):
+        steps.step_slice(params(), "train_encoders")
+    with pytest.raises(UserError, match=r"datasets\.sysu_mm01\.root: is a folder"):
+        text_of("make_dataset", "datasets.sysu_mm01.root=/somewhere")
+    with pytest.raises(UserError, match="--protocol regdb_visible_to_infrared: unknown"):
+        text_of("score_retrieval", protocol="regdb_visible_to_infrared")
+
+
+def test_a_text_is_checked(monkeypatch):
+    text = text_of("train_encoder")
+    with pytest.raises(UserError, match="is a slice of train_encoder, not of embed_images"):
+        steps.load_slice([text], [], "embed_images")
+    with pytest.raises(UserError, match="a slice is final but for tracking"):
+        steps.load_slice([text], ["encoder.epochs=3"], "train_encoder")
+    with pytest.raises(UserError, match=r"starts with \{ but is not JSON"):
+        steps.load_slice([text[:-1]], [], "train_encoder")
+    with pytest.raises(UserError, match="slice"):
+        steps.parse_slice('{"step": "train_encoder", "version": 1}')
+    monkeypatch.setenv("CSDN_TRACKING", '{"store": "elsewhere"}')
+    assert steps.load_slice([text], ["tracking.project=p"], "train_encoder").tracking.model_dump() == {
+        "backend": "mlflow",
+        "store": "elsewhere",
+        "project": "p",
+    }
+
+
+def test_a_command_by_hand_gets_what_a_job_gets():
+    by_hand = steps.load_slice([str(ROOT / "params.yaml")], [], "write_report")
+    assert by_hand == steps.parse_slice(text_of("write_report"))
+
+
+def test_the_settings_import_nothing_heavy():
+    code = (
+        "import sys, csdn.steps, csdn.tracking\n"
+        "print(sorted({'torch', 'numpy', 'pandas', 'mlflow', 'scipy', 'open_clip'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
