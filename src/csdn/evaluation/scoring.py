@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,12 +16,30 @@ from csdn.evaluation.gallery_identities import GalleryIdentities
 from csdn.evaluation.protocols import TRIALS, Protocol, find_protocol
 from csdn.evaluation.ranking import RetrievalMetrics, blocks, summarize
 from csdn.evaluation.ranks import QueryMetrics, rank_queries
+from csdn.evaluation.reranking import Reranking, reranked_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RANKS = (1, 5, 10, 20)
 GALLERIES = ("agw", "official")
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """Who asks, and who answers in each trial.
+
+    Attributes:
+        protocol: whose queries and galleries they are.
+        query: images that ask, the same in all trials.
+        galleries: images that answer, a list for each trial.
+        gallery: how the galleries were drawn: "agw", "official", "all" (every image) or "given".
+    """
+
+    protocol: Protocol
+    query: Sequence[ImageRecord]
+    galleries: Sequence[Sequence[ImageRecord]]
+    gallery: str
 
 
 def score(
@@ -30,6 +50,8 @@ def score(
     gallery: str = "agw",
     trials: int = TRIALS,
     permutations: NDArray | None = None,
+    reranked: bool = False,
+    reranking: Reranking | None = None,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Score features under a protocol, averaged over its trials.
 
@@ -40,94 +62,136 @@ def score(
         gallery: "agw" or "official" (SYSU-MM01 only).
         trials: galleries drawn, 1..10; RegDB, whose gallery is every image, has one trial whatever this says.
         permutations: array `rand_perm_cam` of `exp/rand_perm_cam.mat`, needed by the official gallery.
+        reranked: rank by k-reciprocal re-ranking instead.
+        reranking: its settings, if not the usual ones.
 
     Returns:
         The summary that `scores/<protocol>.json` holds, without the keys that name the run: protocol, gallery ("all"
-        for RegDB), trials, metrics (rank_1, rank_5, rank_10, rank_20, map, minp in [0, 1], means over trials), std (of the
-        same, over trials with one degree of freedom less; None for one trial), queries, valid_queries (those valid in
-        every trial) and reranked. And a table with a row for each trial and valid query: trial, query_path, person_id,
-        camera_id, average_precision, inverse_negative_penalty, first_match_rank.
+        for RegDB), trials, metrics (rank_1, rank_5, rank_10, rank_20, map, minp in [0, 1], means over trials), std (of
+        the same, over trials with one degree of freedom less; None for one trial), queries, valid_queries (those valid
+        in every trial) and reranked. And a table with a row for each trial and valid query: trial, query_path,
+        person_id, camera_id, average_precision, inverse_negative_penalty, first_match_rank.
 
     Raises:
         UserError: an unknown protocol, gallery or trial number; features that do not fit; no query, gallery or match.
     """
-    chosen = find_protocol(protocol)
-    _check_request(chosen, gallery, trials, permutations)
     features = check_features(features, len(records), "features")
+    row_of = {record.path: row for row, record in enumerate(records)}
+    plan = plan_trials(records, protocol, gallery=gallery, trials=trials, permutations=permutations)
+    settings = (reranking or Reranking()) if reranked else None
+    results = rank_trials(plan, (features, row_of), (features, row_of), settings)
+    return summarize_trials(plan, results, reranked=reranked), query_table(plan, results)
+
+
+def plan_trials(
+    records: Sequence[ImageRecord], protocol: str, *, gallery: str, trials: int, permutations: NDArray | None
+) -> Trials:
+    """Queries and galleries of a protocol among `records`; see `score`."""
+    chosen = find_protocol(protocol)
+    if gallery not in GALLERIES:
+        raise UserError(f"unknown gallery {gallery!r}; known: {', '.join(GALLERIES)}")
+    if gallery == "official" and chosen.layout != "sysu_mm01":
+        raise UserError(f"{protocol}: has no official gallery; use gallery: agw")
+    if gallery == "official" and permutations is None:
+        raise UserError(f"{protocol}: the official gallery needs exp/rand_perm_cam.mat; give it, or use gallery: agw")
+    if not 1 <= trials <= TRIALS:
+        raise UserError(f"trials is {trials}; expected 1..{TRIALS}")
     query = chosen.query(records)
     if not query:
-        raise UserError(
-            f"{protocol}: no {chosen.query_modality} test image to ask with; check the dataset and its lists"
-        )
-    count = trials if chosen.draws else 1
-    perms = permutations if gallery == "official" else None
-    galleries = [chosen.gallery(records, trial, permutations=perms) for trial in range(count)]
+        raise UserError(f"{protocol}: no {chosen.query_modality} test image asks; check the dataset and its lists")
+    drawn_by = permutations if gallery == "official" else None
+    numbers = range(trials if chosen.draws else 1)
+    galleries = [chosen.gallery(records, trial, permutations=drawn_by) for trial in numbers]
     if not galleries[0]:
-        raise UserError(
-            f"{protocol}: no {chosen.gallery_modality} test image to answer with; check the dataset and lists"
-        )
-    row_of = {record.path: row for row, record in enumerate(records)}
-    results = rank_galleries(chosen, features, query, galleries, row_of)
-    if not any(metrics.valid.any() for metrics in results):
-        raise UserError(f"{protocol}: no query has a correct gallery image; check the identities and cameras")
-    label = gallery if chosen.draws else "all"
-    return summarize_trials(chosen, results, label, len(query)), query_table(query, results)
+        raise UserError(f"{protocol}: no {chosen.gallery_modality} test image answers; check the dataset and its lists")
+    return Trials(chosen, query, galleries, gallery if chosen.draws else "all")
 
 
-def rank_galleries(
-    protocol: Protocol,
-    features: NDArray,
-    query: Sequence[ImageRecord],
-    galleries: Sequence[Sequence[ImageRecord]],
-    row_of: dict[str, int],
+def rank_trials(
+    plan: Trials,
+    asking: tuple[NDArray, Mapping[str, int]],
+    answering: tuple[NDArray, Mapping[str, int]],
+    reranking: Reranking | None,
 ) -> list[RetrievalMetrics]:
-    """Metrics of each gallery; every similarity is computed once, for trials share images."""
-    candidates = sorted({row_of[record.path] for gallery in galleries for record in gallery})
-    position = {row: place for place, row in enumerate(candidates)}
-    columns = [np.array([position[row_of[record.path]] for record in gallery]) for gallery in galleries]
-    identities = [GalleryIdentities([record.person_id for record in gallery]) for gallery in galleries]
-    cameras = [np.array([record.camera_id for record in gallery]) for gallery in galleries]
-    query_rows = np.array([row_of[record.path] for record in query])
-    query_ids = np.array([record.person_id for record in query])
-    query_cameras = np.array([record.camera_id for record in query])
-    answering = features[candidates]
-    parts: list[list[QueryMetrics]] = [[] for _ in galleries]
-    for rows in blocks(len(query), len(candidates), len(query)):
-        similarity = features[query_rows[rows]] @ answering.T
-        for trial, gallery in enumerate(identities):
-            ignore = None
-            if protocol.ignore is not None:
-                ignore = protocol.ignore(query_ids[rows], query_cameras[rows], gallery.ids, cameras[trial])
-            drawn = np.take(similarity, columns[trial], axis=1)
-            parts[trial].append(rank_queries(drawn, query_ids[rows], gallery, ignore, protocol.cmc))
-    return [summarize(part, max(RANKS)) for part in parts]
+    """Metrics of each trial.
+
+    Args:
+        plan: queries and galleries.
+        asking: (N, D) features, and the row of each query's path in them.
+        answering: (M, D) features, and the row of each gallery image's path in them.
+        reranking: how to re-rank, or None.
+
+    Raises:
+        UserError: no query has a correct gallery image in some trial.
+    """
+    query_rows = np.array([asking[1][record.path] for record in plan.query])
+    gallery_rows = [np.array([answering[1][record.path] for record in gallery]) for gallery in plan.galleries]
+    ranker = _TrialRanker(plan)
+    if reranking is None:
+        # Trials share images, so that computing each similarity once is cheaper than once a trial.
+        candidates, places = np.unique(np.concatenate(gallery_rows), return_inverse=True)
+        columns = np.split(places, np.cumsum([len(rows) for rows in gallery_rows])[:-1])
+        gallery_features = answering[0][candidates]
+        for rows in blocks(len(query_rows), len(candidates), len(query_rows)):
+            similarity = asking[0][query_rows[rows]] @ gallery_features.T
+            for trial, chosen in enumerate(columns):
+                ranker.rank(trial, rows, np.take(similarity, chosen, axis=1))
+    else:
+        for trial, chosen in enumerate(gallery_rows):
+            for rows, similarity in reranked_blocks(asking[0][query_rows], answering[0][chosen], reranking):
+                ranker.rank(trial, rows, similarity)
+    results = [summarize(parts, max(RANKS)) for parts in ranker.parts]
+    for trial, metrics in enumerate(results):
+        if not metrics.valid.any():
+            raise UserError(
+                f"{plan.protocol.name}: no query has a correct gallery image in trial {trial}; "
+                "check the identities and cameras of queries and gallery"
+            )
+    return results
 
 
-def summarize_trials(
-    protocol: Protocol, results: Sequence[RetrievalMetrics], gallery: str, queries: int, *, reranked: bool = False
-) -> dict[str, Any]:
+class _TrialRanker:
+    """Ranks blocks of queries in the galleries of the trials and keeps the parts."""
+
+    def __init__(self, plan: Trials) -> None:
+        self._protocol = plan.protocol
+        self._query_ids = np.array([record.person_id for record in plan.query])
+        self._query_cameras = np.array([record.camera_id for record in plan.query])
+        self._identities = [GalleryIdentities([r.person_id for r in gallery]) for gallery in plan.galleries]
+        self._cameras = [np.array([r.camera_id for r in gallery]) for gallery in plan.galleries]
+        self.parts: list[list[QueryMetrics]] = [[] for _ in plan.galleries]
+
+    def rank(self, trial: int, rows: slice, similarity: NDArray) -> None:
+        ids, rule, ignore = self._query_ids[rows], self._protocol.ignore, None
+        if rule is not None:
+            ignore = rule(ids, self._query_cameras[rows], self._identities[trial].ids, self._cameras[trial])
+        self.parts[trial].append(rank_queries(similarity, ids, self._identities[trial], ignore, self._protocol.cmc))
+
+
+def summarize_trials(plan: Trials, results: Sequence[RetrievalMetrics], *, reranked: bool) -> dict[str, Any]:
     """Summary of the trials' metrics; see `score`."""
     values = {f"rank_{rank}": np.array([m.cmc[rank - 1] for m in results]) for rank in RANKS}
     values["map"] = np.array([m.mean_average_precision for m in results])
     values["minp"] = np.array([m.mean_inverse_negative_penalty for m in results])
+    std = {name: float(value.std(ddof=1)) for name, value in values.items()} if len(results) > 1 else None
     return {
-        "protocol": protocol.name,
-        "gallery": gallery,
+        "protocol": plan.protocol.name,
+        "gallery": plan.gallery,
         "trials": len(results),
         "metrics": {name: float(value.mean()) for name, value in values.items()},
-        "std": {name: float(value.std(ddof=1)) for name, value in values.items()} if len(results) > 1 else None,
-        "queries": queries,
+        "std": std,
+        "queries": len(plan.query),
         "valid_queries": int(np.logical_and.reduce([m.valid for m in results]).sum()),
         "reranked": reranked,
     }
 
 
-def query_table(query: Sequence[ImageRecord], results: Sequence[RetrievalMetrics]) -> pd.DataFrame:
+def query_table(plan: Trials, results: Sequence[RetrievalMetrics]) -> pd.DataFrame:
     """One row for each trial and valid query; see `score`."""
     import pandas as pd
 
     rows = [np.flatnonzero(metrics.valid).tolist() for metrics in results]
-    asked = [query[row] for part in rows for row in part]
+    asked = [plan.query[row] for part in rows for row in part]
     return pd.DataFrame(
         {
             "trial": np.repeat(np.arange(len(results)), [len(part) for part in rows]),
@@ -141,29 +205,42 @@ def query_table(query: Sequence[ImageRecord], results: Sequence[RetrievalMetrics
     )
 
 
+def format_summary(summary: Mapping[str, Any]) -> str:
+    """The summary as lines of text: what was scored, and each metric in percent with its spread over trials."""
+    label = ", re-ranked" if summary["reranked"] else ""
+    lines = [
+        f"{summary['protocol']} (gallery: {summary['gallery']}, trials: {summary['trials']}{label}), "
+        f"{summary['valid_queries']} of {summary['queries']} queries valid"
+    ]
+    names = [f"rank_{rank}" for rank in RANKS] + ["map", "minp"]
+    shown = dict(zip(names, [*(f"Rank-{rank}" for rank in RANKS), "mAP", "mINP"], strict=True))
+    for name in names:
+        spread = f" +- {100 * summary['std'][name]:.2f}" if summary["std"] else ""
+        lines.append(f"  {shown[name]:8}{100 * summary['metrics'][name]:7.2f}{spread}")
+    return "\n".join(lines)
+
+
 def check_features(features: NDArray, rows: int, name: str) -> NDArray:
-    """`features` as a floating array of shape (rows, D).
+    """`features` as an array of float32 or float64 and shape (rows, D).
 
     Raises:
-        UserError: another shape, or a feature is not finite (its row is named).
+        UserError: another shape or type, or a feature is not finite (its row is named).
     """
     features = np.asarray(features)
-    if features.ndim != 2 or not features.shape[1] or features.shape[0] != rows:
+    if features.ndim != 2 or features.shape[0] != rows or not features.shape[1]:
         raise UserError(f"{name}: shape is {features.shape}; expected ({rows}, D), one row for each image")
     if features.dtype.kind not in "fiu":
-        raise UserError(f"{name}: dtype is {features.dtype}; expected real numbers")
+        raise UserError(f"{name}: type is {features.dtype}; expected real numbers")
     if features.dtype not in (np.float32, np.float64):
         features = features.astype(np.float32)
     finite = np.isfinite(features).all(axis=1)
     if not finite.all():
-        row = int(np.argmin(finite))
-        raise UserError(
-            f"{name}: row {row} (counted from 0) is not finite, as {int((~finite).sum())} in all; mend the features"
-        )
+        first, wrong = int(np.argmin(finite)), int((~finite).sum())
+        raise UserError(f"{name}: row {first} (of {wrong} such, counted from 0) is not finite; mend the features")
     return features
 
 
-def load_permutations(path: Any) -> NDArray:
+def load_permutations(path: Path | str) -> NDArray:
     """Array `rand_perm_cam` of SYSU-MM01's `exp/rand_perm_cam.mat`.
 
     Raises:
@@ -174,24 +251,10 @@ def load_permutations(path: Any) -> NDArray:
     try:
         content = loadmat(path)
     except FileNotFoundError as error:
-        raise UserError(
-            f"{path}: no such file; copy exp/rand_perm_cam.mat of SYSU-MM01, or use gallery: agw"
-        ) from error
-    except (ValueError, OSError, NotImplementedError) as error:
-        raise UserError(f"{path}: is no MATLAB file that can be read; copy exp/rand_perm_cam.mat again") from error
+        raise UserError(f"{path}: no such file; copy it from SYSU-MM01's exp folder, or use gallery: agw") from error
+    except (ValueError, TypeError, OSError, NotImplementedError) as error:
+        raise UserError(f"{path}: is no MATLAB file that can be read; copy it from SYSU-MM01's exp folder") from error
     if "rand_perm_cam" not in content:
-        raise UserError(f"{path}: holds no array rand_perm_cam; copy exp/rand_perm_cam.mat of SYSU-MM01 again")
-    return content["rand_perm_cam"]
-
-
-def _check_request(protocol: Protocol, gallery: str, trials: int, permutations: NDArray | None) -> None:
-    if gallery not in GALLERIES:
-        raise UserError(f"unknown gallery {gallery!r}; known: {', '.join(GALLERIES)}")
-    if gallery == "official" and protocol.layout != "sysu_mm01":
-        raise UserError(f"{protocol.name}: has no official gallery; use gallery: agw")
-    if gallery == "official" and permutations is None:
-        raise UserError(
-            f"{protocol.name}: the official gallery needs exp/rand_perm_cam.mat; give it, or use gallery: agw"
-        )
-    if not 1 <= trials <= TRIALS:
-        raise UserError(f"trials is {trials}; expected 1..{TRIALS}")
+        raise UserError(f"{path}: holds no array rand_perm_cam; copy it from SYSU-MM01's exp folder")
+    permutations: NDArray = content["rand_perm_cam"]
+    return permutations
