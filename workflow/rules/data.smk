@@ -6,6 +6,7 @@ rule make_dataset:
         f"{LOGS}/make_dataset/{{dataset}}.log",
     conda:
         ENVIRONMENT
+    threads: 2
     resources:
         gpu=0,
         mem_mb=1000,
@@ -14,8 +15,8 @@ rule make_dataset:
         cfg=lambda wc: settings("make_dataset", wc),
         dataset="{dataset}",
     shell:
-        "csdn make-dataset --params {params.cfg:q} --dataset {params.dataset:q} --output {output.annotations:q} "
-        "> {log:q} 2>&1"
+        "csdn make-dataset --params {params.cfg:q} --dataset {params.dataset:q} --workers {threads} "
+        "--output {output.annotations:q} > {log:q} 2>&1"
 
 
 use rule make_dataset as make_dataset_for_clip with:
