@@ -261,7 +261,7 @@ def parse(values: Mapping[str, Any]) -> AnySlice:
         raise UserError("\n".join(problems(error, Slice, "slice"))) from error
 
 
-def parse_slice(text: str, overrides: Iterable[str] = ()) -> AnySlice:
+def parse_slice(text: str, overrides: Iterable[str] | None = None) -> AnySlice:
     """Read a slice from canonical JSON; where to log comes from the environment (`CSDN_TRACKING`).
 
     Args:
@@ -271,7 +271,7 @@ def parse_slice(text: str, overrides: Iterable[str] = ()) -> AnySlice:
     Raises:
         UserError: not JSON, not a slice, or an override of something else.
     """
-    overrides = list(overrides)
+    overrides = list(overrides or ())
     for override in overrides:
         if not override.startswith("tracking."):
             raise UserError(f"--set {override}: a slice is final but for tracking.*; change params.yaml instead")
