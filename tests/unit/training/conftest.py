@@ -1,0 +1,47 @@
+"""A tiny CLIP and tiny images, enough for every stage to make real steps."""
+
+import numpy as np
+import pytest
+import torch
+
+from csdn.config import Clip, MiniModel
+from csdn.data.image_cache import ModalityImages, TrainingImages
+from csdn.models.clip_backbone import TwoStreamResNet, create_clip
+from csdn.models.reid_network import ReIDNetwork
+
+SIZE = (32, 16)
+IDENTITIES = 6
+TINY = Clip(mini=MiniModel(width=8, head_width=16, embed_dim=16, text_width=16, text_heads=2, context_length=40))
+
+
+@pytest.fixture
+def clip():
+    torch.manual_seed(0)
+    return create_clip(TINY, SIZE).eval().requires_grad_(False)
+
+
+@pytest.fixture
+def images() -> TrainingImages:
+    """Six people, four images in each modality, told apart by their brightness pattern."""
+    rng = np.random.default_rng(0)
+    looks = rng.integers(0, 256, (IDENTITIES, *SIZE, 3))
+    labels = np.repeat(np.arange(IDENTITIES), 4)
+    noise = rng.integers(-10, 11, (2 * len(labels), *SIZE, 3))
+    cache = np.clip(looks[np.tile(labels, 2)] + noise, 0, 255).astype(np.uint8)
+    rows = np.arange(len(labels))
+    person_ids = 10 * np.arange(IDENTITIES)
+    return TrainingImages(
+        ModalityImages(cache, rows, labels), ModalityImages(cache, rows + len(labels), labels), person_ids
+    )
+
+
+@pytest.fixture
+def network(clip) -> ReIDNetwork:
+    generator = torch.Generator().manual_seed(0)
+    return ReIDNetwork(
+        TwoStreamResNet(clip.visual),
+        identities=IDENTITIES,
+        classifier_scale=16.0,
+        descriptor="both_necks",
+        generator=generator,
+    ).requires_grad_(True)
