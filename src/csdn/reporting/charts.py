@@ -46,7 +46,8 @@ def training_curves(histories: Mapping[str, Sequence[pd.DataFrame]], styles: Map
     """Validation mAP, if any run has it, and each loss term over epochs: mean over runs, single runs as thin lines.
 
     Args:
-        histories: the history.csv of each run of each variant; columns epoch, loss terms and optionally validation_map.
+        histories: the history.csv of each run of each variant; columns epoch (from 0), loss terms
+            and optionally validation_map.
         styles: from `looks`.
     """
     terms = list(dict.fromkeys(c for runs in histories.values() for run in runs for c in loss_terms(run)))
@@ -69,12 +70,12 @@ def stage_one_curves(histories: Mapping[str, Mapping[str, Sequence[pd.DataFrame]
     """Loss and image-to-text accuracy of both modalities over the epochs of stage 1: one row of panels a step.
 
     Args:
-        histories: for "Prompts" and "Fusion" the history.csv of each run of each key; columns epoch, loss,
+        histories: for "Prompts" and "Fusion" the history.csv of each run of each key; columns epoch (from 0), loss,
             accuracy_visible, accuracy_infrared (fractions).
     """
     columns = {"loss": "loss", "accuracy_visible": "visible match, %", "accuracy_infrared": "infrared match, %"}
     figure = Figure(figsize=(WIDTH, 2.35 * len(histories)), layout="constrained")
-    grid = figure.subplots(len(histories), len(columns), squeeze=False)
+    grid = figure.subplots(len(histories), len(columns), squeeze=False, gridspec_kw={"hspace": 0.1})
     for row, (step, runs_of) in zip(grid, histories.items(), strict=True):
         styles = looks(list(runs_of))
         for axis, (column, name) in zip(row, columns.items(), strict=True):
@@ -161,15 +162,15 @@ def match_curves(rows: Sequence[Mapping[str, Any]], styles: Mapping[str, Look]) 
 
 
 def loss_terms(history: pd.DataFrame) -> list[str]:
-    """Columns of history.csv that are terms of the loss."""
-    other = {"epoch", "step", "learning_rate", "seconds"}
+    """Columns of history.csv that are terms of the loss; their sum is left out, for variants have different terms."""
+    other = {"epoch", "step", "learning_rate", "seconds", "loss"}
     return [c for c in history.columns if c not in other and not c.startswith("validation")]
 
 
 def _curve(axis: Axes, runs: Sequence[pd.DataFrame], column: str, look: Look, scale: float) -> None:
-    """Mean over runs of one column against the epoch; nothing where no run has it."""
-    series = [run.dropna(subset=[column]).groupby("epoch")[column].mean() * scale for run in runs if column in run]
-    series = [one for one in series if len(one)]
+    """Mean over runs of one column against the epochs trained; nothing where no run has it."""
+    known = [run.dropna(subset=[column]) for run in runs if column in run]
+    series = [pd.Series(run[column].to_numpy() * scale, run["epoch"].to_numpy() + 1) for run in known if len(run)]
     if not series:
         return
     if len(series) > 1:
@@ -223,7 +224,7 @@ def _panels(count: int, height: float, across: int = 3) -> tuple[Figure, list[Ax
     across = min(across, max(count, 1))
     down = max(1, -(-count // across))
     figure = Figure(figsize=(WIDTH, height * down + 0.35), layout="constrained")
-    axes = list(figure.subplots(down, across, squeeze=False).flat)
+    axes = list(figure.subplots(down, across, squeeze=False, gridspec_kw={"hspace": 0.1}).flat)
     for axis in axes[count:]:
         axis.set_visible(False)
     return figure, axes[:count]

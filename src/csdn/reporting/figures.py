@@ -83,6 +83,7 @@ def save(figure: Figure, base: Path) -> list[Path]:
             metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
             with atomic(base.with_name(f"{base.name}.{kind}")) as temporary:
                 figure.savefig(temporary, format=kind, metadata=metadata)
+            figure.set_layout_engine("none")  # laid out once: the second format is the same picture
             written.append(base.with_name(f"{base.name}.{kind}"))
     return written
 

@@ -39,13 +39,11 @@ def dataset_label(name: str, dataset: Dataset) -> str:
 
 
 LOSS_LABELS = {
-    "identity": "Identity loss",
-    "modality_shared": "Modality-shared enhancement",
-    "triplet": "Weighted triplet loss",
-    "semantic_visible": "Semantic loss, visible",
-    "semantic_infrared": "Semantic loss, infrared",
-    "loss": "Total loss",
-    "total": "Total loss",
+    "identity": "Identity (CE)",
+    "modality_shared": "Modality-shared (MSEL)",
+    "triplet": "Triplet (WRT)",
+    "semantic_visible": "Semantic, visible (HSE)",
+    "semantic_infrared": "Semantic, infrared (HSE)",
 }
 
 

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from csdn.artifacts import readable, write_text
 from csdn.config import EMBEDDED, MINI, Params
+from csdn.data.image_cache import MODALITIES
 from csdn.reporting import places, summary
 from csdn.reporting.comparison import Row, protocol_order
 from csdn.reporting.figures import Planned, planned_figures
@@ -80,7 +81,8 @@ def inline_svg(svg: str, name: str) -> Markup:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg, count=2)
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", svg)
     svg = svg.replace("image-rendering:crisp-edges;image-rendering:pixelated", "")
     for colour, variable in COLOURS.items():
@@ -172,14 +174,15 @@ def _zero_shot(params: Params) -> list[dict[str, Any]]:
     frame = places.read_csv(places.results(params) / "clip" / "mini" / "zero_shot.csv", ZERO_SHOT)
     rows = []
     for attribute, group in frame.groupby("attribute", sort=False):
-        accuracy = group.set_index("modality")["balanced_accuracy"].to_dict()
+        of = {row["modality"]: row for row in group.to_dict("records")}
         first = group.iloc[0]
         rows.append(
             {
                 "attribute": str(attribute).replace("_", " "),
                 "classes": int(first["classes"]),
+                "images": int(first["images"]),
                 "chance": float(first["chance"]),
-                "accuracy": {modality: float(accuracy[modality]) for modality in accuracy},
+                "accuracy": [of[name]["balanced_accuracy"] if name in of else None for name in MODALITIES],
             }
         )
     return rows

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
@@ -62,22 +63,22 @@ def contact_sheet(people: Sequence[Portraits]) -> Figure:
     image_height = image_width * height / width
     pitch_x, pitch_y = image_width * 1.08, max(image_height * 1.06, 0.75 if has_captions else 0.0) + 0.05
     total_height = 0.42 + pitch_y * len(people)
-    figure = Figure(figsize=(WIDTH, total_height))
+    figure, axes = _canvas(total_height)
     starts = 0.0, (columns[0] + 0.35) * pitch_x
     for start, name in zip(starts, ("Visible", "Infrared"), strict=True):
-        _text(figure, start, 0.02, name, weight="bold")
+        _text(axes, start, 0.02, name, weight="bold")
     for i, person in enumerate(people):
         top = 0.42 + i * pitch_y
         for start, images in zip(starts, (person.visible, person.infrared), strict=True):
             for j, (image, camera) in enumerate(images):
-                _image(figure, image, start + j * pitch_x, top, image_width, image_height)
+                _image(axes, image, start + j * pitch_x, top, image_width, image_height)
                 if _same_camera(people, start == 0.0, j) and i == 0:
-                    _text(figure, start + j * pitch_x, 0.23, f"cam {camera}", size=7, colour=MUTED)
+                    _text(axes, start + j * pitch_x, 0.23, f"cam {camera}", size=7, colour=MUTED)
         left = starts[1] + columns[1] * pitch_x + 0.14
         characters = int((WIDTH - left) / 0.0655)
         lines = [line for caption in person.captions for line in [*textwrap.wrap(caption, characters), ""]]
-        _text(figure, left, top, person.name, size=8, weight="bold")
-        _text(figure, left, top + 0.17, "\n".join(lines).rstrip(), size=7.2, colour=MUTED)
+        _text(axes, left, top, person.name, size=8, weight="bold")
+        _text(axes, left, top + 0.17, "\n".join(lines).rstrip(), size=7.2, colour=MUTED)
     return figure
 
 
@@ -96,32 +97,32 @@ def rank_lists(found: Sequence[RankList], missed: Sequence[RankList]) -> Figure:
     image_height = image_width * height / width
     pitch_y, header = image_height + 0.34, 0.5
     total = sum(header + len(lists) * pitch_y for _, lists in groups)
-    figure = Figure(figsize=(WIDTH, total))
+    figure, axes = _canvas(total)
     top = 0.0
     for name, lists in groups:
-        _text(figure, 0.02, top + 0.02, name, weight="bold")
+        _text(axes, 0.02, top + 0.02, name, weight="bold")
         for place, head in enumerate(["query", *range(1, length + 1)]):
             left = (place + (0.3 if place else 0.0)) * pitch_x + 0.03
-            _text(figure, left, top + 0.27, str(head), size=7.5, colour=MUTED)
+            _text(axes, left, top + 0.27, str(head), size=7.5, colour=MUTED)
         top += header
         for one in lists:
-            _rank_row(figure, one, top, pitch_x, image_width, image_height)
+            _rank_row(axes, one, top, pitch_x, image_width, image_height)
             top += pitch_y
     return figure
 
 
-def _rank_row(figure: Figure, one: RankList, top: float, pitch: float, width: float, height: float) -> None:
-    _image(figure, one.query, 0.03, top, width, height)
+def _rank_row(axes: Axes, one: RankList, top: float, pitch: float, width: float, height: float) -> None:
+    _image(axes, one.query, 0.03, top, width, height)
     where = f"first match: {one.first_match}" if one.first_match > 1 else f"camera {one.camera_id}"
-    _text(figure, 0.03, top + height + 0.03, where, size=6.8, colour=MUTED)
+    _text(axes, 0.03, top + height + 0.03, where, size=6.8, colour=MUTED)
     for k, (image, (camera, person)) in enumerate(zip(one.images, one.labels, strict=True)):
         left = (k + 1.3) * pitch + 0.03
         right = person == one.person_id
-        _image(figure, image, left, top, width, height)
-        _frame(figure, left, top, width, height, right)
+        _image(axes, image, left, top, width, height)
+        _frame(axes, left, top, width, height, right)
         mark = "\N{CHECK MARK}" if right else "\N{MULTIPLICATION X}"
-        _text(figure, left, top + height + 0.03, mark, size=7.5, colour=RIGHT if right else WRONG, weight="bold")
-        _text(figure, left + 0.15, top + height + 0.03, f"cam {camera}", size=6.8, colour=MUTED)
+        _text(axes, left, top + height + 0.03, mark, size=7.5, colour=RIGHT if right else WRONG, weight="bold")
+        _text(axes, left + 0.15, top + height + 0.03, f"cam {camera}", size=6.8, colour=MUTED)
 
 
 def _same_camera(people: Sequence[Portraits], visible: bool, column: int) -> bool:
@@ -130,28 +131,25 @@ def _same_camera(people: Sequence[Portraits], visible: bool, column: int) -> boo
     return len({row[column][1] for row in rows if column < len(row)}) == 1
 
 
-def _image(figure: Figure, image: Image, left: float, top: float, width: float, height: float) -> None:
-    """Place an image; coordinates in inches from the figure's upper left corner."""
-    axis = figure.add_axes(_box(figure, left, top, width, height))
-    axis.imshow(image, aspect="auto")
-    axis.set_axis_off()
+def _canvas(height: float) -> tuple[Figure, Axes]:
+    """A figure and one invisible axes over all of it, in inches from the upper left corner."""
+    figure = Figure(figsize=(WIDTH, height))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, WIDTH), ylim=(height, 0), autoscale_on=False)
+    axes.set_axis_off()
+    return figure, axes
 
 
-def _frame(figure: Figure, left: float, top: float, width: float, height: float, right: bool) -> None:
-    x, y, w, h = _box(figure, left, top, width, height)
-    style = {"edgecolor": RIGHT, "linestyle": "-"} if right else {"edgecolor": WRONG, "linestyle": (0, (3, 1.6))}
-    patch = Rectangle((x, y), w, h, fill=False, linewidth=2.2, transform=figure.transFigure, **style)
-    figure.add_artist(patch)
+def _image(axes: Axes, image: Image, left: float, top: float, width: float, height: float) -> None:
+    axes.imshow(image, extent=(left, left + width, top + height, top), aspect="auto")
+
+
+def _frame(axes: Axes, left: float, top: float, width: float, height: float, right: bool) -> None:
+    colour, dash = (RIGHT, "-") if right else (WRONG, (0, (3, 1.6)))
+    axes.add_patch(Rectangle((left, top), width, height, fill=False, linewidth=2.2, edgecolor=colour, linestyle=dash))
 
 
 def _text(
-    figure: Figure, left: float, top: float, text: str, size: float = 9, colour: str = INK, weight: str = "normal"
+    axes: Axes, left: float, top: float, text: str, size: float = 9, colour: str = INK, weight: str = "normal"
 ) -> None:
-    x, y, _, _ = _box(figure, left, top, 0, 0)
-    figure.text(x, y, text, fontsize=size, color=colour, weight=weight, va="top", ha="left", linespacing=1.25)
-
-
-def _box(figure: Figure, left: float, top: float, width: float, height: float) -> tuple[float, float, float, float]:
-    """Inches from the upper left corner as matplotlib's fractions from the lower left one."""
-    full_width, full_height = figure.get_size_inches()
-    return left / full_width, 1 - (top + height) / full_height, width / full_width, height / full_height
+    axes.text(left, top, text, fontsize=size, color=colour, weight=weight, va="top", ha="left", linespacing=1.25)

@@ -37,6 +37,7 @@ QUESTIONS = (
     Question("csdn", "permuted_text", 0, "The right descriptions against permuted ones"),
     Question("permuted_text", "baseline", 0, "Permuted descriptions against none"),
 )
+_NBSP = "\N{NO-BREAK SPACE}"  # keeps a number with what it belongs to
 VERDICTS = {
     "appears": "appears",
     "reversed": "reversed",
@@ -82,6 +83,8 @@ def ordering_sentence(found: Sequence[Claim]) -> str:
     words = {"appears": "appear", "reversed": "come out reversed", "unresolved": "cannot be told from chance"}
     singular = {"appears": "appears", "reversed": "comes out reversed", "unresolved": "cannot be told from chance"}
     parts = [f"{n} {singular[kind] if n == 1 else words[kind]}" for kind, n in counts.items() if n]
+    if len(parts) == 1 and len(asked) > 1:
+        return f"All {len(asked)} of the paper's orderings {parts[0].split(' ', 1)[1]}."
     tested = f"the paper's {len(asked)} orderings" if len(asked) > 1 else "the one ordering of the paper tested here"
     return f"Of {tested}, {_listed(parts)}." if len(asked) > 1 else _one(asked[0])
 
@@ -126,15 +129,16 @@ def _claim(question: Question, row: Row, others: Sequence[Row]) -> Claim:
     kind = verdict(question, row)
     difference = percent(row["map_difference"], row["map_std"], sign=True)
     ends = interval(row["map_low"], row["map_high"], sign=True)
-    p = p_value(row["p_permutation_holm"])
-    p = f"p {p}" if p.startswith("<") else f"p = {p}"
+    p = _p(row["p_permutation_holm"])
     sentence = (
         f"{question.a} {MINUS} {question.b}: {difference} points of mAP "
         f"({protocol_label(row['protocol'])}; 95 % interval {ends}; corrected {p}). {_support(row)}"
     )
     same = sum(verdict(question, other) == kind for other in others)
-    if others:
-        sentence += f" The verdict is the same in {same} of the {len(others)} other protocols."
+    if len(others) == 1:
+        sentence += f" The other protocol {'agrees' if same else 'does not agree'}."
+    elif others:
+        sentence += f" Of the {len(others)} other protocols, {'all' if same == len(others) else same or 'none'} agree."
     return Claim(question.title, kind, sentence)
 
 
@@ -150,12 +154,19 @@ def _support(row: Row) -> str:
         return f"Not supported: {_listed(reasons)}."
     if runs == 1:
         return "Supported over identities, but from a single run: the spread of training is unknown."
-    if row["p_seeds"] is not None and row["p_seeds"] >= statistics.SIGNIFICANCE:
+    if row["p_seeds"] is None:
+        return f"Supported for these {runs} runs, which agree about the sign but are too few to speak for further ones."
+    if row["p_seeds"] >= statistics.SIGNIFICANCE:
         return (
             f"Supported for these {runs} runs, which agree about the sign; that further seeds would show it too is not "
-            f"established (p = {p_value(row['p_seeds'])} with seeds as random)."
+            f"established ({_p(row['p_seeds'])} with seeds as random)."
         )
     return f"Supported over identities and in each of the {runs} runs."
+
+
+def _p(p: float) -> str:
+    text = p_value(p)
+    return f"p{_NBSP}{text}" if text.startswith("<") else f"p{_NBSP}={_NBSP}{text}"
 
 
 def _one(claim: Claim) -> str:

@@ -26,6 +26,7 @@ DIFFERENCE_COLUMNS = [
     *[f"{metric}_{kind}" for metric in ("map", "rank_1") for kind in ("difference", "std", "low", "high")],
     "p_permutation", "p_permutation_holm", "p_wilcoxon", "p_wilcoxon_holm", "p_seeds", "effect_size", "detectable",
 ]  # fmt: skip
+EMPTY = "\N{EN DASH}"
 DIGITS = 6  # of fractions in CSV and JSON: far below one query's weight
 ROW_NOTE = (
     "Metrics in percent: mean ± standard deviation over runs (seeds and splits); in brackets the 95 % bootstrap "
@@ -35,7 +36,8 @@ ROW_NOTE = (
 DIFFERENCE_NOTE = (
     "Differences in percentage points, paired by seed and split: mean ± standard deviation over runs; in brackets the "
     "95 % bootstrap interval over test identities; p of the permutation and Wilcoxon tests over identities, "
-    "Holm-corrected within this table; p (seeds) generalises to further seeds and identities, uncorrected."
+    "Holm-corrected within this table; p (seeds), from three seeds on, is for further seeds and identities, "
+    "uncorrected."
 )
 
 
@@ -98,7 +100,7 @@ def row_cells(row: Row) -> dict[str, str]:
     """The cells of a row as a reader sees them, without dataset and protocol."""
     cells = {"Variant": row["variant"], "Runs": str(len(row["runs"]))}
     cells["mAP"] = percent(row["map_mean"], row["map_std"])
-    cells["95 % interval"] = interval(row["map_low"], row["map_high"])
+    cells["mAP interval"] = interval(row["map_low"], row["map_high"])
     for metric, name in zip(METRICS[1:], ("Rank-1", "Rank-5", "Rank-10", "Rank-20", "mINP"), strict=True):
         cells[name] = percent(row[f"{metric}_mean"], row[f"{metric}_std"])
     return cells | {"p (row above)": p_value(row["p_above"])}
@@ -109,10 +111,10 @@ def difference_cells(row: Row) -> dict[str, str]:
     cells = {"Difference": f"{row['a']} {MINUS} {row['b']}", "Runs": str(len(row["map_by_run"]))}
     for metric, name in (("map", "mAP"), ("rank_1", "Rank-1")):
         cells[name] = percent(row[f"{metric}_difference"], row[f"{metric}_std"], sign=True)
-        cells[f"{name} 95 % interval"] = interval(row[f"{metric}_low"], row[f"{metric}_high"], sign=True)
+        cells[f"{name} interval"] = interval(row[f"{metric}_low"], row[f"{metric}_high"], sign=True)
     cells["p permutation"] = p_value(row["p_permutation_holm"])
     cells["p Wilcoxon"] = p_value(row["p_wilcoxon_holm"])
-    cells["p (seeds)"] = p_value(row["p_seeds"])
+    cells["p (seeds)"] = p_value(row["p_seeds"]) or EMPTY
     effect = row["effect_size"]
     return cells | {"Effect size": "" if effect is None else f"{effect:+.2f}".replace("-", MINUS)}
 

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from result_tree import Tree, make_params, write_results
+
+from csdn.reporting.figures import draw_figures
+from csdn.reporting.tables import compare_variants
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    folder = tmp_path_factory.mktemp("tree")
+    params = make_params(folder)
+    scores = write_results(params)
+    results = Path(params.runtime.results)
+    compare_variants(params, scores, results / "tables")
+    draw_figures(params, results / "figures")
+    return Tree(params, results, scores)

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from result_tree import UNTRAINED, Tree, make_params
+
+from csdn.errors import UserError
+from csdn.reporting import charts, sheets
+from csdn.reporting.figures import draw_figures, looks, planned_figures, save, shown_variant, style
+
+
+def history(epochs: int = 4, **columns: float) -> pd.DataFrame:
+    return pd.DataFrame({"epoch": range(epochs)} | {name: [value] * epochs for name, value in columns.items()})
+
+
+def lines(figure) -> list:
+    return [line for axis in figure.axes for line in axis.lines]
+
+
+def test_every_planned_figure_is_drawn_in_both_formats(tree: Tree):
+    names = [planned.name for planned in planned_figures(tree.params)]
+    assert len(set(names)) == len(names)
+    assert {path.name for path in (tree.results / "figures").iterdir()} == {
+        f"{name}.{kind}" for name in names for kind in ("png", "svg")
+    }
+    assert all(planned.caption for planned in planned_figures(tree.params))
+    for path in (tree.results / "figures").glob("*.png"):
+        with Image.open(path) as image:
+            assert image.width > 800
+
+
+def test_svg_is_the_same_each_time(tmp_path: Path):
+    for folder in ("a", "b"):
+        with style():
+            figure = charts.training_curves({"x": [history(identity=1.0)]}, charts.looks(["x"]))
+            save(figure, tmp_path / folder / "curve")
+    for kind in ("svg", "png"):
+        first, second = (tmp_path / folder / f"curve.{kind}" for folder in ("a", "b"))
+        assert first.read_bytes() == second.read_bytes()
+    assert "dc:date" not in (tmp_path / "a" / "curve.svg").read_text()
+
+
+def test_plan_follows_the_settings(tmp_path: Path):
+    params = make_params(tmp_path)
+    kinds = [(planned.dataset, planned.kind) for planned in planned_figures(params)]
+    assert kinds.count(("sysu_mm01", "ranks")) == 1
+    assert kinds.count(("regdb", "ranks")) == 2
+    untrained = make_params(
+        tmp_path,
+        datasets={"sysu_mm01": {"layout": "sysu_mm01", "variants": ["clip_init"]}},
+        variants={"clip_init": UNTRAINED},
+        tables={},
+    )
+    assert [planned.kind for planned in planned_figures(untrained)] == ["contact_sheet"]
+
+
+def test_rank_lists_show_csdn_or_the_last_trained(tmp_path: Path):
+    params = make_params(tmp_path)
+    assert shown_variant(params, "sysu_mm01") == "csdn"
+    variants = {"mine": {}, "clip_init": UNTRAINED}
+    params = make_params(
+        tmp_path, variants=variants, tables={}, datasets={"regdb": {"layout": "regdb", "splits": ["1"]}}
+    )
+    assert shown_variant(params, "regdb") == "mine"
+
+
+def test_variants_look_the_same_everywhere(tmp_path: Path):
+    styles = looks(make_params(tmp_path))
+    assert styles["clip_init"] == charts.UNTRAINED
+    trained = [look for name, look in styles.items() if name != "clip_init"]
+    assert len({look.colour for look in trained}) == len({look.marker for look in trained}) == len(trained)
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "results/tables/components.json",
+        "results/tables/components_differences.json",
+        "results/sysu_mm01/default/runs/csdn/seed_1/history.csv",
+        "results/sysu_mm01/default/prompts/shared/seed_0/history.csv",
+        "results/regdb/1/runs/csdn/seed_0/embeddings.safetensors",
+        "data/index/regdb.parquet",
+        "data/cache/sysu_mm01_64x32.npy",
+        "data/raw/sysu_mm01/annotations.parquet",
+    ],
+)
+def test_missing_input_is_named_and_nothing_drawn(tree: Tree, tmp_path: Path, missing: str):
+    root = tree.results.parent
+    for folder in ("results", "data"):
+        shutil.copytree(root / folder, tmp_path / folder, copy_function=_link)
+    (tmp_path / missing).unlink()
+    with pytest.raises(UserError, match=Path(missing).name):
+        draw_figures(make_params(tmp_path), tmp_path / "figures")
+    assert not (tmp_path / "figures").exists()
+
+
+def _link(source: str, target: str) -> None:
+    Path(target).symlink_to(source)
+
+
+def test_training_curves_show_each_run_and_the_mean():
+    runs = {"a": [history(identity=2.0, loss=5.0), history(identity=4.0, loss=5.0)], "b": [history(identity=1.0)]}
+    figure = charts.training_curves(runs, charts.looks(["a", "b"]))
+    assert len(figure.axes) == 1  # the sum of the terms is not drawn
+    assert [line.get_ydata()[0] for line in lines(figure)] == [2.0, 4.0, 3.0, 1.0]
+    assert lines(figure)[0].get_xdata().tolist() == [1, 2, 3, 4]
+
+
+def test_validation_comes_first_in_percent_and_only_where_validated():
+    run = history(identity=1.0).assign(validation_map=[np.nan, 0.3, np.nan, 0.4])
+    with style():
+        figure = charts.training_curves({"a": [run], "b": [history(identity=1.0)]}, charts.looks(["a", "b"]))
+    first = figure.axes[0]
+    assert first.get_title(loc="left") == "Validation mAP, %"
+    assert [line.get_ydata().tolist() for line in first.lines] == [[30.0, 40.0]]
+    assert first.lines[0].get_xdata().tolist() == [2, 4]
+
+
+def test_stage_one_has_a_row_of_panels_for_each_step():
+    run = history(loss=3.0, accuracy_visible=0.5, accuracy_infrared=0.25)
+    figure = charts.stage_one_curves({"Prompts": {"shared": [run]}, "Fusion": {"specific-attention": [run]}})
+    assert len(figure.axes) == 6
+    assert lines(figure)[2].get_ydata()[0] == 25.0
+
+
+def test_component_chart_marks_mean_runs_and_interval():
+    row = {"protocol": "sysu_all_single", "variant": "a", "map_mean": 0.5, "map_low": 0.4, "map_high": 0.6}
+    row |= {"runs": [{"map": 0.45}, {"map": 0.55}]}
+    figure = charts.component_chart([row], ["a", "absent"], charts.looks(["a"]))
+    interval, runs, mean = (line.get_xdata() for line in lines(figure))
+    assert (list(interval), list(runs), list(np.ravel(mean))) == ([40, 60], pytest.approx([45, 55]), [50])
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["a"]
+
+
+def test_unsupported_difference_is_hollow():
+    row = {"protocol": "p", "a": "x", "b": "y", "map_difference": 0.01, "map_low": -0.01, "map_high": 0.02}
+    row |= {"map_by_run": [0.01]}
+    rows = [row | {"supported": True}, row | {"a": "z", "supported": False}]
+    marks = [line for line in lines(charts.difference_chart(rows)) if line.get_marker() == "o"]
+    assert [mark.get_markerfacecolor() == charts.PAPER for mark in marks] == [False, True]
+
+
+def test_rank_lists_mark_right_and_wrong_without_colour_too():
+    image = np.zeros((64, 32, 3), dtype=np.uint8)
+    one = sheets.RankList(image, 3, 7, [image, image], [(1, 8), (2, 7)], 2)
+    (axes,) = sheets.rank_lists([], [one]).axes
+    words = [text.get_text() for text in axes.texts]
+    assert "\N{CHECK MARK}" in words
+    assert "\N{MULTIPLICATION X}" in words
+    assert "first match: 2" in words
+    assert len({patch.get_linestyle() for patch in axes.patches}) == 2
+    assert len(axes.images) == 3
+
+
+def test_contact_sheet_names_cameras_where_columns_agree():
+    image = np.zeros((64, 32, 3), dtype=np.uint8)
+    people = [
+        sheets.Portraits("Identity 1", [(image, 1), (image, 2)], [(image, 3)], ["Visible: a man <b>"]),
+        sheets.Portraits("Identity 2", [(image, 1), (image, 4)], [(image, 3)], []),
+    ]
+    (axes,) = sheets.contact_sheet(people).axes
+    words = [text.get_text() for text in axes.texts]
+    assert [word for word in words if word.startswith("cam")] == ["cam 1", "cam 3"]
+    assert len(axes.images) == 6

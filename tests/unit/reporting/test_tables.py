@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from result_tree import Tree, make_params
+
+from csdn.errors import UserError
+from csdn.reporting.tables import compare_variants, p_value, percent, to_latex, to_markdown
+
+START = "dataset,protocol,variant,seeds,map_mean,map_std,rank_1_mean,rank_1_std,rank_5_mean"
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_csv_has_the_promised_columns_and_order(tree: Tree):
+    path = tree.results / "tables" / "components.csv"
+    assert path.read_text().startswith(START)
+    rows = read(path)
+    order = list(tree.params.tables["components"].variants)
+    keys = [(row["dataset"], row["protocol"], order.index(row["variant"])) for row in rows]
+    assert keys == sorted(keys)
+    assert len(rows) == 2 * 6 + 2 * 2
+
+
+def test_csv_holds_fractions_and_the_spread_only_where_known(tree: Tree):
+    rows = read(tree.results / "tables" / "components.csv")
+    assert all(0 <= float(row["map_mean"]) <= 1 for row in rows)
+    assert all(row["map_std"] for row in rows)  # two seeds, or two splits
+    assert all(float(row["map_low"]) < float(row["map_mean"]) < float(row["map_high"]) for row in rows)
+    assert {row["p_above"] == "" for row in rows if row["variant"] == "clip_init"} == {True}
+
+
+def test_single_run_has_an_empty_spread(tree: Tree, tmp_path: Path):
+    one = [path for path in tree.scores if "seed_0" in str(path) and "/2/" not in str(path)]
+    compare_variants(tree.params, one, tmp_path)
+    assert {row["map_std"] for row in read(tmp_path / "components.csv")} == {""}
+    assert "±" not in (tmp_path / "components.md").read_text().split("Metrics in percent")[0]
+
+
+def test_differences_have_their_own_files(tree: Tree):
+    rows = read(tree.results / "tables" / "components_differences.csv")
+    pairs = {(row["a"], row["b"]) for row in rows if row["dataset"] == "regdb"}
+    assert pairs == {("csdn", "baseline")}
+    for row in rows:
+        assert float(row["p_permutation_holm"]) >= float(row["p_permutation"])
+        assert float(row["map_low"]) <= float(row["map_difference"]) <= float(row["map_high"])
+
+
+def test_json_holds_runs_and_match_curves(tree: Tree):
+    content = json.loads((tree.results / "tables" / "components.json").read_text())
+    row = content["rows"][0]
+    assert content["caption"] == "What each component adds"
+    assert len(row["runs"]) == 2
+    assert len(row["cmc"]) == 20
+    assert row["cmc"] == sorted(row["cmc"])
+
+
+def test_metrics_file_nests_dataset_protocol_variant(tree: Tree):
+    metrics = json.loads((tree.results / "tables" / "metrics.json").read_text())
+    rows = {(r["dataset"], r["protocol"], r["variant"]): r for r in read(tree.results / "tables" / "components.csv")}
+    own = metrics["sysu_mm01"]["sysu_all_single"]["csdn"]
+    assert own["map"] == pytest.approx(float(rows["sysu_mm01", "sysu_all_single", "csdn"]["map_mean"]))
+    assert set(own) == {"map", "rank_1"}
+
+
+def test_markdown_and_latex_show_percent(tree: Tree):
+    table = json.loads((tree.results / "tables" / "components.json").read_text())
+    mean = table["rows"][0]["map_mean"]
+    assert f"| {100 * mean:.1f} ±" in (tree.results / "tables" / "components.md").read_text()
+    latex = (tree.results / "tables" / "components.tex").read_text()
+    assert rf"& {100 * mean:.1f} $\pm$" in latex
+    assert r"clip\_init" in latex
+    assert "\N{MINUS SIGN}" not in latex
+
+
+def test_same_scores_give_the_same_bytes(tree: Tree, tmp_path: Path):
+    for path in compare_variants(tree.params, reversed(tree.scores), tmp_path):
+        assert path.read_bytes() == (tree.results / "tables" / path.name).read_bytes(), path.name
+
+
+def test_every_table_of_the_settings_is_written(tree: Tree, tmp_path: Path):
+    tables = {
+        "one": {"caption": "x", "variants": ["csdn"]},
+        "two": {"caption": "y", "variants": ["mspl", "csdn"], "differences": [("csdn", "mspl")]},
+    }
+    params = make_params(tmp_path, tables=tables)
+    written = {path.name for path in compare_variants(params, tree.scores, tmp_path / "tables")}
+    expected = {f"{name}.{kind}" for name in ("one", "two", "two_differences") for kind in ("csv", "md", "tex", "json")}
+    assert written == expected | {"metrics.json"}
+
+
+def test_nothing_is_written_when_a_score_is_missing(tree: Tree, tmp_path: Path):
+    with pytest.raises(UserError, match="no such file"):
+        compare_variants(tree.params, [*tree.scores, tmp_path / "none.json"], tmp_path / "tables")
+    assert not (tmp_path / "tables").exists()
+
+
+def test_no_table_is_an_error(tree: Tree, tmp_path: Path):
+    with pytest.raises(UserError, match="tables"):
+        compare_variants(make_params(tmp_path, tables={}), tree.scores, tmp_path)
+
+
+def test_cells():
+    assert percent(0.4716, 0.0051) == "47.2 ± 0.5"
+    assert percent(-0.0123, sign=True) == "\N{MINUS SIGN}1.2"
+    assert percent(None) == ""
+    assert p_value(0.0004) == "<0.001"
+    assert p_value(None) == ""
+
+
+def test_empty_tables_are_readable():
+    assert "No scores" in to_markdown("caption", [], False)
+    assert r"\bottomrule" in to_latex("50 % & more", [], False)
+    assert r"50 \% \& more" in to_latex("50 % & more", [], False)
