@@ -16,7 +16,7 @@ from csdn.synthetic.poses import sample_pose
 from csdn.synthetic.scenes import Spectrum, fractal_noise, sample_scene
 
 _HEADINGS = np.array([0.0, math.pi, math.pi / 2, -math.pi / 2])
-_MINIMUM_CONTRAST = {"visible": 34.0, "near_infrared": 46.0, "thermal": 46.0}
+_MINIMUM_CONTRAST = {"visible": 40.0, "near_infrared": 52.0, "thermal": 52.0}
 _EXPOSURES_OF_SCENE = (1.0, 0.7, 1.35, 0.5, 1.7, 0.35, 2.1, 0.25)
 
 
@@ -84,16 +84,16 @@ def sample_camera(
         spectrum=spectrum,
         background=background,
         horizon=horizon,
-        heading=u(-0.5, 0.5),
-        heading_shares=rng.dirichlet((6.0, 6.0, 4.0, 4.0)),
+        heading=u(-0.4, 0.4),
+        heading_shares=rng.dirichlet((8.0, 8.0, 3.5, 3.5)),
         pitch=u(0.0, 0.08),
-        gain=u(0.82, 1.18, 3) if visible else np.ones(3),
-        brightness=u(0.8, 1.12) if visible else u(0.85, 1.08),
-        gamma=u(0.8, 1.25) if visible else u(0.85, 1.15),
-        saturation=u(0.6, 1.05) if visible else 0.0,
-        blur=noise * (u(0.0, 0.3) if visible else u(0.1, 0.4)),
-        noise=noise * (u(1.5, 3.5) if visible else u(2.5, 5.0)),
-        vignette=u(0.0, 0.15) if visible or spectrum == "thermal" else u(0.25, 0.55),
+        gain=u(0.87, 1.13, 3) if visible else np.ones(3),
+        brightness=u(0.86, 1.12) if visible else u(0.98, 1.15),
+        gamma=u(0.85, 1.18) if visible else u(0.85, 1.1),
+        saturation=u(0.7, 1.05) if visible else 0.0,
+        blur=noise * (u(0.0, 0.25) if visible else u(0.05, 0.3)),
+        noise=noise * (u(1.0, 2.5) if visible else u(1.5, 3.5)),
+        vignette=u(0.0, 0.15) if visible or spectrum == "thermal" else u(0.15, 0.4),
     )
 
 
@@ -101,7 +101,7 @@ def photograph(person: Identity, camera: Camera, rng: np.random.Generator, occlu
     """Take one photograph: pose, light, crop of the scene, blur and noise are drawn from `rng`."""
     height, width = camera.image_size
     scale = 3 if height <= 96 else 2
-    heading = camera.heading + rng.choice(_HEADINGS, p=camera.heading_shares) + rng.normal(0, 0.3)
+    heading = camera.heading + rng.choice(_HEADINGS, p=camera.heading_shares) + rng.normal(0, 0.25)
     pose = sample_pose(heading, camera.pitch, rng)
     occluder = rng if rng.uniform() < occlusion else None
     labels, frame = draw_person(person, pose, height * scale, width * scale, occluder)
@@ -142,7 +142,7 @@ def _painted(
         colors[Part.OBSTACLE] = rng.uniform(0.5, 1.0) * np.array([110, 130, 80])
     else:
         grey = person.materials.near_infrared if spectrum == "near_infrared" else person.materials.thermal
-        wobble = rng.normal(0, 0.025, PARTS)
+        wobble = rng.normal(0, 0.015, PARTS)
         wobble[Part.SLEEVE], wobble[Part.SLEEVE_SECOND] = wobble[Part.UPPER], wobble[Part.UPPER_SECOND]
         grey = np.clip(grey + wobble, 0.03, 1.0)
         grey[Part.OBSTACLE] = rng.uniform(0.3, 0.7) if spectrum == "near_infrared" else rng.uniform(0.12, 0.2)
@@ -158,7 +158,7 @@ def _lit(body: np.ndarray, mask: np.ndarray, frame: Frame, scale: int, rng: np.r
     height, width = mask.shape[:2]
     x = ((np.arange(width) + 0.5) * scale - frame.center) / (0.12 * frame.scale)
     y = ((np.arange(height) + 0.5) * scale - frame.top) / frame.scale
-    side, above = rng.uniform(-0.16, 0.16), rng.uniform(-0.05, 0.15)
+    side, above = rng.uniform(-0.13, 0.13), rng.uniform(-0.03, 0.12)
     light = (1 + side * np.clip(x, -1.5, 1.5))[None] * (1 + above * (0.5 - y))[:, None]
     folds = 1 + 0.05 * fractal_noise(rng, height, width, height * 0.1, octaves=1)
     thick = Image.fromarray(mask[..., 0] * 255).resize((width // 2, height // 2), Image.Resampling.BOX)
@@ -203,13 +203,13 @@ def _exposed(light: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.
     if camera.spectrum == "visible":
         grey = light.mean(axis=-1, keepdims=True)
         light = (grey + (light - grey) * camera.saturation) * (
-            camera.gain * camera.brightness * u(0.82, 1.18) * u(0.95, 1.05, 3)
+            camera.gain * camera.brightness * u(0.87, 1.13) * u(0.96, 1.04, 3)
         )
     else:
         y, x = np.ogrid[-0.6 : 0.6 : height * 1j, -0.4 : 0.4 : width * 1j]
-        lamp = 1.1 - camera.vignette * 2 * u(0.6, 1.2) * (x**2 + y**2)
-        light = light * (camera.brightness * u(0.85, 1.2) * lamp)[..., None]
-    pixels = (255 * np.clip(light / 255, 0, 1) ** (camera.gamma * u(0.9, 1.1))).astype(np.float32)
+        lamp = 1.1 - camera.vignette * 2 * u(0.7, 1.1) * (x**2 + y**2)
+        light = light * (camera.brightness * u(0.92, 1.12) * lamp)[..., None]
+    pixels = (255 * np.clip(light / 255, 0, 1) ** (camera.gamma * u(0.94, 1.06))).astype(np.float32)
     pixels = _blurred(pixels, camera.blur * u(0.3, 1.5) * (width / 48 if width > 32 else 0.7))
     noise = rng.standard_normal((height, width, 3 if camera.spectrum == "visible" else 1), dtype=np.float32)
     return np.clip(pixels + camera.noise * noise + 0.5, 0, 255).astype(np.uint8)

@@ -97,7 +97,7 @@ def draw_trunk(canvas: Canvas, person: Identity, skeleton: Skeleton) -> None:
         (shoulder, SHOULDER + 0.018),
         (waist * 1.06, WAIST - 0.06),
     ]
-    half += [(waist * 1.02, WAIST), (hip * 1.07, hem)]
+    half += [(waist * 1.02, WAIST), (hip * 1.07, hem), (hip * 1.07, hem)]  # twice: the hem keeps its corners
     canvas.polygon(smoothed(half + [(-x, y) for x, y in reversed(half)]), cloth)
     if person["upper"] == "coat":
         _flared(canvas, hip * 1.08, hem - 0.04, hip * 1.25 + 0.35 * skeleton.spread, skeleton.knee_height, cloth)
@@ -113,7 +113,7 @@ def draw_trunk(canvas: Canvas, person: Identity, skeleton: Skeleton) -> None:
 
 def _draw_opening(canvas: Canvas, person: Identity, skeleton: Skeleton, hem: float) -> None:
     turn = skeleton.facing * 0.5 * skeleton.lateral * skeleton.shoulder
-    width = 0.012 + 0.016 * person.body.lapel
+    width = 0.010 + 0.024 * person.body.lapel
     bottom = hem if person["upper"] != "coat" else skeleton.hip_height
     lapels = [
         (turn - width * 1.7, NECK),

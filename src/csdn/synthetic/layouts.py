@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -170,12 +169,14 @@ def _replacing(target: Path, benchmark: Benchmark) -> Iterator[Path]:
             f"{target}: holds files that were not rendered here (no {MARKER}); give another folder or empty it"
         )
     target.parent.mkdir(parents=True, exist_ok=True)
-    fresh, old = (target.with_name(f".{target.name}.{os.getpid()}.{word}") for word in ("part", "old"))
+    fresh, old = (target.with_name(f".{target.name}.{word}") for word in ("part", "old"))
+    shutil.rmtree(fresh, ignore_errors=True)  # what a killed run left
     try:
         fresh.mkdir()
         write_text(fresh / MARKER, benchmark.model_dump_json(indent=2) + "\n")
         yield fresh
         if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
             target.rename(old)
         fresh.rename(target)
     finally:

@@ -122,14 +122,14 @@ def _sample_reflectance(visible: np.ndarray, luminance_share: float, rng: np.ran
     reflectance = np.zeros(PARTS)
     independent = rng.uniform(0.12, 0.95, len(_CLOTHS))
     reflectance[_CLOTHS] = mix_reflectance(luminance(visible[_CLOTHS]), independent, luminance_share)
-    reflectance[Part.SKIN] = rng.uniform(0.62, 0.78)
+    reflectance[Part.SKIN] = rng.uniform(0.58, 0.80)
     reflectance[Part.HAIR] = rng.uniform(0.12, 0.50)
     reflectance[Part.SOLES] = 0.25
     reflectance[Part.BAG_TRIM] = 0.65 * reflectance[Part.BAG]
-    # A pattern stays visible in the infrared nine times out of ten: some dyes really do vanish.
-    contrast = rng.uniform(0.25, 0.5) if rng.uniform() < 0.9 else rng.uniform(0.06, 0.12)
+    # A pattern stays visible in the infrared nearly always: some dyes really do vanish.
+    contrast = rng.uniform(0.28, 0.55) if rng.uniform() < 0.94 else rng.uniform(0.06, 0.12)
     reflectance[Part.UPPER_SECOND] = _apart(reflectance[Part.UPPER], contrast)
-    reflectance[Part.LOWER_SECOND] = _apart(reflectance[Part.LOWER], rng.uniform(0.25, 0.5))
+    reflectance[Part.LOWER_SECOND] = _apart(reflectance[Part.LOWER], rng.uniform(0.28, 0.55))
     return _with_sleeves(np.clip(reflectance, 0.06, 0.97))
 
 

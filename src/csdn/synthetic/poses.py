@@ -99,14 +99,14 @@ class Skeleton:
 
 def sample_pose(view: float, pitch: float, rng: np.random.Generator) -> Pose:
     """Draw a gait and a place in the image for a person seen from `view`."""
-    well_cropped = rng.uniform() < 0.85
+    well_cropped = rng.uniform() < 0.9
     return Pose(
         view=view,
         phase=rng.uniform(0, 2 * math.pi),
-        effort=rng.uniform(0.1, 1.0),
-        lean=rng.uniform(-0.02, 0.02),
-        scale=rng.uniform(0.90, 0.98),
-        shift=rng.uniform(-0.035, 0.035),
+        effort=rng.uniform(0.1, 0.8),
+        lean=rng.uniform(-0.012, 0.012),
+        scale=rng.uniform(0.93, 0.99),
+        shift=rng.uniform(-0.03, 0.03),
         drop=rng.uniform(0.2, 0.9) if well_cropped else rng.uniform(-0.6, 1.6),
         pitch=pitch,
     )

@@ -61,8 +61,8 @@ def _base_colors(wall: str, floor: str, rng: np.random.Generator, spectrum: Spec
     if spectrum == "near_infrared":  # leaves reflect near infrared strongly, whatever their colour
         bright = {"foliage": rng.uniform(70, 125), "grass": rng.uniform(70, 115)}
         return np.full(3, bright.get(wall, rng.uniform(30, 100))), np.full(3, bright.get(floor, rng.uniform(30, 90)))
-    wall_color = rng.uniform(80, 190) + rng.uniform(-20, 20, 3)
-    floor_color = rng.uniform(70, 160) + rng.uniform(-14, 14, 3)
+    wall_color = rng.uniform(80, 190) + rng.uniform(-16, 16, 3)
+    floor_color = rng.uniform(70, 160) + rng.uniform(-9, 9, 3)
     green = np.array([0.62, 0.85, 0.42]) * rng.uniform(90, 140)
     return (green if wall == "foliage" else wall_color), (green * 1.15 if floor == "grass" else floor_color)
 
@@ -84,8 +84,8 @@ def _wall(kind: str, rng: np.random.Generator, rows: int, columns: int, unit: in
     if kind == "shutters":
         return 1 + 0.09 * np.sin(2 * np.pi * y / rng.uniform(0.04, 0.07)) + fine
     if kind == "foliage":
-        leaves = fractal_noise(rng, rows, columns, unit * 0.22, octaves=4)
-        return 0.9 + 0.75 * leaves
+        leaves = fractal_noise(rng, rows, columns, unit * 0.12, octaves=4)
+        return 0.9 + 0.6 * leaves
     return 1 + 0.16 * fractal_noise(rng, rows, columns, unit * 0.5, octaves=4) + fine
 
 
