@@ -97,8 +97,8 @@ def crossed_test(differences: Array) -> float | None:
     Seeds play the readers and identities the cases of a multi-reader multi-case study: crossed random effects, variance
     components that cannot be negative and Satterthwaite's degrees of freedom (Dorfman, Berbaum and Metz 1992; Hillis,
     Statistics in Medicine 26, 2007, 596-619). It tells a difference between methods from one between the few models
-    that happened to be trained. In simulations without a difference it finds one in 1 to 7 % at a level of 5 % with three
-    seeds and in 4 to 6 % with five; with two seeds that can be 11 %, so nothing is returned.
+    that happened to be trained. In simulations without a difference it found one in 3 to 8 % of cases at a level of 5 %
+    with three seeds and in 4 to 6 % with five, but in up to 11 % with two, so for two nothing is returned.
 
     Args:
         differences: (seeds, identities) paired differences.

@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from result_tree import Tree, make_params, write_results
 
 from csdn.reporting.figures import draw_figures
 from csdn.reporting.tables import compare_variants
+from unit.reporting.result_tree import Tree, make_params, write_results
 
 
 @pytest.fixture(scope="session")

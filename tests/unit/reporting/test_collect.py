@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from result_tree import make_params, write_images, write_score
 
 from csdn.errors import UserError
 from csdn.reporting.collect import cumulative_matches, per_identity, read_scores
+from unit.reporting.result_tree import make_params, write_images, write_score
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from result_tree import UNTRAINED, Tree, make_params
 
 from csdn.errors import UserError
 from csdn.reporting import charts, sheets
 from csdn.reporting.figures import draw_figures, looks, planned_figures, save, shown_variant, style
+from unit.reporting.result_tree import UNTRAINED, Tree, make_params
 
 
 def history(epochs: int = 4, **columns: float) -> pd.DataFrame:

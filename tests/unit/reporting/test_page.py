@@ -7,11 +7,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from result_tree import Tree, make_params
 
 from csdn.errors import UserError
 from csdn.reporting.figures import planned_figures
 from csdn.reporting.page import inline_svg, write_report
+from unit.reporting.result_tree import Tree, make_params
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 

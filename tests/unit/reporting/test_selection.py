@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from result_tree import make_params, write_embeddings, write_images
 
 from csdn.artifacts import read_tensors
 from csdn.data.image_cache import to_records
@@ -12,6 +11,7 @@ from csdn.errors import UserError
 from csdn.evaluation.scoring import score
 from csdn.reporting import selection
 from csdn.reporting.retrieval import Retrieval, first_trial
+from unit.reporting.result_tree import make_params, write_embeddings, write_images
 
 
 @pytest.fixture
