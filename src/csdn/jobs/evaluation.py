@@ -58,7 +58,7 @@ def run_score_retrieval(
     step: ScoreRetrieval, index: Path, embeddings: Path, output: Path, permutations: Path | None
 ) -> dict[str, object]:
     """Score one protocol; write its JSON and, beside it, the Parquet of every query. Returns the JSON's content."""
-    from csdn.evaluation.scoring import read_permutations, score
+    from csdn.evaluation.scoring import load_permutations, score
 
     tensors = read_tensors(embeddings)
     frame = read_index(index)
@@ -66,7 +66,7 @@ def run_score_retrieval(
     rows = tensors["rows"]
     if rows.max(initial=0) >= len(frame):
         raise UserError(f"{embeddings}: was made from another index than {index}; rerun embed-images")
-    drawn = read_permutations(permutations) if permutations else None
+    drawn = load_permutations(permutations) if permutations else None
     summary, queries = score(
         [records[row] for row in rows],
         tensors["features"],

@@ -5,18 +5,22 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import open_clip
 import torch
 from open_clip.model import CLIP
+from open_clip.modified_resnet import ModifiedResNet
 from torch import nn
 
 from csdn.artifacts import readable
 from csdn.config import Clip, MiniModel
 from csdn.errors import UserError
 from csdn.models.attention_pooling import AttentionPooling, resample_positions
+
+if TYPE_CHECKING:
+    from csdn.slices import Backbone
 
 STRIDE = 16
 MEAN_STD = {
@@ -33,11 +37,11 @@ class Stem(nn.Module):
         inner_relu: False keeps only the ReLU after the third BN, as the authors' code does.
     """
 
-    def __init__(self, resnet: nn.Module, inner_relu: bool) -> None:
+    def __init__(self, resnet: ModifiedResNet, inner_relu: bool) -> None:
         super().__init__()
-        for n in (1, 2, 3):
-            setattr(self, f"conv{n}", copy.deepcopy(getattr(resnet, f"conv{n}")))
-            setattr(self, f"bn{n}", copy.deepcopy(getattr(resnet, f"bn{n}")))
+        self.conv1, self.bn1 = copy.deepcopy(resnet.conv1), copy.deepcopy(resnet.bn1)
+        self.conv2, self.bn2 = copy.deepcopy(resnet.conv2), copy.deepcopy(resnet.bn2)
+        self.conv3, self.bn3 = copy.deepcopy(resnet.conv3), copy.deepcopy(resnet.bn3)
         self.inner = nn.ReLU(inplace=True) if inner_relu else nn.Identity()
         self.last = nn.ReLU(inplace=True)
         self.pool = nn.AvgPool2d(2)
@@ -52,12 +56,12 @@ class Stem(nn.Module):
 class TwoStreamResNet(nn.Module):
     """A CLIP ResNet with one stem a modality and everything after it shared."""
 
-    def __init__(self, resnet: nn.Module, *, inner_relu: bool = True) -> None:
+    def __init__(self, resnet: ModifiedResNet, *, inner_relu: bool = True) -> None:
         super().__init__()
         self.visible_stem = Stem(resnet, inner_relu)
         self.infrared_stem = Stem(resnet, inner_relu)
         self.layers = nn.Sequential(resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4)
-        self.attention_pool: AttentionPooling = resnet.attnpool
+        self.attention_pool = cast(AttentionPooling, resnet.attnpool)  # adapt_resnet put it there
         self.channels = self.attention_pool.q_proj.in_features
         self.embed_dim = self.attention_pool.c_proj.out_features
 
@@ -67,14 +71,14 @@ class TwoStreamResNet(nn.Module):
         return self.layers(torch.cat([stem(images) for stem, images in streams if len(images)]))
 
 
-def create_clip(clip: Clip, image_size: tuple[int, int]) -> CLIP:
+def create_clip(clip: Clip | Backbone, image_size: tuple[int, int]) -> CLIP:
     """The CLIP of `clip` with random weights, its image tower already adapted to `image_size` (H, W)."""
     model = _create(clip)
     adapt_resnet(model.visual, image_size)
     return model
 
 
-def load_clip(clip: Clip, image_size: tuple[int, int], mini_weights: Path | None) -> CLIP:
+def load_clip(clip: Clip | Backbone, image_size: tuple[int, int], mini_weights: Path | None) -> CLIP:
     """The CLIP of `clip` with its weights, adapted to `image_size` (H, W), frozen and in evaluation mode.
 
     Args:
@@ -184,7 +188,7 @@ def load_state(model: CLIP, state: Mapping[str, torch.Tensor], source: Path) -> 
     )
 
 
-def _create(clip: Clip) -> CLIP:
+def _create(clip: Clip | Backbone) -> CLIP:
     return _create_mini(clip.mini) if clip.model == "mini" else _create_named(clip.model)
 
 

@@ -14,6 +14,8 @@ class TextTower(nn.Module):
     Attention is causal, so nothing after the end-of-text token changes its feature: sequences are cut there.
     """
 
+    attn_mask: torch.Tensor
+
     def __init__(self, clip: CLIP) -> None:
         super().__init__()
         self.token_embedding = clip.token_embedding

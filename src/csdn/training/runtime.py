@@ -11,7 +11,7 @@ def prepare_machine(device: str, threads: int, deterministic: bool) -> torch.dev
     """Set threads and determinism for this process and choose the device (`auto`: CUDA where there is one)."""
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs a tenth of a step
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a debugging aid that costs a tenth of a step
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(device)
