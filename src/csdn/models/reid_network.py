@@ -71,12 +71,12 @@ class ReIDNetwork(nn.Module):
         return Features(self.pooling(maps), self.backbone.attention_pool(maps).float())
 
     def classify(self, features: Features) -> tuple[torch.Tensor, torch.Tensor]:
-        """Identity logits of both heads, (N, identities) each; `projected` is L2-normalised before its neck."""
-        return self.pooled_head(features.pooled), self.projected_head(F.normalize(features.projected, dim=1))
+        """Identity logits of both heads, (N, identities) each."""
+        return self.pooled_head(features.pooled), self.projected_head(features.projected)
 
     def describe(self, features: Features) -> torch.Tensor:
         """Retrieval descriptor (N, C + embed): two unit vectors side by side."""
-        projected = F.normalize(features.projected, dim=1)
+        pooled, projected = self.pooled_head.neck(features.pooled), features.projected
         if self.descriptor == "both_necks":
-            projected = F.normalize(self.projected_head.neck(projected), dim=1)
-        return torch.cat([F.normalize(self.pooled_head.neck(features.pooled), dim=1), projected], dim=1)
+            projected = self.projected_head.neck(projected)
+        return torch.cat([F.normalize(pooled, dim=1), F.normalize(projected, dim=1)], dim=1)
