@@ -10,6 +10,7 @@ import fcntl
 import logging
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from csdn.artifacts import read_json
 from csdn.config import Tracking
 from csdn.errors import UserError
+from csdn.settings import load_params
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -319,3 +321,7 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+if __name__ == "__main__":  # python -m csdn.tracking PARAMS...: prints the URI of their store
+    print(os.environ.get("MLFLOW_TRACKING_URI") or ensure_store(load_params(sys.argv[1:]).tracking.store))

@@ -44,10 +44,11 @@ def write(path: Path, command: str, step: dict, text: str) -> None:
     if command == "compare-variants":
         path.mkdir(parents=True, exist_ok=True)
         for table in step["tables"]:
-            for ending in ("csv", "md", "tex"):
-                (path / f"{table}.{ending}").write_text(text)
-            value = int(text.split()[1][:6], 16) / 16**6
-            (path / f"{table}.json").write_text(json.dumps({"csdn": {"rank_1_mean": value}}))
+            for name in (table, f"{table}_differences"):
+                for ending in ("csv", "md", "tex", "json"):
+                    (path / f"{name}.{ending}").write_text(text)
+        value = int(text.split()[1][:6], 16) / 16**6
+        (path / "metrics.json").write_text(json.dumps({"csdn": {"rank_1": value}}))
         return
     if command == "draw-figures":
         path.mkdir(parents=True, exist_ok=True)

@@ -28,7 +28,7 @@ def test_a_fresh_clone_plans_the_whole_benchmark(workflow):
         "draw_figures": 1,
         "write_report": 1,
     }
-    assert workflow.plan("data").keys() == {"make_dataset", "index_images"}
+    assert workflow.plan("data").keys() == {"make_dataset", "make_dataset_for_clip", "index_images"}
     assert workflow.plan("train")["train_encoder"] == 14
     assert "score_retrieval" not in workflow.plan("train")
     assert workflow.plan("evaluation")["score_retrieval"] == 52

@@ -99,7 +99,7 @@ def images_of(wildcards):
 
 
 def all_images():
-    return [f for d in PARAMS.datasets for f in (f"{DATA}/index/{d}.parquet", cache_of(d))]
+    return [f for d in PARAMS.datasets for f in (f"{DATA}/index/{d}.parquet", cache_of(d), *rendered(d))]
 
 
 def clip_of(variant):
@@ -110,11 +110,20 @@ def clip_of(variant):
     return [clip.weights_path] if clip.weights_path else []
 
 
-def clip_weights():
-    """The small CLIP if any variant that runs starts from it."""
+def uses_small_clip():
     used = {v for d in PARAMS.datasets for v in PARAMS.variants_of(d)}
-    mini = any(PARAMS.variant(v).clip.weights == MINI for v in used)
-    return [f"{RESULTS}/clip/mini/{f}" for f in ("clip.safetensors", "history.csv", "zero_shot.csv")] if mini else []
+    return any(PARAMS.variant(v).clip.weights == MINI for v in used)
+
+
+def small_clip():
+    """The small CLIP, if any variant that runs starts from it."""
+    names = ("clip.safetensors", "history.csv", "zero_shot.csv")
+    return [f"{RESULTS}/clip/mini/{name}" for name in names] if uses_small_clip() else []
+
+
+def images_of_small_clip():
+    names = ("annotations.parquet", "images.npy")
+    return [f"{DATA}/{PRETRAINING}/{name}" for name in names] if uses_small_clip() else []
 
 
 def semantics_of(wildcards):
@@ -165,4 +174,22 @@ def all_scores(ending="json"):
 
 
 def all_tables():
-    return [f"{RESULTS}/tables/{t}.{e}" for t in PARAMS.tables for e in ("csv", "md", "tex", "json")]
+    """The tables of the settings, those of the differences they name, and the figures that DVC shows."""
+    named = [(table, settings.differences) for table, settings in PARAMS.tables.items()]
+    tables = [name for table, pairs in named for name in (table, *([f"{table}_differences"] if pairs else []))]
+    return [f"{RESULTS}/tables/{t}.{e}" for t in tables for e in ("csv", "md", "tex", "json")]
+
+
+def all_histories():
+    """Curves of every training whose results are used."""
+    files = for_all_runs(f"{RUN}/history.csv")
+    for dataset, settings in PARAMS.datasets.items():
+        for variant in PARAMS.variants_of(dataset):
+            if semantics_key(PARAMS, variant) is None:
+                continue
+            keys = {"prompt_key": prompt_key(PARAMS, variant), "semantics_key": semantics_key(PARAMS, variant)}
+            for split in settings.splits:
+                for seed in PARAMS.seeds_of(dataset):
+                    place = {"dataset": dataset, "split": split, "seed": seed, **keys}
+                    files += [f"{PROMPTS}/history.csv".format(**place), f"{SEMANTICS}/history.csv".format(**place)]
+    return sorted(set(files))

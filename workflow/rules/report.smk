@@ -4,6 +4,7 @@ rule compare_variants:
         queries=all_scores("parquet"),
     output:
         tables=all_tables(),
+        metrics=f"{RESULTS}/tables/metrics.json",
     log:
         f"{LOGS}/compare_variants.log",
     conda:
@@ -23,8 +24,8 @@ rule compare_variants:
 rule draw_figures:
     input:
         all_images(),
-        clip_weights(),
-        for_all_runs(f"{RUN}/history.csv"),
+        small_clip(),
+        all_histories(),
         for_all_runs(f"{RUN}/embeddings.safetensors"),
         all_scores(),
         all_tables(),
@@ -46,7 +47,7 @@ rule draw_figures:
 
 rule write_report:
     input:
-        clip_weights(),
+        small_clip(),
         all_scores(),
         all_tables(),
         figures=f"{RESULTS}/figures",

@@ -1,0 +1,61 @@
+# `make demo` and `make test` work in a fresh clone: they create .venv first.
+SHELL := bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+REPORT := results/report.html
+SMOKE := --configfile params.yaml config/smoke.yaml
+SOURCES := src tests
+export DO_NOT_TRACK := true
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo smoke report test test-all lint format schema ui
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+setup: $(INSTALLED) ## create .venv with everything in it, as constraints.txt pins it
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, $(PYTHON) is older; set PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: setup ## the whole benchmark: from images to results/report.html
+	scripts/snake --cores all all
+	@echo "The report: $(REPORT)"
+
+smoke: setup ## the same workflow in about a minute, into results-smoke
+	scripts/snake --cores all all $(SMOKE)
+	@echo "The report: results-smoke/report.html"
+
+report: setup ## tables, figures and report again, from what has been trained
+	scripts/snake --cores all $(REPORT)
+	@echo "The report: $(REPORT)"
+
+test: setup ## the tests, without the slow ones
+	$(BIN)/python -m pytest
+
+test-all: setup ## all tests that this machine can run
+	$(BIN)/python -m pytest -m 'not gpu'
+
+lint: setup ## style, types and workflow
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check -l 120 workflow
+	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/snakemake --lint
+
+format: setup ## rewrite Python and Snakemake files in one style
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/snakefmt -l 120 workflow
+
+schema: setup ## write workflow/schemas/params.schema.json from the models
+	$(BIN)/python -m csdn.settings workflow/schemas/params.schema.json
+
+ui: setup ## MLflow's pages on http://127.0.0.1:5000
+	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$$($(BIN)/python -m csdn.tracking params.yaml)"
