@@ -141,13 +141,13 @@ def sample_body(attributes: dict[str, str], rng: np.random.Generator) -> Body:
     tallness = {"short": 0.0, "medium": 1.0, "tall": 2.0}[attributes["height"]]
     u = rng.uniform
     return Body(
-        shoulder=(0.098 if woman else 0.112) * (1 + 0.14 * weight) * u(0.92, 1.08),
-        waist=(0.066 if woman else 0.080) * (1 + 0.30 * weight) * u(0.90, 1.10),
-        hip=(0.088 if woman else 0.078) * (1 + 0.22 * weight) * u(0.92, 1.08),
-        leg=0.455 + 0.032 * tallness + u(0.0, 0.032),
+        shoulder=(0.098 if woman else 0.112) * (1 + 0.17 * weight) * u(0.92, 1.08),
+        waist=(0.066 if woman else 0.080) * (1 + 0.34 * weight) * u(0.90, 1.10),
+        hip=(0.088 if woman else 0.078) * (1 + 0.25 * weight) * u(0.92, 1.08),
+        leg=0.445 + 0.038 * tallness + u(0.0, 0.036),
         head=0.0625 - 0.006 * tallness + u(0.0, 0.0065),
-        limb=(0.026 + 0.008 * weight) * u(0.9, 1.1),
-        arm=(0.022 + 0.006 * weight) * u(0.9, 1.1),
+        limb=(0.026 + 0.009 * weight) * u(0.85, 1.15),
+        arm=(0.022 + 0.007 * weight) * u(0.85, 1.15),
         stance=u(0.0, 0.045),
         stride=u(0.2, 0.5),
         arm_out=u(0.0, 0.15),
