@@ -43,10 +43,10 @@ def read_records(root: Path | str) -> list[ImageRecord]:
     root = Path(root)
     folders = [f"test_{name}/cam{camera}" for name, _ in MODALITIES for camera in TEST_CAMERAS[name]]
     require(root, folders, ["idx/train_vis.txt", "idx/train_nir.txt", "idx/test_id.txt"], LAYOUT)
-    train, test = _read_train(root), _read_test(root)
+    train, identities = _read_train(root), read_identities(root / "idx" / "test_id.txt")
     names = ("train_{vis,nir}.txt", "test_id.txt")
-    check_disjoint({r.person_id for r in train}, {r.person_id for r in test}, names, root / "idx")
-    return train + test
+    check_disjoint({record.person_id for record in train}, set(identities), names, root / "idx")
+    return train + _read_test(root, identities)
 
 
 def _read_train(root: Path) -> list[ImageRecord]:
@@ -63,9 +63,8 @@ def _read_train(root: Path) -> list[ImageRecord]:
     return records
 
 
-def _read_test(root: Path) -> list[ImageRecord]:
+def _read_test(root: Path, identities: list[int]) -> list[ImageRecord]:
     records = []
-    identities = read_identities(root / "idx" / "test_id.txt")
     for name, modality in MODALITIES:
         for person_id in identities:
             for camera_id in TEST_CAMERAS[name]:

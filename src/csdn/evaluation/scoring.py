@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from csdn.data.records import ImageRecord
 from csdn.errors import UserError
 from csdn.evaluation.gallery_identities import GalleryIdentities
+from csdn.evaluation.matlab_files import read_matlab
 from csdn.evaluation.protocols import TRIALS, Protocol, find_protocol
 from csdn.evaluation.ranking import RetrievalMetrics, blocks, summarize
 from csdn.evaluation.ranks import QueryMetrics, rank_queries
@@ -133,7 +134,8 @@ def rank_trials(
         columns = np.split(places, np.cumsum([len(rows) for rows in gallery_rows])[:-1])
         gallery_features = answering[0][candidates]
         for rows in blocks(len(query_rows), len(candidates), len(query_rows)):
-            similarity = asking[0][query_rows[rows]] @ gallery_features.T
+            with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
+                similarity = asking[0][query_rows[rows]] @ gallery_features.T
             for trial, chosen in enumerate(columns):
                 ranker.rank(trial, rows, np.take(similarity, chosen, axis=1))
     else:
@@ -165,7 +167,11 @@ class _TrialRanker:
         ids, rule, ignore = self._query_ids[rows], self._protocol.ignore, None
         if rule is not None:
             ignore = rule(ids, self._query_cameras[rows], self._identities[trial].ids, self._cameras[trial])
-        self.parts[trial].append(rank_queries(similarity, ids, self._identities[trial], ignore, self._protocol.cmc))
+        try:
+            part = rank_queries(similarity, ids, self._identities[trial], ignore, self._protocol.cmc)
+        except ValueError as error:
+            raise UserError(f"features: too large, their products overflow ({error}); normalise them") from error
+        self.parts[trial].append(part)
 
 
 def summarize_trials(plan: Trials, results: Sequence[RetrievalMetrics], *, reranked: bool) -> dict[str, Any]:
@@ -246,15 +252,8 @@ def load_permutations(path: Path | str) -> NDArray:
     Raises:
         UserError: the file is missing, is no MATLAB file, or lacks the array.
     """
-    from scipy.io import loadmat
-
-    try:
-        content = loadmat(path)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; copy it from SYSU-MM01's exp folder, or use gallery: agw") from error
-    except (ValueError, TypeError, OSError, NotImplementedError) as error:
-        raise UserError(f"{path}: is no MATLAB file that can be read; copy it from SYSU-MM01's exp folder") from error
+    content = read_matlab(path)
     if "rand_perm_cam" not in content:
-        raise UserError(f"{path}: holds no array rand_perm_cam; copy it from SYSU-MM01's exp folder")
+        raise UserError(f"{path}: holds no array rand_perm_cam; copy the file from SYSU-MM01's exp folder")
     permutations: NDArray = content["rand_perm_cam"]
     return permutations

@@ -1,0 +1,168 @@
+"""Scores of any method's features under the same protocols, so that other figures can be checked with ours."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csdn.data.records import ImageRecord
+from csdn.errors import UserError
+from csdn.evaluation.feature_files import FeatureSet, ForeignFeatures, load_features
+from csdn.evaluation.protocols import SYSU_GALLERY_CAMERAS, SYSU_QUERY_CAMERAS, TRIALS, Protocol, find_protocol
+from csdn.evaluation.reranking import Reranking
+from csdn.evaluation.scoring import Trials, plan_trials, query_table, rank_trials, summarize_trials
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Similarity = Literal["inner", "cosine", "euclidean"]
+LLCM_CAMERAS = {"visible": (1, 2, 3, 4, 5, 6, 7, 8, 9), "infrared": (1, 2, 4, 5, 6, 7, 8, 9)}
+
+
+def score_foreign(
+    file: Path | str | ForeignFeatures,
+    protocol: str,
+    *,
+    records: Sequence[ImageRecord] | None = None,
+    similarity: Similarity = "inner",
+    gallery: str = "agw",
+    trials: int = TRIALS,
+    permutations: NDArray | None = None,
+    reranked: bool = False,
+    reranking: Reranking | None = None,
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Score the features in a file under a protocol.
+
+    Features with paths need the dataset's `records`: queries and galleries are the protocol's own, whatever the file
+    holds besides. Features with identities and cameras are taken as the queries and the images to draw galleries from,
+    in the order of the file; if no identity has more images in a camera than the gallery takes, they are the gallery of
+    a single trial ("given").
+
+    Args:
+        file: features, or the file that holds them (see `load_features`).
+        protocol: a name of `csdn.config.PROTOCOLS`.
+        records: images of the dataset, as `csdn.data.readers.read_records` returns them.
+        similarity: "inner" product, "cosine", or the negative "euclidean" distance.
+        gallery: "agw" or "official" (SYSU-MM01 with paths only).
+        trials: galleries drawn, 1..10.
+        permutations: array `rand_perm_cam` of `exp/rand_perm_cam.mat`, needed by the official gallery.
+        reranked: rank by k-reciprocal re-ranking instead (by Euclidean distances).
+        reranking: its settings, if not the usual ones.
+
+    Returns:
+        Summary and table of queries as `csdn.evaluation.scoring.score` gives them. Without paths, `query_path` is
+        "query/" and the row of the query in the file, counted from 0.
+
+    Raises:
+        UserError: what `load_features` and `score` raise; an image that the protocol needs is missing; an unknown
+            camera.
+    """
+    chosen = find_protocol(protocol)
+    features = file if isinstance(file, ForeignFeatures) else load_features(file)
+    if features.query.paths is not None and features.gallery.paths is not None:
+        if records is None:
+            raise UserError(f"{features.query.where}paths: name images of a dataset; give its folder too")
+        plan = plan_trials(records, protocol, gallery=gallery, trials=trials, permutations=permutations)
+        query_rows = _rows_of_paths(features.query, records, plan.query)
+        needed = [record for images in plan.galleries for record in images]
+        gallery_rows = _rows_of_paths(features.gallery, records, needed)
+    else:
+        if gallery != "agw":
+            raise UserError(f"{features.gallery.where}paths: missing; the official gallery is a choice of paths")
+        query = _records_of_labels(features.query, chosen, "query")
+        images = _records_of_labels(features.gallery, chosen, "gallery")
+        plan = _plan_of_labels(chosen, query, images, trials)
+        query_rows = {record.path: row for row, record in enumerate(query)}
+        gallery_rows = {record.path: row for row, record in enumerate(images)}
+    # Re-ranking takes Euclidean distances itself.
+    form = "inner" if reranked and similarity == "euclidean" else similarity
+    asking, answering = _prepare(features.query.features, features.gallery.features, form)
+    settings = (reranking or Reranking()) if reranked else None
+    results = rank_trials(plan, (asking, query_rows), (answering, gallery_rows), settings)
+    return summarize_trials(plan, results, reranked=reranked), query_table(plan, results)
+
+
+def _rows_of_paths(
+    features: FeatureSet, records: Sequence[ImageRecord], needed: Sequence[ImageRecord]
+) -> dict[str, int]:
+    """Row of each image's path; paths may be absolute or have other folders before them."""
+    known = {record.path for record in records}
+    depths = sorted({path.count("/") + 1 for path in known}, reverse=True)
+    row_of: dict[str, int] = {}
+    for row, path in enumerate(features.paths or []):
+        parts = path.split("/")
+        name = next((tail for depth in depths if (tail := "/".join(parts[-depth:])) in known), None)
+        if name is not None and row_of.setdefault(name, row) != row:
+            raise UserError(f"{features.where}paths: rows {row_of[name]} and {row} are both {name}; keep one of them")
+    missing = sorted({record.path for record in needed if record.path not in row_of})
+    if missing:
+        raise UserError(
+            f"{features.where}paths: lacks {len(missing)} images of the protocol, first {missing[0]}; add it"
+        )
+    return row_of
+
+
+def _records_of_labels(features: FeatureSet, protocol: Protocol, role: str) -> list[ImageRecord]:
+    """Images that stand for the rows of a file, in its order."""
+    if features.ids is None:
+        raise UserError(f"{features.where}ids: missing; give paths or ids for query and gallery alike")
+    cameras = features.cameras
+    if cameras is None:
+        if protocol.layout != "regdb":
+            raise UserError(f"{features.where}cameras: missing; {protocol.name} depends on cameras")
+        cameras = np.ones_like(features.ids)
+    modality = protocol.query_modality if role == "query" else protocol.gallery_modality
+    allowed = _cameras(protocol, role)
+    wrong = np.flatnonzero(~np.isin(cameras, allowed)) if allowed else np.zeros(0, int)
+    if len(wrong):
+        raise UserError(
+            f"{features.where}cameras: row {wrong[0]} (counted from 0) has camera {cameras[wrong[0]]}; "
+            f"{protocol.name} has {modality} cameras {', '.join(map(str, allowed))}"
+        )
+    return [
+        ImageRecord(f"{role}/{row:09d}", int(person_id), int(camera_id), modality, "test")
+        for row, (person_id, camera_id) in enumerate(zip(features.ids, cameras, strict=True))
+    ]
+
+
+def _cameras(protocol: Protocol, role: str) -> tuple[int, ...]:
+    if protocol.layout == "sysu_mm01":
+        return SYSU_QUERY_CAMERAS if role == "query" else SYSU_GALLERY_CAMERAS["all"]
+    if protocol.layout == "llcm":
+        return LLCM_CAMERAS[protocol.query_modality if role == "query" else protocol.gallery_modality]
+    return ()
+
+
+def _plan_of_labels(protocol: Protocol, query: list[ImageRecord], images: list[ImageRecord], trials: int) -> Trials:
+    plan = plan_trials([*query, *images], protocol.name, gallery="agw", trials=trials, permutations=None)
+    plan = replace(plan, query=query)
+    if not protocol.draws:
+        return plan
+    drawable = {(record.person_id, record.camera_id) for record in plan.galleries[0]}
+    given = [record for record in images if (record.person_id, record.camera_id) in drawable]
+    most = max(Counter((record.person_id, record.camera_id) for record in given).values())
+    return plan if most > protocol.shots else replace(plan, galleries=[given], gallery="given")
+
+
+def _prepare(query: NDArray, gallery: NDArray, similarity: str) -> tuple[NDArray, NDArray]:
+    """Features whose inner product ranks the gallery as the similarity does."""
+    if similarity == "inner":
+        return query, gallery
+    if similarity == "cosine":
+        return _normalize(query), _normalize(gallery)
+    if similarity == "euclidean":
+        # -|q - g|^2 = 2 q g - |g|^2 - |q|^2, and the last term is the same for the whole gallery.
+        squares = np.einsum("nd,nd->n", gallery, gallery)[:, None]
+        return np.hstack([2 * query, -np.ones((len(query), 1), query.dtype)]), np.hstack([gallery, squares])
+    raise UserError(f"unknown similarity {similarity!r}; known: inner, cosine, euclidean")
+
+
+def _normalize(features: NDArray) -> NDArray:
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    return features / np.where(lengths > 0, lengths, 1).astype(features.dtype)
