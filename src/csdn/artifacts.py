@@ -61,13 +61,14 @@ def write_csv(path: Path | str, frame: pd.DataFrame) -> None:
 
 def write_tensors(path: Path | str, tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
     """Write torch tensors or NumPy arrays as safetensors atomically."""
-    arrays = {name: value.detach().cpu().numpy() if hasattr(value, "detach") else value for name, value in tensors.items()}
+    arrays = {
+        name: value.detach().cpu().numpy() if hasattr(value, "detach") else value for name, value in tensors.items()
+    }
+    import numpy as np
     from safetensors.numpy import save_file
 
-    import numpy as np
-
     with atomic(path) as temporary:
-        save_file({name: np.ascontiguousarray(a) for name, a in arrays.items()}, temporary, dict(metadata or {}))
+        save_file({name: np.asarray(a, order="C") for name, a in arrays.items()}, temporary, dict(metadata or {}))
 
 
 def read_tensors(path: Path | str) -> dict[str, np.ndarray]:
@@ -144,7 +145,9 @@ def provenance(step: Mapping[str, Any], inputs: Mapping[str, Path | str]) -> dic
     """
     return {
         "parameters": dict(step),
-        "inputs": {name: {"path": Path(path).as_posix(), "sha256": sha256(path)} for name, path in sorted(inputs.items())},
+        "inputs": {
+            name: {"path": Path(path).as_posix(), "sha256": sha256(path)} for name, path in sorted(inputs.items())
+        },
         "packages": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "machine": {"system": platform.system(), "processor": platform.machine(), "cpus": os.cpu_count()},
