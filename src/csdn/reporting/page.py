@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def write_report(params: Params, output: Path | str, *, date: datetime.date | No
         "zero_shot": _zero_shot(params),
         "published": _published(params),
         "provenance": _provenance(params),
-        "settings": yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+        "settings": yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=110),
         "pretraining": params.benchmark.pretraining,
         "attribute_weight": params.clip.pretraining.attribute_weight,
         "luminance_share": params.benchmark.luminance_share,
@@ -128,8 +129,19 @@ def _dataset(params: Params, name: str) -> dict[str, Any]:
         "claims": claims,
         "notes": notes,
         "tables": tables,
+        "time": _training_time(params, name),
         "figures": [_figure(params, f) for f in figures if f.kind in IMAGE_TITLES or f.kind == "ranks"],
     }
+
+
+def _training_time(params: Params, dataset: str) -> str:
+    """Seconds of training a run of each variant, stage 2 only: `baseline 41 s, csdn 43 s`; empty without training."""
+    told = []
+    for variant, runs in places.encoder_histories(params, dataset).items():
+        seconds = [run["seconds"].sum() for run in runs if "seconds" in run]
+        if seconds:
+            told.append(f"{variant} {statistics.mean(seconds):.0f} s")
+    return ", ".join(told)
 
 
 def _notes(params: Params, dataset: str, rows: list[Row], pairs: list[Row]) -> list[str]:
@@ -213,7 +225,8 @@ def _provenance(params: Params) -> dict[str, Any]:
             if version:
                 packages.setdefault(package, set()).add(version)
         machine = record.get("machine", {})
-        machines.add(", ".join(str(value) for value in machine.values()))
+        known = [str(value) for name, value in machine.items() if name != "cpus"]
+        machines.add(", ".join([*known, f"{machine.get('cpus')} CPUs"]))
     return {
         "count": len(records),
         "packages": [(name, ", ".join(sorted(versions))) for name, versions in packages.items()],

@@ -16,6 +16,7 @@ from csdn.reporting.charts import INK, MUTED, WIDTH
 
 Image = NDArray[np.uint8]  # (H, W, 3)
 RIGHT, WRONG = "#009e73", "#d55e00"
+SHEET_WIDTH, IMAGE_WIDTH, HEAD, LINE = 9.6, 0.58, 0.42, 0.15  # inches
 
 
 @dataclass(frozen=True)
@@ -57,28 +58,25 @@ def contact_sheet(people: Sequence[Portraits]) -> Figure:
     """
     columns = max(len(p.visible) for p in people), max(len(p.infrared) for p in people)
     height, width = people[0].visible[0][0].shape[:2]
-    has_captions = any(p.captions for p in people)
-    cells = sum(columns) + 0.35  # the gap between the modalities
-    image_width = min(0.62, (WIDTH - (2.5 if has_captions else 0.2)) / (cells * 1.08))
-    image_height = image_width * height / width
-    pitch_x, pitch_y = image_width * 1.08, max(image_height * 1.06, 0.75 if has_captions else 0.0) + 0.05
-    total_height = 0.42 + pitch_y * len(people)
-    figure, axes = _canvas(total_height)
-    starts = 0.0, (columns[0] + 0.35) * pitch_x
+    image = IMAGE_WIDTH, IMAGE_WIDTH * height / width
+    pitch = IMAGE_WIDTH * 1.08
+    starts = 0.0, (columns[0] + 0.35) * pitch
+    left = starts[1] + columns[1] * pitch + 0.16
+    captions = [_wrapped(person.captions, left) for person in people]
+    heights = [max(image[1], 0.22 + LINE * len(lines)) + 0.12 for lines in captions]
+    figure, axes = _canvas(HEAD + sum(heights), SHEET_WIDTH)
     for start, name in zip(starts, ("Visible", "Infrared"), strict=True):
         _text(axes, start, 0.02, name, weight="bold")
-    for i, person in enumerate(people):
-        top = 0.42 + i * pitch_y
+    top = HEAD
+    for i, (person, lines) in enumerate(zip(people, captions, strict=True)):
         for start, images in zip(starts, (person.visible, person.infrared), strict=True):
-            for j, (image, camera) in enumerate(images):
-                _image(axes, image, start + j * pitch_x, top, image_width, image_height)
-                if _same_camera(people, start == 0.0, j) and i == 0:
-                    _text(axes, start + j * pitch_x, 0.23, f"cam {camera}", size=7, colour=MUTED)
-        left = starts[1] + columns[1] * pitch_x + 0.14
-        characters = int((WIDTH - left) / 0.0655)
-        lines = [line for caption in person.captions for line in [*textwrap.wrap(caption, characters), ""]]
-        _text(axes, left, top, person.name, size=8, weight="bold")
-        _text(axes, left, top + 0.17, "\n".join(lines).rstrip(), size=7.2, colour=MUTED)
+            for j, (pixels, camera) in enumerate(images):
+                _image(axes, pixels, start + j * pitch, top, *image)
+                if i == 0 and _same_camera(people, start == 0.0, j):
+                    _text(axes, start + j * pitch, 0.23, f"cam {camera}", size=7.5, colour=MUTED)
+        _text(axes, left, top, person.name, size=9, weight="bold")
+        _text(axes, left, top + 0.2, "\n".join(lines), size=8.5, colour=MUTED)
+        top += heights[i]
     return figure
 
 
@@ -131,11 +129,17 @@ def _same_camera(people: Sequence[Portraits], visible: bool, column: int) -> boo
     return len({row[column][1] for row in rows if column < len(row)}) == 1
 
 
-def _canvas(height: float) -> tuple[Figure, Axes]:
+def _wrapped(captions: Sequence[str], left: float) -> list[str]:
+    """Lines of the captions beside the images, which end `left` inches from the edge."""
+    characters = max(20, int((SHEET_WIDTH - left) / 0.072))
+    return [line for caption in captions for line in textwrap.wrap(caption, characters)]
+
+
+def _canvas(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
     """A figure and one invisible axes over all of it, in inches from the upper left corner."""
-    figure = Figure(figsize=(WIDTH, height))
+    figure = Figure(figsize=(width, height))
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, WIDTH), ylim=(height, 0), autoscale_on=False)
+    axes.set(xlim=(0, width), ylim=(height, 0), autoscale_on=False)
     axes.set_axis_off()
     return figure, axes
 

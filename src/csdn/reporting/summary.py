@@ -83,6 +83,8 @@ def ordering_sentence(found: Sequence[Claim]) -> str:
     words = {"appears": "appear", "reversed": "come out reversed", "unresolved": "cannot be told from chance"}
     singular = {"appears": "appears", "reversed": "comes out reversed", "unresolved": "cannot be told from chance"}
     parts = [f"{n} {singular[kind] if n == 1 else words[kind]}" for kind, n in counts.items() if n]
+    if counts["unresolved"] == len(asked) > 1:
+        return f"None of the paper's {len(asked)} orderings can be told from chance here."
     if len(parts) == 1 and len(asked) > 1:
         return f"All {len(asked)} of the paper's orderings {parts[0].split(' ', 1)[1]}."
     tested = f"the paper's {len(asked)} orderings" if len(asked) > 1 else "the one ordering of the paper tested here"
@@ -129,16 +131,14 @@ def _claim(question: Question, row: Row, others: Sequence[Row]) -> Claim:
     kind = verdict(question, row)
     difference = percent(row["map_difference"], row["map_std"], sign=True)
     ends = interval(row["map_low"], row["map_high"], sign=True)
-    p = _p(row["p_permutation_holm"])
+    p = f"{_p(row['p_permutation'])}, corrected {p_value(row['p_permutation_holm'])}"
     sentence = (
         f"{question.a} {MINUS} {question.b}: {difference} points of mAP "
-        f"({protocol_label(row['protocol'])}; 95 % interval {ends}; corrected {p}). {_support(row)}"
+        f"({protocol_label(row['protocol'])}; 95 % interval {ends}; {p}). {_support(row)}"
     )
     same = sum(verdict(question, other) == kind for other in others)
-    if len(others) == 1:
-        sentence += f" The other protocol {'agrees' if same else 'does not agree'}."
-    elif others:
-        sentence += f" Of the {len(others)} other protocols, {'all' if same == len(others) else same or 'none'} agree."
+    if others:
+        sentence += f" {_agreement(same, len(others))}"
     return Claim(question.title, kind, sentence)
 
 
@@ -147,7 +147,8 @@ def _support(row: Row) -> str:
     runs = len(row["map_by_run"])
     reasons = []
     if row["p_permutation_holm"] >= statistics.SIGNIFICANCE:
-        reasons.append("the test over identities does not tell it from zero")
+        alone = row["p_permutation"] < statistics.SIGNIFICANCE
+        reasons.append(f"the test over identities does not tell it from zero{' once corrected' if alone else ''}")
     if len({value > 0 for value in row["map_by_run"]}) > 1:
         reasons.append("the runs disagree about its sign")
     if reasons:
@@ -167,6 +168,15 @@ def _support(row: Row) -> str:
 def _p(p: float) -> str:
     text = p_value(p)
     return f"p{_NBSP}{text}" if text.startswith("<") else f"p{_NBSP}={_NBSP}{text}"
+
+
+def _agreement(same: int, others: int) -> str:
+    """How many of the other protocols give the same verdict."""
+    if others == 1:
+        return f"The other protocol gives {'the same' if same else 'another'} verdict."
+    if same == others:
+        return f"The other {others} protocols give the same verdict."
+    return f"{same or 'None'} of the other {others} protocols {'give' if same > 1 else 'gives'} the same verdict."
 
 
 def _one(claim: Claim) -> str:

@@ -84,6 +84,7 @@ def test_page_shows_every_table_figure_and_claim(page: Path, tree: Tree):
     assert "upper color" in checker.text
     assert "learning_rate:" in checker.text
     assert "torch" in checker.text
+    assert "Mean time of a run: baseline 24 s" in checker.text
 
 
 def test_colours_follow_light_and_dark(page: Path):

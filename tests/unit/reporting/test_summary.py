@@ -12,7 +12,7 @@ def row(a: str, b: str, by_run: list[float], p: float, protocol: str = PROTOCOLS
     return {
         "dataset": "d", "protocol": protocol, "a": a, "b": b, "map_by_run": by_run, "map_difference": mean,
         "map_std": 0.004 if len(by_run) > 1 else None, "map_low": mean - 0.01, "map_high": mean + 0.01,
-        "p_permutation_holm": p, "p_seeds": 0.01, "identities": 100, "detectable": 0.018,
+        "p_permutation": p / 2, "p_permutation_holm": p, "p_seeds": 0.01, "identities": 100, "detectable": 0.018,
     } | values  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def test_sentence_holds_the_numbers():
     text = claim(row("csdn", "baseline", [0.02, 0.03], 0.01)).sentence.replace("\N{NO-BREAK SPACE}", " ")
     assert "csdn \N{MINUS SIGN} baseline: +2.5 ± 0.4 points of mAP" in text
     assert "[+1.5, +3.5]" in text
-    assert "p = 0.010" in text
+    assert "p = 0.005, corrected 0.010" in text
     assert "each of the 2 runs" in text
 
 
@@ -56,9 +56,14 @@ def test_what_does_not_support_a_difference_is_said():
 
 
 def test_other_protocols_are_counted():
-    first = row("csdn", "baseline", [0.02], 0.01)
-    assert "other protocol agrees" in claim(first, row("csdn", "baseline", [0.02], 0.01, PROTOCOLS[1])).sentence
-    assert "does not agree" in claim(first, row("csdn", "baseline", [0.02], 0.9, PROTOCOLS[1])).sentence
+    first, second = row("csdn", "baseline", [0.02], 0.01), row("csdn", "baseline", [0.02], 0.01, PROTOCOLS[1])
+    other, third = second | {"p_permutation_holm": 0.9}, second | {"protocol": "third"}
+    assert "The other protocol gives the same verdict" in claim(first, second).sentence
+    assert "The other protocol gives another verdict" in claim(first, other).sentence
+    (both,) = summary.claims([first, second, third], [*PROTOCOLS, "third"])
+    assert "The other 2 protocols give the same" in both.sentence
+    (one,) = summary.claims([first, other, third], [*PROTOCOLS, "third"])
+    assert "1 of the other 2 protocols gives the same" in one.sentence
 
 
 def test_pairs_that_were_not_compared_make_no_claim():
@@ -73,6 +78,7 @@ def test_orderings_are_counted():
     assert summary.ordering_sentence([]) == "None of the paper's orderings was tested here."
     assert summary.ordering_sentence(verdicts("appears")) == "The one ordering of the paper tested here appears."
     assert summary.ordering_sentence(verdicts("appears", "appears")) == "All 2 of the paper's orderings appear."
+    assert summary.ordering_sentence(verdicts("unresolved", "unresolved")).startswith("None of the paper's 2")
     mixed = summary.ordering_sentence(verdicts("appears", "reversed", "unresolved"))
     assert mixed == "Of the paper's 3 orderings, 1 appears, 1 comes out reversed and 1 cannot be told from chance."
 
