@@ -114,8 +114,8 @@ def readable(path: Path | str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file; run the step that writes it first (`snakemake {path}`)") from error
-    except (PermissionError, IsADirectoryError) as error:
-        raise UserError(f"{path}: {error.strerror}; give a file that can be read") from error
+    except OSError as error:  # a folder, no permission, no such device
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give a file that can be read") from error
 
 
 @contextmanager

@@ -1,0 +1,170 @@
+"""The jobs on a tiny rendered dataset: what reaches training, what is written, what is refused."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from csdn.artifacts import read_tensors, sha256, write_parquet
+from csdn.config import Params, Tracking
+from csdn.data.records import ImageRecord
+from csdn.errors import UserError
+from csdn.jobs.data import build_index, run_index_images, run_make_dataset, run_pretrain_clip
+from csdn.jobs.evaluation import run_embed_images, run_score_retrieval
+from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
+from csdn.slices import parse
+from csdn.steps import step_slice
+
+PARAMS = Params.model_validate(
+    {
+        "datasets": {"sysu_mm01": {"layout": "sysu_mm01", "train_subsets": ["train"], "trials": 2}},
+        "benchmark": {
+            "sysu_mm01": {
+                "train": 10,
+                "val": 3,
+                "test": 5,
+                "train_images": 1,
+                "test_images": 2,
+                "infrared_factor": 2,
+            },
+            "pretraining": {"identities": 40, "images": 1, "held_out": 12, "cameras": 2},
+        },
+        "clip": {
+            "mini": {"width": 8, "head_width": 16, "embed_dim": 16, "text_width": 16},
+            "pretraining": {"steps": 3, "batch": 16, "precision": "fp32"},
+        },
+        "prompts": {"epochs": 1, "batch": 8},
+        "fusion": {"epochs": 1},
+        "encoder": {
+            "epochs": 1,
+            "identities": 4,
+            "images": 2,
+            "warmup_epochs": 0,
+            "schedule": "cosine",
+            "descriptor": "both_necks",
+        },
+        "variants": {"csdn": {}, "baseline": {"encoder": {"text": "none"}}, "init": {"encoder": {"epochs": 0}}},
+    }
+)
+CHOICE = {"dataset": "sysu_mm01", "split": "default", "seed": 0}
+
+
+def step(name, **selection):
+    made = parse(step_slice(PARAMS, name, **selection))
+    return made.model_copy(update={"tracking": Tracking(backend="none")})
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Data, index and the small CLIP, made by the jobs themselves."""
+    root = tmp_path_factory.mktemp("made")
+    run_make_dataset(step("make_dataset", dataset="sysu_mm01"), root / "sysu" / "annotations.parquet", 1)
+    run_make_dataset(step("make_dataset", dataset="pretraining"), root / "pre" / "annotations.parquet", 1)
+    run_pretrain_clip(step("pretrain_clip"), root / "pre" / "annotations.parquet", root / "clip.safetensors")
+    index_step = step("index_images", dataset="sysu_mm01")
+    run_index_images(index_step, root / "sysu", root / "index.parquet", root / "cache.npy", False)
+    return root
+
+
+def train(made, folder, variant="csdn", index="index.parquet", cache="cache.npy"):
+    inputs = (made / index, made / cache, made / "clip.safetensors")
+    semantics = None
+    if variant == "csdn":
+        prompts, semantics = folder / "prompts.safetensors", folder / "semantics.safetensors"
+        run_learn_prompts(step("learn_prompts", variant="csdn", **CHOICE), *inputs, prompts)
+        run_fuse_semantics(step("fuse_semantics", variant="csdn", **CHOICE), *inputs, prompts, semantics)
+    encoder = folder / "encoder.safetensors"
+    run_train_encoder(step("train_encoder", variant=variant, **CHOICE), *inputs, semantics, encoder)
+    return encoder
+
+
+def test_all_sets_of_identities_and_cameras_are_disjoint(made):
+    """No test identity, nor any camera of the re-ID set, is known to the small CLIP or to training."""
+    sysu, pre = (pd.read_parquet(made / name / "annotations.parquet") for name in ("sysu", "pre"))
+    index = pd.read_parquet(made / "index.parquet").merge(sysu[["path", "identity_key"]], on="path")
+    by_subset = {name: set(group["identity_key"]) for name, group in index.groupby("subset_default")}
+    assert set(by_subset) == {"train", "val", "test"}
+    sets = [*by_subset.values(), *(set(group["identity_key"]) for _, group in pre.groupby("subset"))]
+    assert sum(map(len, sets)) == len(set().union(*sets))
+    assert not set(sysu["camera_key"]) & set(pre["camera_key"])
+    assert set(pre.loc[pre["subset"] == "train", "modality"]) == {"visible"}
+
+
+def test_test_images_cannot_influence_training(made, tmp_path):
+    """Replace every test image by noise, and drop half of them: the trained encoder is the same, bit for bit."""
+    index, cache = pd.read_parquet(made / "index.parquet"), np.load(made / "cache.npy")
+    test = np.flatnonzero(index["subset_default"] == "test")
+    cache[test] = np.random.default_rng(0).integers(0, 256, cache[test].shape)
+    keep = np.setdiff1d(np.arange(len(index)), test[::2])
+    write_parquet(made / "other.parquet", index.iloc[keep].reset_index(drop=True))
+    np.save(made / "other.npy", cache[keep])
+    first = train(made, tmp_path / "a")
+    second = train(made, tmp_path / "b", index="other.parquet", cache="other.npy")
+    assert sha256(first) == sha256(second)
+
+
+def test_the_path_from_pixels_to_scores(made, tmp_path):
+    encoder = train(made, tmp_path)
+    embeddings, output = tmp_path / "embeddings.safetensors", tmp_path / "scores" / "sysu_all_single.json"
+    run_embed_images(
+        step("embed_images", variant="csdn", **CHOICE), made / "index.parquet", made / "cache.npy", encoder, embeddings
+    )
+    tensors = read_tensors(embeddings)
+    index = pd.read_parquet(made / "index.parquet")
+    np.testing.assert_array_equal(tensors["rows"], np.flatnonzero(index["subset_default"] == "test"))
+    width = tensors["features"].shape[1] // 4
+    np.testing.assert_allclose((tensors["features"] ** 2).sum(1), 4.0, rtol=1e-4)  # two unit parts, two mirror images
+    assert width * 4 == tensors["features"].shape[1]
+    choice = CHOICE | {"variant": "csdn", "protocol": "sysu_all_single"}
+    run_score_retrieval(step("score_retrieval", **choice), made / "index.parquet", embeddings, output, None)
+    score = json.loads(output.read_text())
+    assert {"dataset", "variant", "seed", "split", "protocol", "gallery", "trials", "metrics", "std"} <= set(score)
+    assert score["queries"] == 5 * 2 * 4
+    assert 0 < score["metrics"]["map"] <= 1
+    queries = pd.read_parquet(output.with_suffix(".parquet"))
+    per_trial = queries.groupby("trial")["average_precision"].mean()
+    assert score["metrics"]["map"] == pytest.approx(per_trial.mean(), abs=1e-9)
+    assert (output.parent / "sysu_all_single.json.provenance.json").exists()
+
+
+def test_no_epochs_keep_clips_weights(made, tmp_path):
+    encoder = read_tensors(train(made, tmp_path, "init"))
+    clip = read_tensors(made / "clip.safetensors")
+    np.testing.assert_array_equal(encoder["backbone.visible_stem.conv1.weight"], clip["visual.conv1.weight"])
+    np.testing.assert_array_equal(encoder["backbone.infrared_stem.conv1.weight"], clip["visual.conv1.weight"])
+
+
+def test_a_variant_with_descriptions_needs_them(made, tmp_path):
+    with pytest.raises(UserError, match="--semantics: missing"):
+        run_train_encoder(
+            step("train_encoder", variant="csdn", **CHOICE),
+            made / "index.parquet",
+            made / "cache.npy",
+            made / "clip.safetensors",
+            None,
+            tmp_path / "encoder.safetensors",
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def record(path, person, subset):
+    return ImageRecord(path, person, 1, "visible", subset)
+
+
+def test_the_index_holds_every_split_once():
+    one = [record("a", 1, "train"), record("b", 2, "test")]
+    two = [record("b", 2, "train"), record("c", 3, "test")]
+    index = build_index({"1": one, "2": two})
+    assert index["path"].tolist() == ["a", "b", "c"]
+    assert index["subset_1"].tolist() == ["train", "test", ""]
+    assert index["subset_2"].tolist() == ["", "train", "test"]
+
+
+def test_held_out_identities_become_val_whole():
+    records = [record(f"{person}_{n}", person, "train") for person in range(6) for n in range(2)]
+    index = build_index({"default": records}, held_out_identities=2)
+    assert index.groupby("person_id")["subset_default"].nunique().eq(1).all()
+    assert (index["subset_default"] == "val").sum() == 4
+    with pytest.raises(UserError, match="held_out_identities"):
+        build_index({"default": records}, held_out_identities=6)
