@@ -64,8 +64,12 @@ class Workflow:
 
     def copy(self, folder: Path) -> "Workflow":
         """The same in another folder, with results, records and times."""
-        other = copy(self)
         shutil.copytree(self.folder, folder)
+        return self.at(folder)
+
+    def at(self, folder: Path) -> "Workflow":
+        """The same commands in a folder that is there already."""
+        other = copy(self)
         other.folder = folder
         return other
 

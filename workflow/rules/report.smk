@@ -31,6 +31,7 @@ rule draw_figures:
         all_tables(),
     output:
         figures=directory(f"{RESULTS}/figures"),
+        digests=f"{RESULTS}/figures.sha256",  # a folder can only be compared by its time, these by their content
     log:
         f"{LOGS}/draw_figures.log",
     conda:
@@ -42,7 +43,8 @@ rule draw_figures:
     params:
         cfg=settings("draw_figures"),
     shell:
-        "csdn draw-figures --params {params.cfg:q} --output {output.figures:q} > {log:q} 2>&1"
+        "csdn draw-figures --params {params.cfg:q} --output {output.figures:q} > {log:q} 2>&1; "
+        "sha256sum {output.figures:q}/* > {output.digests:q} 2>> {log:q}"
 
 
 rule write_report:
@@ -50,7 +52,8 @@ rule write_report:
         small_clip(),
         all_scores(),
         all_tables(),
-        figures=f"{RESULTS}/figures",
+        ancient(f"{RESULTS}/figures"),
+        digests=f"{RESULTS}/figures.sha256",
     output:
         report=f"{RESULTS}/report.html",
     log:
