@@ -83,6 +83,7 @@ def percent(value: float | None, std: float | None = None, *, sign: bool = False
     if value is None:
         return ""
     text = f"{100 * value:+.1f}" if sign else f"{100 * value:.1f}"
+    text = "0.0" if float(text) == 0 else text
     return (text if std is None else f"{text} ± {100 * std:.1f}").replace("-", MINUS)
 
 

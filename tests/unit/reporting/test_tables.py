@@ -109,6 +109,7 @@ def test_no_table_is_an_error(tree: Tree, tmp_path: Path):
 def test_cells():
     assert percent(0.4716, 0.0051) == "47.2 ± 0.5"
     assert percent(-0.0123, sign=True) == "\N{MINUS SIGN}1.2"
+    assert percent(-0.0001, sign=True) == "0.0"
     assert percent(None) == ""
     assert p_value(0.0004) == "<0.001"
     assert p_value(None) == ""
