@@ -1,5 +1,7 @@
 """Generalised-mean pooling."""
 
+import math
+
 import torch
 from torch import nn
 
@@ -19,4 +21,6 @@ class GeneralizedMeanPooling(nn.Module):
         """Map (N, C, H, W) -> (N, C); values below eps count as eps."""
         if maps.dtype in (torch.bfloat16, torch.float16):
             maps = maps.float()
-        return maps.flatten(2).clamp(min=self.eps).pow(self.p).mean(2).pow(1.0 / self.p)
+        # mean(x^p)^(1/p) through logarithms: one exponential a position, where powers and their gradients take four
+        logs = maps.flatten(2).clamp(min=self.eps).log()
+        return (((self.p * logs).logsumexp(2) - math.log(logs.shape[2])) / self.p).exp()
