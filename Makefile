@@ -58,4 +58,4 @@ schema: setup ## write workflow/schemas/params.schema.json from the models
 	$(BIN)/python -m csdn.settings workflow/schemas/params.schema.json
 
 ui: setup ## MLflow's pages on http://127.0.0.1:5000
-	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$$($(BIN)/python -m csdn.tracking params.yaml)"
+	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$$($(BIN)/python -m csdn.tracking_store params.yaml)"

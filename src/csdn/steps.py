@@ -2,60 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from csdn.config import EMBEDDED, MINI, Clip, Fidelity, Params, Variant
+from csdn.config import EMBEDDED, MINI, Params, Variant
 from csdn.errors import UserError
+from csdn.keys import UNTRAINED_FUSIONS, backbone, dump, image_fidelity, prompt_key, semantics_key
 from csdn.settings import load_params
-from csdn.slices import (
-    AnySlice,
-    Backbone,
-    CompareVariants,
-    DrawFigures,
-    Embedding,
-    EmbedImages,
-    FuseSemantics,
-    IndexImages,
-    LearnPrompts,
-    Machine,
-    MakeDataset,
-    PretrainClip,
-    ScoreRetrieval,
-    TrackScores,
-    TrainEncoder,
-    WriteReport,
-    canonical,
-    parse,
-    parse_slice,
-)
+from csdn.slices import AnySlice, Embedding, Machine, canonical, parse, parse_slice
 from csdn.validation import did_you_mean
 
 __all__ = [
     "PRETRAINING",
     "STEP_VERSIONS",
     "UNTRAINED_FUSIONS",
-    "AnySlice",
-    "Backbone",
-    "CompareVariants",
-    "DrawFigures",
-    "EmbedImages",
-    "FuseSemantics",
-    "IndexImages",
-    "LearnPrompts",
-    "MakeDataset",
-    "PretrainClip",
-    "ScoreRetrieval",
-    "TrackScores",
-    "TrainEncoder",
-    "WriteReport",
     "canonical",
     "load_slice",
-    "parse",
-    "parse_slice",
     "prompt_key",
     "semantics_key",
     "step_slice",
@@ -77,7 +40,6 @@ STEP_VERSIONS: dict[str, int] = {
     "write_report": 1,
 }
 PRETRAINING = "pretraining"  # the dataset of the small CLIP, beside those of params.yaml
-UNTRAINED_FUSIONS = ("none", "mean", "sum")
 
 
 def step_slice(
@@ -128,29 +90,6 @@ def load_slice(layers: Sequence[str], overrides: Sequence[str], step: str, **sel
     return parse(values | {"tracking": params.tracking.model_dump()})
 
 
-def prompt_key(params: Params, variant: str) -> str:
-    """Names the prompts that `variant` uses: their kind, and whatever it changes from the defaults.
-
-    Variants with equal keys have equal `learn_prompts` slices, so their prompts are learned once.
-    """
-    base, own = _section(params, None), _section(params, variant)
-    changed = _differences("", base.prompts, own.prompts, skip=("kind",))
-    changed += _differences("clip_", _backbone(base.clip), _backbone(own.clip))
-    changed += _differences("", _image_fidelity(base.fidelity), _image_fidelity(own.fidelity))
-    return "-".join([own.prompts.kind, *changed])
-
-
-def semantics_key(params: Params, variant: str) -> str | None:
-    """Names the semantics that `variant` uses, or None where no description can influence its encoder."""
-    base, own = _section(params, None), _section(params, variant)
-    weights = own.encoder.weights
-    silent = weights.semantic_visible == 0 and weights.semantic_infrared == 0
-    if own.encoder.text == "none" or own.encoder.epochs == 0 or silent:
-        return None
-    changed = [] if own.fusion.kind in UNTRAINED_FUSIONS else _differences("", base.fusion, own.fusion, skip=("kind",))
-    return "-".join([prompt_key(params, variant), own.fusion.kind, *changed])
-
-
 class _Selection:
     """The settings, and the part of them that a slice is for; complains about what is missing or unknown."""
 
@@ -196,56 +135,12 @@ class _Selection:
         return {
             **self.place(),
             "image_size": list(self.dataset.image_size),
-            "clip": _backbone(self.variant.clip),
+            "clip": backbone(self.variant.clip),
             "runtime": self.machine(),
         }
 
     def machine(self) -> dict[str, Any]:
         return {name: getattr(self.params.runtime, name) for name in Machine.model_fields}
-
-
-def _section(params: Params, variant: str | None) -> Variant:
-    if variant is not None:
-        return params.variant(variant)
-    return Variant(**{name: getattr(params, name) for name in Variant.model_fields})
-
-
-def _dump(section: Any) -> dict[str, Any]:
-    return section.model_dump(mode="json")
-
-
-def _backbone(clip: Clip) -> dict[str, Any]:
-    keys = {"model", "weights"} | ({"mini", "image_size"} if clip.model == MINI else set())
-    return clip.model_dump(mode="json", include=keys)
-
-
-def _image_fidelity(fidelity: Fidelity) -> dict[str, Any]:
-    """What changes the features of an image in stage 1, where nothing but prompts and fusion is trained."""
-    return fidelity.model_dump(mode="json", include={"stem", "normalization"})
-
-
-def _differences(prefix: str, base: Any, own: Any, skip: tuple[str, ...] = ()) -> list[str]:
-    """`name_value` for each value of `own` that is not that of `base`."""
-    base = base if isinstance(base, dict) else _dump(base)
-    own = own if isinstance(own, dict) else _dump(own)
-    out = []
-    for name in sorted(set(base) | set(own)):
-        if name in skip or base.get(name) == own.get(name):
-            continue
-        if isinstance(own.get(name), dict):
-            out += _differences(f"{prefix}{name}_", base.get(name) or {}, own[name])
-        elif name in own:
-            out.append(f"{prefix}{name}_{_slug(own[name])}")
-    return out
-
-
-def _slug(value: Any) -> str:
-    """A value as part of a file name; what cannot be spelt in one gets a digest, so that names stay distinct."""
-    text = str(value)
-    plain = re.sub(r"[^a-z0-9.-]+", "_", text.lower()).strip("_.-")
-    if plain == text and len(plain) <= 24:
-        return plain
-    return f"{plain[:16].strip('_.')}_{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def _make_dataset(chosen: _Selection) -> dict[str, Any]:
@@ -264,7 +159,7 @@ def _make_dataset(chosen: _Selection) -> dict[str, Any]:
 
 
 def _pretrain_clip(chosen: _Selection) -> dict[str, Any]:
-    clip = _dump(chosen.params.clip) | {"model": MINI, "weights": MINI}
+    clip = dump(chosen.params.clip) | {"model": MINI, "weights": MINI}
     return {"clip": clip, "runtime": chosen.machine() | {"threads": chosen.params.runtime.pretraining_threads}}
 
 
@@ -278,8 +173,8 @@ def _learn_prompts(chosen: _Selection) -> dict[str, Any]:
         **chosen.trained(),
         "prompt_key": prompt_key(chosen.params, chosen["variant"]),
         "train_subsets": list(chosen.dataset.train_subsets),
-        "prompts": _dump(chosen.variant.prompts),
-        "fidelity": _image_fidelity(chosen.variant.fidelity),
+        "prompts": dump(chosen.variant.prompts),
+        "fidelity": image_fidelity(chosen.variant.fidelity),
     }
 
 
@@ -296,8 +191,8 @@ def _fuse_semantics(chosen: _Selection) -> dict[str, Any]:
         "semantics_key": key,
         "train_subsets": list(chosen.dataset.train_subsets),
         "prompts": own.prompts.model_dump(mode="json", include={"kind", "template", "tokens"}),
-        "fusion": _dump(own.fusion) if trained else {"kind": own.fusion.kind},
-        "fidelity": _image_fidelity(own.fidelity),
+        "fusion": dump(own.fusion) if trained else {"kind": own.fusion.kind},
+        "fidelity": image_fidelity(own.fidelity),
     }
 
 
@@ -307,8 +202,8 @@ def _train_encoder(chosen: _Selection) -> dict[str, Any]:
         "variant": chosen["variant"],
         "layout": chosen.dataset.layout,
         "train_subsets": list(chosen.dataset.train_subsets),
-        "encoder": _dump(chosen.variant.encoder),
-        "fidelity": _dump(chosen.variant.fidelity),
+        "encoder": dump(chosen.variant.encoder),
+        "fidelity": dump(chosen.variant.fidelity),
     }
 
 
@@ -316,8 +211,8 @@ def _embed_images(chosen: _Selection) -> dict[str, Any]:
     return {
         **chosen.trained(),
         "variant": chosen["variant"],
-        "encoder": _dump(chosen.variant.encoder),
-        "fidelity": _dump(chosen.variant.fidelity),
+        "encoder": dump(chosen.variant.encoder),
+        "fidelity": dump(chosen.variant.fidelity),
         "evaluation": chosen.params.evaluation.model_dump(mode="json", include=set(Embedding.model_fields)),
     }
 
@@ -335,7 +230,7 @@ def _score_retrieval(chosen: _Selection) -> dict[str, Any]:
 
 
 def _track_scores(chosen: _Selection) -> dict[str, Any]:
-    return {"store": _dump(chosen.params.tracking)}
+    return {"store": dump(chosen.params.tracking)}
 
 
 def _compare_variants(chosen: _Selection) -> dict[str, Any]:
@@ -351,7 +246,7 @@ def _compare_variants(chosen: _Selection) -> dict[str, Any]:
             }
             for name, dataset in params.datasets.items()
         },
-        "tables": {name: _dump(table) for name, table in params.tables.items()},
+        "tables": {name: dump(table) for name, table in params.tables.items()},
         "results": params.runtime.results,
     }
 

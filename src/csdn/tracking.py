@@ -6,21 +6,18 @@ to travel through files.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-import sqlite3
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from csdn.artifacts import read_json
 from csdn.config import Tracking
 from csdn.errors import UserError
-from csdn.settings import load_params
+from csdn.tracking_store import ensure_store, first_line, mlflow_client
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -112,7 +109,7 @@ class MlflowTracker:
             try:
                 self._client.log_batch(self.run_id, metrics=batch)
             except MlflowException as error:
-                log.warning("tracking: %d metrics not written yet (%s)", len(self._pending), _first_line(error))
+                log.warning("tracking: %d metrics not written yet (%s)", len(self._pending), first_line(error))
                 raise _StoreFailed from error
             del self._pending[: len(batch)]
 
@@ -191,66 +188,8 @@ def track_scores(tracking: Tracking, score_files: Iterable[Path | str]) -> dict[
     return ids
 
 
-def ensure_store(folder: Path | str) -> str:
-    """The URI of the SQLite store in `folder`, which is created if need be.
-
-    Processes that meet a missing database all migrate it at once and break it for good, so it is created under a lock,
-    once, in WAL mode.
-
-    Raises:
-        UserError: the folder cannot be written, or the database is not one of this MLflow.
-    """
-    root = Path(folder).resolve()
-    database, ready = root / "mlflow.db", root / ".ready"
-    uri = f"sqlite:///{database}"
-    if ready.exists() and database.exists():
-        return uri
-    with _locked(root / ".lock"):
-        if not (ready.exists() and database.exists()):
-            ready.unlink(missing_ok=True)
-            _create(uri, database)
-            ready.touch()
-    return uri
-
-
-def _create(uri: str, database: Path) -> None:
-    quiet = [logging.getLogger(name) for name in ("alembic", "mlflow.store.db.utils")]
-    for logger in quiet:
-        logger.setLevel(logging.WARNING)
-    try:
-        _mlflow_client(uri).search_experiments(max_results=1)  # migrates
-    except Exception as error:
-        raise UserError(
-            f"{database}: cannot be used by this MLflow ({_first_line(error)}); move it away, or upgrade it"
-        ) from error
-    with closing(sqlite3.connect(database)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = path.open("w")
-    except OSError as error:
-        raise UserError(
-            f"tracking.store: {path.parent} cannot be written ({error.strerror}); choose another folder"
-        ) from error
-    with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-def _mlflow_client(uri: str) -> MlflowClient:
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before the import, which reads it
-    os.environ["DO_NOT_TRACK"] = "true"
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=uri)
-
-
 def _client(tracking: Tracking) -> MlflowClient:
-    return _mlflow_client(os.environ.get("MLFLOW_TRACKING_URI") or ensure_store(tracking.store))
+    return mlflow_client(os.environ.get("MLFLOW_TRACKING_URI") or ensure_store(tracking.store))
 
 
 def _open_run(
@@ -275,7 +214,7 @@ def _open_run(
         return client.create_run(experiment_id, tags={KEY_TAG: key, **text}, run_name=name)
     except MlflowException as error:
         raise UserError(
-            f"tracking: the store cannot be used ({_first_line(error)}); mend it, or set tracking.backend to none"
+            f"tracking: the store cannot be used ({first_line(error)}); mend it, or set tracking.backend to none"
         ) from error
 
 
@@ -308,7 +247,7 @@ def _finish(client: MlflowClient, tracker: MlflowTracker, status: str) -> None:
     try:
         client.set_terminated(tracker.run_id, status)
     except MlflowException as error:
-        log.warning("tracking: the run was not closed (%s)", _first_line(error))
+        log.warning("tracking: the run was not closed (%s)", first_line(error))
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -317,11 +256,3 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield from _flatten(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-if __name__ == "__main__":  # python -m csdn.tracking PARAMS...: prints the URI of their store
-    print(os.environ.get("MLFLOW_TRACKING_URI") or ensure_store(load_params(sys.argv[1:]).tracking.store))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csdn import steps
+from csdn import slices, steps
 from csdn.config import Encoder, Fusion, Prompts
 from csdn.errors import UserError
 from csdn.settings import load_params
@@ -35,7 +35,7 @@ def changed_by(*overrides, **selection):
 @pytest.mark.parametrize("step", steps.STEP_VERSIONS)
 def test_a_slice_reads_back_as_itself(step):
     text = text_of(step)
-    model = steps.parse_slice(text)
+    model = slices.parse_slice(text)
     assert model.step == step
     assert steps.canonical(model) == text
     assert json.loads(text)["version"] == steps.STEP_VERSIONS[step]
@@ -43,13 +43,13 @@ def test_a_slice_reads_back_as_itself(step):
 
 def test_sections_of_a_slice_are_those_of_the_settings():
     model = steps.load_slice([str(ROOT / "params.yaml")], ["tracking.store=here"], "train_encoder", **SELECTION)
-    assert isinstance(model, steps.TrainEncoder)
+    assert isinstance(model, slices.TrainEncoder)
     assert isinstance(model.encoder, Encoder)
     assert (model.clip.weights, model.clip.mini.embed_dim, model.runtime.threads) == ("mini", 128, 1)
     assert model.key == "sysu_mm01/default/runs/csdn/seed_0"
     assert model.tracking.store == "here"
-    assert isinstance(steps.parse_slice(text_of("learn_prompts")).prompts, Prompts)
-    assert isinstance(steps.parse_slice(text_of("fuse_semantics")).fusion, Fusion)
+    assert isinstance(slices.parse_slice(text_of("learn_prompts")).prompts, Prompts)
+    assert isinstance(slices.parse_slice(text_of("fuse_semantics")).fusion, Fusion)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_text_is_checked(monkeypatch):
     with pytest.raises(UserError, match=r"starts with \{ but is not JSON"):
         steps.load_slice([text[:-1]], [], "train_encoder")
     with pytest.raises(UserError, match="slice"):
-        steps.parse_slice('{"step": "train_encoder", "version": 1}')
+        slices.parse_slice('{"step": "train_encoder", "version": 1}')
     monkeypatch.setenv("CSDN_TRACKING", '{"store": "elsewhere"}')
     assert steps.load_slice([text], ["tracking.project=p"], "train_encoder").tracking.model_dump() == {
         "backend": "mlflow",
@@ -222,7 +222,7 @@ def test_a_text_is_checked(monkeypatch):
 
 def test_a_command_by_hand_gets_what_a_job_gets():
     by_hand = steps.load_slice([str(ROOT / "params.yaml")], [], "write_report")
-    assert by_hand == steps.parse_slice(text_of("write_report"))
+    assert by_hand == slices.parse_slice(text_of("write_report"))
 
 
 def test_the_settings_import_nothing_heavy():

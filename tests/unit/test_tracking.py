@@ -9,7 +9,8 @@ import pytest
 
 from csdn.config import Tracking
 from csdn.errors import UserError
-from csdn.tracking import MlflowTracker, NullTracker, ensure_store, open_tracker, track_scores
+from csdn.tracking import MlflowTracker, NullTracker, open_tracker, track_scores
+from csdn.tracking_store import ensure_store
 
 WORKER = """
 import sys
