@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import click
 import typer
 
 from csdn.errors import UserError
+
+# Typer carries its own copy of click, whose base class of wrong usage has no public name of its own.
+UsageError: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
     name="csdn",
@@ -189,6 +191,59 @@ def embed_images(
     run_embed_images(step, index, cache, encoder, output)
 
 
+@app.command("score-retrieval")
+def score_retrieval(
+    output: OutputOption,
+    params: Annotated[
+        list[str] | None, typer.Option("--params", help="YAML file or slice; not for --features.")
+    ] = None,
+    index: Annotated[Path | None, typer.Option("--index", help="Image index of the embeddings.")] = None,
+    embeddings: Annotated[Path | None, typer.Option(help="Embeddings written by embed-images.")] = None,
+    features: Annotated[Path | None, typer.Option(help="Any method's features: .npz, .mat or .safetensors.")] = None,
+    root: Annotated[Path | None, typer.Option(help="Dataset folder, if --features names images by path.")] = None,
+    similarity: Annotated[str, typer.Option(help="For --features: inner, cosine or euclidean.")] = "inner",
+    gallery: Annotated[str, typer.Option(help="For --features: agw or official.")] = "agw",
+    trials: Annotated[int, typer.Option(min=1, max=10, help="For --features: galleries drawn.")] = 10,
+    rerank: Annotated[bool, typer.Option("--rerank", help="k-reciprocal re-ranking; labelled as such.")] = False,
+    permutations: Annotated[Path | None, typer.Option(help="rand_perm_cam.mat, for the official gallery.")] = None,
+    overrides: SetOption = None,
+    dataset: DatasetOption = None,
+    split: SplitOption = None,
+    variant: VariantOption = None,
+    seed: SeedOption = None,
+    protocol: Annotated[str | None, typer.Option(help="Protocol, e.g. sysu_all_single.")] = None,
+) -> None:
+    """Score one protocol, of a run of the pipeline or of any method's features (docs/protocols.md).
+
+    Example: `csdn score-retrieval --features features.npz --protocol sysu_all_single --root data/raw/sysu_mm01
+    --output scores/sysu_all_single.json`
+    """
+    from csdn.jobs.evaluation import print_scores, run_score_features, run_score_retrieval
+
+    if features:
+        if protocol is None:
+            raise UserError("--protocol: missing; name the protocol that the features are scored under")
+        result = run_score_features(
+            features,
+            protocol,
+            output,
+            root=root,
+            split=split,
+            similarity=similarity,
+            gallery=gallery,
+            trials=trials,
+            permutations=permutations,
+            reranked=rerank,
+        )
+    elif params and index and embeddings:
+        selection = {"dataset": dataset, "split": split, "variant": variant, "seed": seed, "protocol": protocol}
+        step = _slice("score_retrieval", params, overrides, **selection)
+        result = run_score_retrieval(step, index, embeddings, output, permutations, rerank)
+    else:
+        raise UserError("score-retrieval: give --params, --index and --embeddings, or --features and --protocol")
+    print_scores(result)
+
+
 @app.command("track-scores")
 def track_scores(params: ParamsOption, scores: ScoresOption, output: OutputOption, overrides: SetOption = None) -> None:
     """Log all scores to their MLflow runs and write which run is which.
@@ -244,20 +299,9 @@ def write_report(params: ParamsOption, output: OutputOption, overrides: SetOptio
 
 
 def _slice(step: str, layers: list[str], overrides: list[str] | None, **selection: Any) -> Any:
-    """The slice of `step`: read back from JSON text, or built from YAML files and the selection options."""
-    from csdn.settings import load_params
-    from csdn.slices import parse, parse_slice
-    from csdn.steps import step_slice
+    from csdn.steps import load_slice  # late: `csdn --help` needs none of it
 
-    if any(layer.lstrip().startswith("{") for layer in layers):
-        if len(layers) > 1:
-            raise UserError("--params: give either one JSON slice or YAML files")
-        parsed = parse_slice(layers[0], overrides)
-        if parsed.step != step:
-            raise UserError(f"--params: is a slice of {parsed.step}, not of {step}")
-        return parsed
-    params = load_params([Path(layer) for layer in layers], overrides or [])
-    return parse(step_slice(params, step, **selection)).model_copy(update={"tracking": params.tracking})
+    return load_slice(layers, overrides or [], step, **selection)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -266,9 +310,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         code = app(args=arguments, standalone_mode=False)
     except UserError as error:
         _fail(str(error), 2)
-    except click.ClickException as error:
-        _fail(error.format_message(), 2)
-    except click.exceptions.Abort:
+    except UsageError as error:
+        message = error.format_message().rstrip(".")  # empty when plain `csdn` has printed its help
+        _fail(f"{message}; see `csdn --help`" if message else "", 2)
+    except typer.Abort:
         _fail("interrupted", 130)
     except FloatingPointError as error:
         _fail(str(error), 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from csdn.data.image_cache import open_cache, read_index, subset_rows, to_record
 from csdn.errors import UserError
 from csdn.progress import progress
 from csdn.slices import EmbedImages, ScoreRetrieval
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def run_embed_images(step: EmbedImages, index: Path, cache: Path, encoder: Path, output: Path) -> None:
@@ -55,30 +59,106 @@ def run_embed_images(step: EmbedImages, index: Path, cache: Path, encoder: Path,
 
 
 def run_score_retrieval(
-    step: ScoreRetrieval, index: Path, embeddings: Path, output: Path, permutations: Path | None
-) -> dict[str, object]:
-    """Score one protocol; write its JSON and, beside it, the Parquet of every query. Returns the JSON's content."""
+    step: ScoreRetrieval,
+    index: Path,
+    embeddings: Path,
+    output: Path,
+    permutations: Path | None = None,
+    reranked: bool = False,
+) -> dict[str, Any]:
+    """Score one protocol of a run; write its JSON and, beside it, the Parquet of every query.
+
+    Returns:
+        The JSON's content.
+    """
     from csdn.evaluation.scoring import load_permutations, score
 
     tensors = read_tensors(embeddings)
     frame = read_index(index)
+    subset_rows(frame, step.split, ["test"])
     records = to_records(frame, step.split)
     rows = tensors["rows"]
     if rows.max(initial=0) >= len(frame):
         raise UserError(f"{embeddings}: was made from another index than {index}; rerun embed-images")
-    drawn = load_permutations(permutations) if permutations else None
     summary, queries = score(
         [records[row] for row in rows],
         tensors["features"],
         step.protocol,
         gallery=step.gallery,
         trials=step.trials,
-        permutations=drawn,
+        permutations=load_permutations(permutations) if permutations else None,
+        reranked=reranked,
     )
     names = {name: getattr(step, name) for name in ("dataset", "variant", "seed", "split", "protocol")}
-    result = names | summary
+    slice_ = step.model_dump(mode="json", exclude={"tracking"})
+    return _write_scores(names | summary, queries, output, slice_, {"index": index, "embeddings": embeddings})
+
+
+def run_score_features(
+    features: Path,
+    protocol: str,
+    output: Path,
+    *,
+    root: Path | None,
+    split: str | None,
+    similarity: str,
+    gallery: str,
+    trials: int,
+    permutations: Path | None,
+    reranked: bool,
+) -> dict[str, Any]:
+    """Score any method's features under a protocol; write the same JSON and Parquet as for a run of ours.
+
+    Raises:
+        UserError: an option or the file is wrong; names the option, or the file and its row.
+    """
+    from csdn.data.readers import read_records
+    from csdn.evaluation.foreign import score_foreign
+    from csdn.evaluation.protocols import find_protocol
+    from csdn.evaluation.scoring import load_permutations
+
+    for option, value, known in (
+        ("--similarity", similarity, ("inner", "cosine", "euclidean")),
+        ("--gallery", gallery, ("agw", "official")),
+    ):
+        if value not in known:
+            raise UserError(f"{option} {value}: unknown; give one of {', '.join(known)}")
+    layout = find_protocol(protocol).layout
+    split = split or ("1" if layout == "regdb" else "default")
+    summary, queries = score_foreign(
+        features,
+        protocol,
+        records=read_records(layout, root, split) if root else None,
+        similarity=cast(Any, similarity),  # one of the three, as checked above
+        gallery=gallery,
+        trials=trials,
+        permutations=load_permutations(permutations) if permutations else None,
+        reranked=reranked,
+    )
+    names = {"dataset": layout, "variant": features.stem, "seed": None, "split": split, "protocol": protocol}
+    options = {"step": "score_features", "similarity": similarity, "gallery": gallery, "trials": trials}
+    return _write_scores(names | summary, queries, output, options, {"features": features})
+
+
+def print_scores(result: dict[str, Any]) -> None:
+    """Print the metrics of a score file as a table, in percent."""
+    from rich.console import Console
+    from rich.table import Table
+
+    title = f"{result['variant']}: {result['protocol']}, gallery {result['gallery']}, {result['queries']} queries"
+    table = Table(title=title + (", re-ranked" if result["reranked"] else ""))
+    std = result["std"] or {}
+    for name in result["metrics"]:
+        table.add_column(name, justify="right")
+    spread = {name: f" ± {100 * value:.2f}" for name, value in std.items()}
+    table.add_row(*(f"{100 * value:.2f}{spread.get(name, '')}" for name, value in result["metrics"].items()))
+    Console().print(table)
+
+
+def _write_scores(
+    result: dict[str, Any], queries: pd.DataFrame, output: Path, options: dict[str, Any], inputs: dict[str, Path]
+) -> dict[str, Any]:
     write_parquet(output.with_suffix(".parquet"), queries)
     write_json(output, result)
-    inputs = {"index": index, "embeddings": embeddings}
-    write_provenance(output, step.model_dump(mode="json", exclude={"tracking"}), inputs)
+    write_provenance(output, options, inputs)
     return result

@@ -1,0 +1,52 @@
+"""The command line: every step has its command, and wrong input is one line and exit code 2."""
+
+import subprocess
+import sys
+
+import pytest
+
+from csdn.cli import app, main
+from csdn.steps import STEP_VERSIONS
+
+
+def fail(capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(list(arguments))
+    return caught.value.code, capsys.readouterr().err.strip()
+
+
+def test_every_step_has_its_command():
+    names = {command.name.replace("-", "_") for command in app.registered_commands}
+    assert names == set(STEP_VERSIONS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train"], "No such command"),
+        (["make-dataset", "--bogus"], "No such option"),
+        (["make-dataset"], "Missing option"),
+        (["make-dataset", "--params", "missing.yaml", "--output", "a"], "missing.yaml: no such file"),
+        (["make-dataset", "--params", "{broken", "--output", "a"], "is not JSON"),
+        (["make-dataset", "--params", '{"step":"other"}', "--output", "a"], "slice"),
+        (["score-retrieval", "--output", "a"], "give --params, --index and --embeddings, or --features"),
+        (["score-retrieval", "--features", "a.npz", "--output", "a"], "--protocol: missing"),
+        (["score-retrieval", "--features", "a.npz", "--protocol", "sysu", "--output", "a"], "sysu"),
+    ],
+)
+def test_wrong_usage_is_one_line(capsys, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    code, error = fail(capsys, *arguments)
+    assert code == 2
+    assert words in error
+    assert len(error.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_scoring_starts_without_torch_or_mlflow():
+    code = (
+        "import sys; import csdn.cli, csdn.jobs.evaluation, csdn.evaluation.scoring, csdn.evaluation.foreign;"
+        "print([name for name in ('torch', 'mlflow', 'open_clip') if name in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
