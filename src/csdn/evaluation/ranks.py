@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from csdn.evaluation.gallery_identities import GalleryIdentities
 
 Cmc = Literal["identity", "image"]
 
-SORTED_ELEMENTS = 1 << 18  # similarities ranked at a time: a megabyte, so that they stay in the processor's cache
+SORTED_ELEMENTS = 1 << 19  # similarities ranked at a time: few enough to stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,52 +63,56 @@ def rank_queries(
         block = slice(start, min(start + step, queries))
         pairs = slice(bounds[start], bounds[block.stop])
         hidden = None if ignore is None else ignore[block]
-        ranks[pairs], first[block] = _rank_block(
-            similarity[block], hidden, rows[pairs] - start, columns[pairs], gallery, cmc, start
-        )
+        correct = _Correct(rows[pairs] - start, columns[pairs], counts[block])
+        ranks[pairs], first[block] = _rank_block(similarity[block], hidden, correct, gallery, cmc, start)
 
-    starts = range(0, queries, step)
-    with ThreadPoolExecutor(max(1, min(_threads(), len(starts)))) as pool:
-        list(pool.map(rank, starts))
+    _for_each(rank, range(0, queries if width else 0, step))
     return _metrics_of_ranks(rows, ranks, counts, first, width)
+
+
+class _Correct(NamedTuple):
+    """Correct images of a block's queries: their rows and columns, by row, then by column, and how many a row has."""
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    counts: NDArray[np.int64]
 
 
 def _rank_block(
     similarity: NDArray,
     ignore: NDArray[np.bool_] | None,
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
+    correct: _Correct,
     gallery: GalleryIdentities,
     cmc: Cmc,
     first_query: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rank of each correct image `(rows, columns)`, and rank of the first correct answer of each row (0: none)."""
-    work, existing = similarity.copy(), np.full(len(similarity), similarity.shape[1])
+    """Rank of each correct image, and rank of the first correct answer of each query (0: none)."""
+    work, first = similarity.copy(), np.zeros(len(similarity), np.int64)
     if ignore is not None:
         # All bits set is a NaN: it sorts behind every number and compares as not closer.
         bits = work.view(np.int32 if work.itemsize == 4 else np.int64)
         np.bitwise_or(bits, np.negative(ignore.view(np.int8)), out=bits)
-        existing -= np.count_nonzero(ignore, axis=1)
-    first = np.zeros(len(work), np.int64)
-    values = work[rows, columns]
-    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    values = work[correct.rows, correct.columns]
+    asked = np.flatnonzero(correct.counts)
+    starts = (np.cumsum(correct.counts) - correct.counts)[asked]
     best = np.full(len(work), np.inf, work.dtype)
-    if len(rows):
-        best[rows[starts]] = np.maximum.reduceat(values, starts)
+    if len(asked):
+        best[asked] = np.maximum.reduceat(values, starts)
     closer = work > best[:, None] if cmc == "identity" else None
     work.sort(axis=1)
-    _check_finite(work, existing, first_query)
-    ranks, tied = _bisect(work, existing, rows, values)
+    existing = _count_up_to(work, np.arange(len(work)), np.array(np.inf, work.dtype))
+    _check_finite(similarity, ignore, work, existing, first_query)
+    ranks, tied = _ranks_in_sorted(work, existing, correct.rows, values)
     if tied.any():
-        _rank_equals(similarity, ignore, rows, columns, ranks, tied, best, closer)
+        _rank_equals(similarity, ignore, correct, ranks, tied, best, closer)
     if closer is not None:
-        first[rows[starts]] = 1 + gallery.count_identities(closer)[rows[starts]]
-    elif len(rows):
-        first[rows[starts]] = np.minimum.reduceat(ranks, starts)
+        first[asked] = 1 + gallery.count_identities(closer)[asked]
+    elif len(asked):
+        first[asked] = np.minimum.reduceat(ranks, starts)
     return ranks, first
 
 
-def _bisect(
+def _ranks_in_sorted(
     ascending: NDArray, existing: NDArray[np.int64], rows: NDArray[np.int64], values: NDArray
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Rank that `values` have in their rows if they come first among equals, and whether they may have equals.
@@ -115,28 +120,54 @@ def _bisect(
     Sorting values alone is several times faster than sorting their indices, and the few values of interest are found by
     bisection in all rows at once.
     """
-    flat, width = ascending.reshape(-1), ascending.shape[1]
-    row_starts = rows * width
-    position, remaining = row_starts.copy(), width
+    counts = _count_up_to(ascending, rows, values)
+    before = np.take(ascending.reshape(-1), rows * ascending.shape[1] + (counts - 2))
+    return existing[rows] - counts + 1, before == values
+
+
+def _count_up_to(ascending: NDArray, rows: NDArray[np.int64], values: NDArray) -> NDArray[np.int64]:
+    """How many numbers of each given row are at most `values`; NaNs, which stand at the end, are not."""
+    flat, remaining = ascending.reshape(-1), ascending.shape[1]
+    starts = rows * remaining
+    position = starts.copy()
     while remaining > 1:
         half = remaining // 2
         position += half * (np.take(flat[half - 1 :], position) <= values)
         remaining -= half
     position += np.take(flat, position) <= values
-    return existing[rows] - (position - row_starts) + 1, np.take(flat, position - 2) == values
+    return position - starts
+
+
+def _check_finite(
+    similarity: NDArray,
+    ignore: NDArray[np.bool_] | None,
+    ascending: NDArray,
+    existing: NDArray[np.int64],
+    first_query: int,
+) -> None:
+    """Look at the ends of sorted rows and at the number of NaNs, which is faster than looking at every number."""
+    asked = np.flatnonzero(existing)
+    ends = ascending[asked, 0], ascending[asked, existing[asked] - 1]
+    missing = 0 if ignore is None else np.count_nonzero(ignore)
+    if np.isfinite(ends).all() and ascending.size - existing.sum() == missing:
+        return
+    wrong = ~np.isfinite(similarity)
+    if ignore is not None:
+        wrong &= ~ignore
+    raise ValueError(f"similarity of query {first_query + int(np.argmax(wrong.any(axis=1)))} is not finite")
 
 
 def _rank_equals(
     similarity: NDArray,
     ignore: NDArray[np.bool_] | None,
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
+    correct: _Correct,
     ranks: NDArray[np.int64],
     tied: NDArray[np.bool_],
     best: NDArray,
     closer: NDArray[np.bool_] | None,
 ) -> None:
     """Put equal images that come earlier in the gallery before tied ones, in `ranks` and for the best in `closer`."""
+    rows, columns, _ = correct
     width = similarity.shape[1]
     leads = np.flatnonzero(similarity[rows, columns] == best[rows])
     leads = leads[np.diff(rows[leads], prepend=-1) != 0]
@@ -153,13 +184,6 @@ def _rank_equals(
             closer[rows[some[is_lead[some]]]] |= ahead[is_lead[some]]
 
 
-def _check_finite(ascending: NDArray, existing: NDArray[np.int64], first_query: int) -> None:
-    last = ascending[np.arange(len(ascending)), existing - 1] if ascending.shape[1] else existing
-    wrong = (existing > 0) & ~(np.isfinite(last) & np.isfinite(ascending[:, :1].sum(axis=1)))
-    if wrong.any():
-        raise ValueError(f"similarity of query {first_query + int(np.argmax(wrong))} is not finite")
-
-
 def _metrics_of_ranks(
     rows: NDArray[np.int64], ranks: NDArray[np.int64], counts: NDArray, first: NDArray[np.int64], width: int
 ) -> QueryMetrics:
@@ -171,7 +195,14 @@ def _metrics_of_ranks(
     return QueryMetrics(totals / counts, counts / ranks[starts + counts - 1], first[valid], valid)
 
 
-def _threads() -> int:
+def _for_each(function: Callable[[int], None], items: range) -> None:
+    """Call `function` for all items, in as many threads as the matrix product may use."""
     allowed = os.environ.get("OMP_NUM_THREADS", "")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, int(allowed)) if allowed.isdecimal() and int(allowed) else cores
+    threads = min(cores, int(allowed) if allowed.isdecimal() and int(allowed) else cores, len(items))
+    if threads < 2:
+        for item in items:
+            function(item)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(function, items))

@@ -114,11 +114,16 @@ def test_equals_the_obvious_twin(case, cmc, ranks_counted):
 
 
 @settings(max_examples=60, deadline=None)
-@given(case=cases(), cmc=st.sampled_from(["identity", "image"]), elements=st.integers(1, 100))
-def test_equals_the_obvious_twin_in_blocks_of_any_size(case, cmc, elements):
+@given(
+    case=cases(),
+    cmc=st.sampled_from(["identity", "image"]),
+    elements=st.integers(1, 100),
+    threads=st.sampled_from(["1", "2", "x"]),
+)
+def test_equals_the_obvious_twin_in_blocks_of_any_size(case, cmc, elements, threads):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranks, "SORTED_ELEMENTS", elements)
-        patch.setattr(ranks, "_threads", lambda: 2)
+        patch.setenv("OMP_NUM_THREADS", threads)
         assert_equals_the_twin(case, cmc, 20)
 
 
