@@ -242,7 +242,7 @@ def check_features(features: NDArray, rows: int, name: str) -> NDArray:
     finite = np.isfinite(features).all(axis=1)
     if not finite.all():
         first, wrong = int(np.argmin(finite)), int((~finite).sum())
-        raise UserError(f"{name}: row {first} (of {wrong} such, counted from 0) is not finite; mend the features")
+        raise UserError(f"{name}: row {first} (counted from 0; {wrong} such rows) is not finite; mend the features")
     return features
 
 
