@@ -267,6 +267,9 @@ class Encoder(Strict):
     semantic_logits: Literal["cosine", "dot"] = "dot"
     semantic_scale: Weight = 16.0
     label_smoothing: Fraction = 0.0
+    metric_features: Literal["raw", "unit"] = Field(
+        "raw", description="What the triplet and modality-shared losses measure: features as they are, or normalised."
+    )
     weights: LossWeights = LossWeights()
     augmentation: Augmentation = Augmentation()
     descriptor: Literal["reference", "both_necks"] = Field(

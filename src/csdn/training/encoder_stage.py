@@ -151,15 +151,18 @@ def loss_terms(
     everyone = labels.repeat(3)
     both = [feature.float() for feature in features]
     smoothing, floor = settings.label_smoothing, fidelity.triplet_denominator_floor
+    unit = settings.metric_features == "unit"
     terms = {
         "identity": _total(
             identity_loss(logits, everyone, label_smoothing=smoothing) for logits in network.classify(Features(*both))
         ),
         "modality_shared": _total(
-            modality_shared_enhancement_loss(feature[:count], feature[2 * count :], labels) for feature in both
+            modality_shared_enhancement_loss(feature[:count], feature[2 * count :], labels, normalize=unit)
+            for feature in both
         ),
         "triplet": _total(
-            weighted_regularization_triplet_loss(feature, everyone, denominator_floor=floor) for feature in both
+            weighted_regularization_triplet_loss(feature, everyone, normalize=unit, denominator_floor=floor)
+            for feature in both
         ),
     }
     if descriptions is not None:

@@ -45,9 +45,7 @@ def descriptions(seed=0):
 def test_training_lowers_every_loss_and_moves_every_trained_part(network, images):
     before = {name: value.clone() for name, value in network.named_parameters()}
     settings = SETTINGS.model_copy(update={"epochs": 12})
-    history = train_encoder(
-        network, images, descriptions(), settings, FIDELITY, np.random.default_rng(0), CPU, ignore
-    )
+    history = train_encoder(network, images, descriptions(), settings, FIDELITY, np.random.default_rng(0), CPU, ignore)
     assert [row["epoch"] for row in history] == list(range(12))
     for name in ("identity", "semantic_visible", "semantic_infrared", "loss"):
         assert history[-1][name] < history[0][name], name
@@ -164,9 +162,7 @@ def test_validation_joins_the_history_and_selects_the_best(network, images):
         return {"validation_map": next(scores)}
 
     settings = SETTINGS.model_copy(update={"validate_every": 1, "selection": "best_on_validation"})
-    history = train_encoder(
-        network, images, None, settings, FIDELITY, np.random.default_rng(0), CPU, ignore, validate
-    )
+    history = train_encoder(network, images, None, settings, FIDELITY, np.random.default_rng(0), CPU, ignore, validate)
     assert [row["validation_map"] for row in history] == [0.2, 0.9, 0.1]
     assert all(torch.equal(value, states[1][name]) for name, value in network.state_dict().items())
 
@@ -175,3 +171,14 @@ def test_a_loss_that_is_not_finite_names_step_and_term(network, images):
     network.pooled_head.weight.data.fill_(float("nan"))
     with pytest.raises(FloatingPointError, match=r"loss identity is nan at step 0, learning rate"):
         train_encoder(network, images, None, SETTINGS, FIDELITY, np.random.default_rng(0), CPU, ignore)
+
+
+def test_unit_metric_features_ignore_the_length_of_features(network):
+    labels = torch.arange(3).repeat_interleave(2)
+    features = Features(torch.rand(18, network.backbone.channels), torch.randn(18, 16))
+    longer = Features(*(7 * feature for feature in features))
+    for kind, alike in (("raw", False), ("unit", True)):
+        settings = SETTINGS.model_copy(update={"metric_features": kind})
+        a, b = (loss_terms(network, f, labels, None, settings, FIDELITY) for f in (features, longer))
+        for name in ("triplet", "modality_shared"):
+            assert torch.allclose(a[name], b[name], rtol=1e-4) is alike, (kind, name)
