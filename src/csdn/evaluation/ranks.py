@@ -16,6 +16,7 @@ from csdn.evaluation.gallery_identities import GalleryIdentities
 Cmc = Literal["identity", "image"]
 
 SORTED_ELEMENTS = 1 << 19  # similarities ranked at a time: few enough to stay in the processor's cache
+BLOCKS_PER_THREAD = 4  # with fewer, starting threads and waiting for the last costs more than it saves
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +197,11 @@ def _metrics_of_ranks(
 
 
 def _for_each(function: Callable[[int], None], items: range) -> None:
-    """Call `function` for all items, in as many threads as the matrix product may use."""
+    """Call `function` for all items, in as many threads as the matrix product may use and the work is worth."""
     allowed = os.environ.get("OMP_NUM_THREADS", "")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = min(cores, int(allowed) if allowed.isdecimal() and int(allowed) else cores, len(items))
+    allowed_threads = int(allowed) if allowed.isdecimal() and int(allowed) else cores
+    threads = min(cores, allowed_threads, len(items) // BLOCKS_PER_THREAD)
     if threads < 2:
         for item in items:
             function(item)
