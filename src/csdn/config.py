@@ -161,8 +161,8 @@ class MiniModel(Strict):
     context_length: int = Field(40, ge=16, le=77)
 
 
-class Clip(Strict):
-    """The CLIP that everything starts from."""
+class Backbone(Strict):
+    """The CLIP that a step starts from."""
 
     model: str = Field("mini", description="`mini`, or an open_clip model name such as RN50-quickgelu.")
     weights: str = Field(
@@ -170,10 +170,9 @@ class Clip(Strict):
     )
     image_size: Size = Field((64, 32), description="Size at which the small CLIP is pre-trained.")
     mini: MiniModel = MiniModel()
-    pretraining: ClipPretraining = ClipPretraining()
 
     @model_validator(mode="after")
-    def _mini_goes_with_mini(self) -> Clip:
+    def _mini_goes_with_mini(self) -> Backbone:
         if self.weights == MINI and self.model != "mini":
             raise ValueError("weights: `mini` are weights of model: mini only; give a path or an open_clip tag")
         return self
@@ -183,6 +182,12 @@ class Clip(Strict):
         """The file of the weights if they are one: it has a folder in its name, or a model file's ending."""
         is_path = "/" in self.weights or self.weights.endswith((".pt", ".pth", ".bin", ".safetensors"))
         return self.weights if is_path else None
+
+
+class Clip(Backbone):
+    """The CLIP that everything starts from, and how the small one is made."""
+
+    pretraining: ClipPretraining = ClipPretraining()
 
 
 class Prompts(Strict):

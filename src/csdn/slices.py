@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from csdn.artifacts import canonical_json
 from csdn.config import (
+    Backbone,
     Benchmark,
     Clip,
     Count,
@@ -21,7 +22,6 @@ from csdn.config import (
     Fidelity,
     Fusion,
     Layout,
-    MiniModel,
     Params,
     Prompts,
     Seed,
@@ -50,15 +50,6 @@ class Machine(Strict):
     device: Literal["auto", "cpu", "cuda"]
     threads: Count
     deterministic: bool
-
-
-class Backbone(Strict):
-    """The CLIP that a step starts from: `config.Clip` without its pre-training."""
-
-    model: str
-    weights: str
-    image_size: Size = (64, 32)
-    mini: MiniModel = MiniModel()
 
 
 class MakeDataset(Slice):

@@ -60,12 +60,14 @@ def rank_queries(
     ranks, first = np.empty(len(rows), np.int64), np.zeros(queries, np.int64)
     step = max(1, SORTED_ELEMENTS // max(width, 1))
 
-    def rank(start: int) -> None:
-        block = slice(start, min(start + step, queries))
-        pairs = slice(bounds[start], bounds[block.stop])
-        hidden = None if ignore is None else ignore[block]
-        correct = _Correct(rows[pairs] - start, columns[pairs], counts[block])
-        ranks[pairs], first[block] = _rank_block(similarity[block], hidden, correct, gallery, cmc, start)
+    def rank(block_starts: range) -> None:
+        scratch = _Scratch(np.empty((step, width), similarity.dtype), np.empty((step, width), bool))
+        for start in block_starts:
+            block = slice(start, min(start + step, queries))
+            pairs = slice(bounds[start], bounds[block.stop])
+            hidden = None if ignore is None else ignore[block]
+            correct = _Correct(rows[pairs] - start, columns[pairs], counts[block])
+            ranks[pairs], first[block] = _rank_block(similarity[block], hidden, correct, gallery, cmc, scratch, start)
 
     _for_each(rank, range(0, queries if width else 0, step))
     return _metrics_of_ranks(rows, ranks, counts, first, width)
@@ -79,33 +81,43 @@ class _Correct(NamedTuple):
     counts: NDArray[np.int64]
 
 
+class _Scratch(NamedTuple):
+    """Memory that blocks use one after another: fresh memory for each would cost as much as filling it."""
+
+    work: NDArray
+    marks: NDArray[np.bool_]
+
+
 def _rank_block(
     similarity: NDArray,
     ignore: NDArray[np.bool_] | None,
     correct: _Correct,
     gallery: GalleryIdentities,
     cmc: Cmc,
+    scratch: _Scratch,
     first_query: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rank of each correct image, and rank of the first correct answer of each query (0: none)."""
-    work, first = similarity.copy(), np.zeros(len(similarity), np.int64)
+    work, marks = scratch.work[: len(similarity)], scratch.marks[: len(similarity)]
+    np.copyto(work, similarity)
     if ignore is not None:
         # All bits set is a NaN: it sorts behind every number and compares as not closer.
         bits = work.view(np.int32 if work.itemsize == 4 else np.int64)
-        np.bitwise_or(bits, np.negative(ignore.view(np.int8)), out=bits)
+        np.bitwise_or(bits, np.negative(ignore.view(np.int8), out=marks.view(np.int8)), out=bits)
     values = work[correct.rows, correct.columns]
     asked = np.flatnonzero(correct.counts)
     starts = (np.cumsum(correct.counts) - correct.counts)[asked]
     best = np.full(len(work), np.inf, work.dtype)
     if len(asked):
         best[asked] = np.maximum.reduceat(values, starts)
-    closer = work > best[:, None] if cmc == "identity" else None
+    closer = np.greater(work, best[:, None], out=marks) if cmc == "identity" else None
     work.sort(axis=1)
     existing = _count_up_to(work, np.arange(len(work)), np.array(np.inf, work.dtype))
     _check_finite(similarity, ignore, work, existing, first_query)
     ranks, tied = _ranks_in_sorted(work, existing, correct.rows, values)
     if tied.any():
         _rank_equals(similarity, ignore, correct, ranks, tied, best, closer)
+    first = np.zeros(len(work), np.int64)
     if closer is not None:
         first[asked] = 1 + gallery.count_identities(closer)[asked]
     elif len(asked):
@@ -196,15 +208,14 @@ def _metrics_of_ranks(
     return QueryMetrics(totals / counts, counts / ranks[starts + counts - 1], first[valid], valid)
 
 
-def _for_each(function: Callable[[int], None], items: range) -> None:
-    """Call `function` for all items, in as many threads as the matrix product may use and the work is worth."""
+def _for_each(function: Callable[[range], None], items: range) -> None:
+    """Call `function` with parts of `items` in as many threads as the matrix product may use and the work is worth."""
     allowed = os.environ.get("OMP_NUM_THREADS", "")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     allowed_threads = int(allowed) if allowed.isdecimal() and int(allowed) else cores
     threads = min(cores, allowed_threads, len(items) // BLOCKS_PER_THREAD)
     if threads < 2:
-        for item in items:
-            function(item)
+        function(items)
         return
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(function, items))
+        list(pool.map(function, [items[thread::threads] for thread in range(threads)]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import open_clip
@@ -15,12 +15,9 @@ from open_clip.modified_resnet import ModifiedResNet
 from torch import nn
 
 from csdn.artifacts import readable
-from csdn.config import Clip, MiniModel
+from csdn.config import Backbone, MiniModel
 from csdn.errors import UserError
 from csdn.models.attention_pooling import AttentionPooling, resample_positions
-
-if TYPE_CHECKING:
-    from csdn.slices import Backbone
 
 STRIDE = 16
 MEAN_STD = {
@@ -71,14 +68,14 @@ class TwoStreamResNet(nn.Module):
         return self.layers(torch.cat([stem(images) for stem, images in streams if len(images)]))
 
 
-def create_clip(clip: Clip | Backbone, image_size: tuple[int, int]) -> CLIP:
+def create_clip(clip: Backbone, image_size: tuple[int, int]) -> CLIP:
     """The CLIP of `clip` with random weights, its image tower already adapted to `image_size` (H, W)."""
     model = _create(clip)
     adapt_resnet(model.visual, image_size)
     return model
 
 
-def load_clip(clip: Clip | Backbone, image_size: tuple[int, int], mini_weights: Path | None) -> CLIP:
+def load_clip(clip: Backbone, image_size: tuple[int, int], mini_weights: Path | None) -> CLIP:
     """The CLIP of `clip` with its weights, adapted to `image_size` (H, W), frozen and in evaluation mode.
 
     Args:
@@ -95,10 +92,12 @@ def load_clip(clip: Clip | Backbone, image_size: tuple[int, int], mini_weights: 
         model = create_clip(clip, clip.image_size)
         load_state(model, read_state(mini_weights), mini_weights)
         resize_positions(model.visual, image_size)
-    else:
+    elif clip.weights_path:
         model = _create(clip)
-        path = Path(clip.weights)
-        load_state(model, read_state(path), path)
+        load_state(model, read_state(Path(clip.weights_path)), Path(clip.weights_path))
+        adapt_resnet(model.visual, image_size)
+    else:
+        model = _create_named(clip.model, clip.weights)
         adapt_resnet(model.visual, image_size)
     return model.eval().requires_grad_(False)
 
@@ -188,7 +187,7 @@ def load_state(model: CLIP, state: Mapping[str, torch.Tensor], source: Path) -> 
     )
 
 
-def _create(clip: Clip | Backbone) -> CLIP:
+def _create(clip: Backbone) -> CLIP:
     return _create_mini(clip.mini) if clip.model == "mini" else _create_named(clip.model)
 
 
@@ -212,13 +211,15 @@ def _create_mini(mini: MiniModel) -> CLIP:
     return model
 
 
-def _create_named(name: str) -> CLIP:
-    known = open_clip.list_models()
-    if name not in known:
+def _create_named(name: str, tag: str | None = None) -> CLIP:
+    if name not in open_clip.list_models():
         raise UserError(
             f"clip.model: open_clip has no model {name!r}; see open_clip.list_models(), e.g. RN50-quickgelu"
         )
-    model = open_clip.create_model(name, pretrained=None)
+    if tag and tag not in open_clip.list_pretrained_tags_by_model(name):
+        known = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
+        raise UserError(f"clip.weights: {tag!r} is no file and no tag of {name}; its tags: {known}")
+    model = open_clip.create_model(name, pretrained=tag)  # a tag is the one thing here that reaches the network
     if not hasattr(model.visual, "layer4"):
         raise UserError(f"clip.model: {name} has no CLIP ResNet image tower; give e.g. RN50-quickgelu")
     return model

@@ -94,6 +94,8 @@ def test_wrong_weights_are_told_apart(tmp_path):
         load_clip(TINY, (64, 32), path)
     with pytest.raises(UserError, match="open_clip has no model"):
         load_clip(Clip(model="RN51", weights=str(path)), (64, 32), None)
+    with pytest.raises(UserError, match="no tag of RN50-quickgelu"):
+        load_clip(Clip(model="RN50-quickgelu", weights="nonsense"), (64, 32), None)
 
 
 def test_text_tower_matches_the_reference():
