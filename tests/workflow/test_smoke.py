@@ -1,0 +1,152 @@
+"""The whole pipeline for real, from rendered images to the report, with the settings of config/smoke.yaml."""
+
+import hashlib
+import json
+
+import pandas as pd
+import pytest
+
+from csdn.config import PROTOCOLS, Tracking
+
+from .conftest import Workflow
+
+LAYERS = ("--configfile", "params.yaml", "config/smoke.yaml")
+METRICS = {"rank_1", "rank_5", "rank_10", "rank_20", "map", "minp"}
+STEPS = {
+    "make_dataset",
+    "pretrain_clip",
+    "index_images",
+    "learn_prompts",
+    "fuse_semantics",
+    "train_encoder",
+    "embed_images",
+    "score_retrieval",
+}
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory, server):
+    """The finished run."""
+    workflow = Workflow(tmp_path_factory.mktemp("smoke") / "clone", server, fake=False)
+    workflow.snakemake("all", *LAYERS)
+    return workflow
+
+
+@pytest.fixture(scope="module")
+def results(smoke):
+    return smoke.folder / "results-smoke"
+
+
+def runs(results):
+    return sorted((results / "sysu_mm01/default/runs").glob("*/seed_*"))
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_everything_stays_in_its_folder(smoke):
+    made = {path.name for path in smoke.folder.iterdir() if not path.name.startswith(".")}
+    assert made == {"workflow", "scripts", "config", "params.yaml", "dvc.yaml", "results-smoke", "logs"}
+
+
+def test_nothing_is_left_to_do(smoke):
+    assert smoke.plan("all", *LAYERS) == {}
+
+
+def test_every_protocol_of_every_variant_is_scored(results):
+    assert [run.parent.name for run in runs(results)] == ["baseline", "csdn"]
+    for run in runs(results):
+        for protocol in PROTOCOLS["sysu_mm01"]:
+            scores = json.loads((run / f"scores/{protocol}.json").read_text())
+            assert (scores["variant"], scores["protocol"], scores["trials"]) == (run.parent.name, protocol, 2)
+            assert set(scores["metrics"]) == METRICS
+            assert all(0 <= value <= 1 for value in scores["metrics"].values())
+            queries = pd.read_parquet(run / f"scores/{protocol}.parquet")
+            means = queries.groupby("trial")["average_precision"].mean()
+            assert means.mean() == pytest.approx(scores["metrics"]["map"], abs=1e-6)
+
+
+def test_training_left_its_curves(results):
+    for run in runs(results):
+        history = pd.read_csv(run / "history.csv")
+        assert list(history["epoch"]) == list(range(len(history)))
+        assert {"loss", "validation_map"} <= set(history.columns)
+        assert history["loss"].notna().all()
+
+
+def test_results_say_what_they_came_from(smoke, results):
+    records = list(results.rglob("*.provenance.json"))
+    steps = set()
+    for path in records:
+        record = json.loads(path.read_text())
+        steps.add(record["parameters"]["step"])
+        assert path.with_name(path.name.removesuffix(".provenance.json")).is_file()
+        for source in record["inputs"].values():
+            assert sha256(smoke.folder / source["path"]) == source["sha256"]
+    assert steps >= STEPS
+    assert str(smoke.folder) not in "".join(path.read_text() for path in records)
+
+
+def test_the_report_is_one_page_with_the_tables(results):
+    page = (results / "report.html").read_text()
+    assert "csdn" in page and "baseline" in page
+    table = pd.read_csv(results / "tables/components.csv")
+    assert list(table.columns[:8]) == [
+        *("dataset", "protocol", "variant", "seeds", "map_mean", "map_std", "rank_1_mean", "rank_1_std"),
+    ]
+    assert set(table["variant"]) == {"baseline", "csdn"}
+    assert any((results / "figures").glob("*.svg"))
+
+
+def test_every_run_is_tracked_once_with_its_scores(results, monkeypatch):
+    from mlflow import MlflowClient
+
+    from csdn.tracking_store import ensure_store
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    client = MlflowClient(tracking_uri=ensure_store(Tracking(store=str(results / "mlruns")).store))
+    found = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    by_key = {run.data.tags["csdn.key"]: run for run in found if "csdn.key" in run.data.tags}
+    place = "sysu_mm01/default"
+    assert sorted(by_key) == [
+        "clip/mini",
+        f"{place}/prompts/specific/seed_0",
+        f"{place}/runs/baseline/seed_0",
+        f"{place}/runs/csdn/seed_0",
+        f"{place}/semantics/specific-attention/seed_0",
+    ]
+    assert len(found) == 5
+    assert {run.info.status for run in found} == {"FINISHED"}
+    ids = json.loads((results / "tracking.json").read_text())
+    for key, run_id in ids.items():
+        run = by_key[key]
+        assert run.info.run_id == run_id
+        assert run.data.params["encoder.epochs"] == "2"
+        scores = json.loads((results / f"{key}/scores/sysu_all_single.json").read_text())
+        assert run.data.metrics["sysu_all_single/rank_1"] == pytest.approx(scores["metrics"]["rank_1"])
+
+
+def repeats_exactly(smoke, results, *steps):
+    run = results / "sysu_mm01/default/runs/csdn/seed_0"
+    files = [
+        results / "clip/mini/clip.safetensors",
+        results / "sysu_mm01/default/semantics/specific-attention/seed_0/semantics.safetensors",
+        run / "encoder.safetensors",
+        run / "embeddings.safetensors",
+        run / "scores/sysu_all_single.json",
+    ]
+    before = [sha256(path) for path in files]
+    times = [path.stat().st_mtime_ns for path in files]
+    smoke.snakemake(str(files[-1].relative_to(smoke.folder)), *LAYERS, "--forcerun", *steps)
+    assert times[-1] != files[-1].stat().st_mtime_ns
+    return [sha256(path) for path in files] == before
+
+
+def test_the_same_seed_gives_the_same_encoder_and_scores(smoke, results):
+    assert repeats_exactly(smoke, results, "train_encoder", "embed_images", "score_retrieval")
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_result_from_the_images_on(smoke, results):
+    assert repeats_exactly(smoke, results, "make_dataset", "pretrain_clip", "learn_prompts", "fuse_semantics")
