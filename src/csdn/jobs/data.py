@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from csdn.artifacts import read_parquet, write_csv, write_parquet, write_provenance, write_tensors
-from csdn.config import PretrainingPopulation
+from csdn.config import EMBEDDED, PretrainingPopulation
 from csdn.data.image_cache import open_cache, write_cache
 from csdn.data.readers import compare_counts, read_records
 from csdn.data.records import ImageRecord
@@ -61,6 +62,10 @@ def run_index_images(step: IndexImages, root: Path, index: Path, cache: Path, ch
         for split, records in by_split.items():
             _print_counts(step, split, records)
         return
+    if step.root != EMBEDDED:
+        for split, records in by_split.items():
+            for name, found, expected in compare_counts(records, step.layout):
+                print(f"csdn: warning: split {split}: {found} {name}, officially {expected}", file=sys.stderr)
     frame = build_index(by_split, step.held_out_identities)
     with progress(f"index-images {step.dataset}", len(frame), "images") as advance:
         write_cache(root, frame["path"].tolist(), step.image_size, cache, advance)
@@ -101,10 +106,10 @@ def _hold_out(index: pd.DataFrame, column: pd.Series, count: int, split: str) ->
 
 
 def _print_counts(step: IndexImages, split: str, records: list[ImageRecord]) -> None:
-    table = Table("", "found", "expected", title=f"{step.dataset}, split {split}")
+    table = Table("", "found", "official", title=f"{step.dataset}, split {split}: {len(records)} images")
     for name, found, expected in compare_counts(records, step.layout):
-        table.add_row(name, str(found), str(expected), style=None if found == expected else "yellow")
-    Console().print(table)
+        table.add_row(name, str(found), str(expected), style="yellow")
+    Console().print(table if table.row_count else f"{table.title}, all counts as officially published")
 
 
 def run_pretrain_clip(step: Any, annotations: Path, output: Path) -> None:
