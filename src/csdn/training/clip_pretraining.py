@@ -34,7 +34,10 @@ def pretrain_clip(
     device: torch.device,
     on_log: OnEpoch,
 ) -> History:
-    """Train `model` in place on image-caption pairs, with an auxiliary attribute classifier that is thrown away.
+    """Train `model` in place on image-caption pairs, with auxiliary attribute classifiers that are thrown away.
+
+    One classifier reads the image tower's map; another, shared by both towers, reads the joint space. Without the
+    shared one the contrastive loss stays at its start for some hundred steps, how many is a matter of rounding.
 
     Only the token vectors of words that occur are trained; the other rows of the vocabulary keep their start.
 
@@ -55,9 +58,11 @@ def pretrain_clip(
     classes = [int(values.max()) + 1 for values in attributes.values()]
     targets = torch.from_numpy(np.stack(list(attributes.values()), axis=1)).long()
     pool = model.visual.attnpool
-    head = nn.Linear(pool.q_proj.in_features * pool.grid[0] * pool.grid[1], sum(classes))
-    optimizer = _optimizer(model, [vectors, *head.parameters()], settings)
-    tower, model, head = TextTower(model), model.train().to(device), head.to(device)
+    map_head = nn.Linear(pool.q_proj.in_features * pool.grid[0] * pool.grid[1], sum(classes)).to(device)
+    joint_head = nn.Linear(pool.c_proj.out_features, sum(classes)).to(device)
+    model.train().to(device)
+    tower = TextTower(model)
+    optimizer = _optimizer(model, [vectors, *map_head.parameters(), *joint_head.parameters()], settings)
     history: History = []
     start, order = time.monotonic(), np.empty(0, dtype=int)
     for step in range(settings.steps):
@@ -70,10 +75,11 @@ def pretrain_clip(
         picked = compact[torch.from_numpy(chosen), torch.from_numpy(rng.integers(0, compact.shape[1], len(chosen)))]
         with autocast(device, settings.precision):
             maps = _maps(model, batch)
-            projected, logits = model.visual.attnpool(maps), head(maps.flatten(1))
+            projected, logits = model.visual.attnpool(maps), map_head(maps.flatten(1))
         texts = tower(vectors[picked], words[picked].argmax(1))  # end of text has the highest id
         contrastive = _contrastive(projected.float(), texts.float(), model.logit_scale)
-        attribute = _attribute_loss(logits.float(), targets[chosen].to(device), classes)
+        answers = (logits, joint_head(projected.float()), joint_head(texts.float()))
+        attribute = sum(_attribute_loss(answer.float(), targets[chosen].to(device), classes) for answer in answers)
         loss = contrastive + settings.attribute_weight * attribute
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
