@@ -79,7 +79,8 @@ def pretrain_clip(
         texts = tower(vectors[picked], words[picked].argmax(1))  # end of text has the highest id
         contrastive = _contrastive(projected.float(), texts.float(), model.logit_scale)
         answers = (logits, joint_head(projected.float()), joint_head(texts.float()))
-        attribute = sum(_attribute_loss(answer.float(), targets[chosen].to(device), classes) for answer in answers)
+        terms = [_attribute_loss(answer.float(), targets[chosen].to(device), classes) for answer in answers]
+        attribute = torch.stack(terms).sum()
         loss = contrastive + settings.attribute_weight * attribute
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
