@@ -1,6 +1,9 @@
 # `make demo` and `make test` work in a fresh clone: they create .venv first.
-SHELL := bash
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+SHELL := /bin/bash
+# The first Python of 3.11 or newer that can make an environment (Debian's own cannot without python3-venv).
+PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 ~/.pyenv/versions/3.1[1-9]*/bin/python3; do \
+	"$$python" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && \
+	command -v "$$python" && break; done)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 REPORT := results/report.html
@@ -18,8 +21,7 @@ help: ## list the targets
 setup: $(INSTALLED) ## create .venv with everything in it, as constraints.txt pins it
 
 $(INSTALLED): pyproject.toml constraints.txt
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed, not '$(PYTHON)'; give one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with venv was found: make PYTHON=/path/to/it" >&2; exit 1; }
 	"$(PYTHON)" -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
