@@ -56,8 +56,8 @@ format: setup ## rewrite Python and Snakemake files in one style
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/snakefmt -l 120 workflow
 
-schema: setup ## write workflow/schemas/params.schema.json from the models
-	$(BIN)/python -m csdn.settings workflow/schemas/params.schema.json
+schema: setup ## write the schema and the reference of params.yaml from the models
+	$(BIN)/python -m csdn.reference workflow/schemas/params.schema.json docs/configuration.md
 
 ui: setup ## MLflow's pages on http://127.0.0.1:5000
 	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$$($(BIN)/python -m csdn.tracking_store params.yaml)"

@@ -87,8 +87,10 @@ class Params(Strict):
     fusion: Fusion = Fusion()
     encoder: Encoder = Encoder()
     fidelity: Fidelity = Fidelity()
-    variants: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], dict[str, Any]] = Field(min_length=1)
-    seeds: list[Seed] = Field([0], min_length=1)
+    variants: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], dict[str, Any]] = Field(
+        min_length=1, description="Name and what it changes from the sections above."
+    )
+    seeds: list[Seed] = Field([0], min_length=1, description="Seeds of every dataset that names none of its own.")
     evaluation: Evaluation = Evaluation()
     tables: dict[str, Table] = Field({})
     tracking: Tracking = Tracking()

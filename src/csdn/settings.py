@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from csdn.artifacts import readable, write_json
+from csdn.artifacts import readable
 from csdn.config import EMBEDDED, Params, merge
 from csdn.errors import UserError
 from csdn.validation import problems
@@ -113,7 +112,3 @@ def wants_gpu(device: str) -> bool:
     """Whether a job on `device` takes a GPU: told without torch, whose import costs seconds."""
     has_gpu = Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
     return device == "cuda" or (device == "auto" and has_gpu)
-
-
-if __name__ == "__main__":  # python -m csdn.settings SCHEMA
-    write_json(sys.argv[1], Params.model_json_schema())

@@ -1,12 +1,10 @@
 """Settings: layers, overrides, and errors that name the key and the remedy, all at once."""
 
-import json
 from pathlib import Path
 
 import pytest
 import yaml
 
-from csdn.config import Params
 from csdn.errors import UserError
 from csdn.settings import check_paths, load_params, wants_gpu
 
@@ -130,11 +128,6 @@ def test_paths_are_checked_before_anything_runs(tmp_path):
     check_paths(load_params(layers, [*roots, f"clip.weights={tmp_path}/RN50.pt"]))
     check_paths(load_params(layers, [*roots, "clip.weights=openai"]))
     check_paths(load_params([PARAMS]))
-
-
-def test_the_schema_in_the_repository_is_that_of_the_models():
-    path = ROOT / "workflow" / "schemas" / "params.schema.json"
-    assert json.loads(path.read_text()) == Params.model_json_schema(), "run `make schema`"
 
 
 def test_every_key_of_params_yaml_is_written_as_it_is_meant():

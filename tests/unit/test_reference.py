@@ -1,0 +1,27 @@
+"""The schema and the reference of params.yaml are those of the models."""
+
+import json
+from pathlib import Path
+
+from csdn.reference import page, schema
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_schema_in_the_repository_is_that_of_the_models():
+    path = ROOT / "workflow" / "schemas" / "params.schema.json"
+    assert json.loads(path.read_text()) == schema(), "run `make schema`"
+
+
+def test_the_page_in_the_repository_is_that_of_the_models():
+    assert (ROOT / "docs" / "configuration.md").read_text() == page(), "run `make schema`"
+
+
+def test_every_key_has_a_row():
+    text = page()
+    for model in [schema(), *schema()["$defs"].values()]:
+        for name in model["properties"]:
+            assert f"`{name}`" in text or f"{name}.<name>`" in text or f"{name}`" in text, name
+    assert "## `datasets.<name>`" in text
+    assert "| `epochs` | whole number ≥ 1 | `60` |" in text
+    assert "| `layout` | `sysu_mm01`, `regdb`, `llcm` | *required* |" in text
