@@ -94,7 +94,7 @@ def test_an_evaluation_key_reruns_what_follows_from_it(small, change, steps):
 
 
 def test_a_change_of_one_variant_reruns_that_variant(small):
-    small.change(variants={"mspl": {"encoder": {"epochs": 7}}})
+    small.change(variants={"mspl": {"encoder": {"epochs": 99}}})
     plan = small.plan()
     assert set(plan) == SCORES | {"train_encoder", "embed_images"}
     assert (plan["train_encoder"], plan["embed_images"], plan["score_retrieval"]) == (1, 1, 2)
@@ -199,7 +199,7 @@ def test_results_without_records_are_not_trusted(small):
     assert "dvc pull" in text and "adopt=true" in text
     small.snakemake("all", "--touch", "--forceall", "--config", "adopt=true")
     assert small.plan() == {}
-    small.change(variants={"mspl": {"encoder": {"epochs": 7}}})
+    small.change(variants={"mspl": {"encoder": {"epochs": 99}}})
     assert small.plan()["train_encoder"] == 1
 
 
