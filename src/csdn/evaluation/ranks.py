@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from csdn.evaluation.closer_images import count_closer
 from csdn.evaluation.gallery_identities import GalleryIdentities
 
 Cmc = Literal["identity", "image"]
@@ -84,7 +85,7 @@ class _Correct(NamedTuple):
 class _Scratch(NamedTuple):
     """Memory that blocks use one after another: fresh memory for each would cost as much as filling it."""
 
-    work: NDArray
+    distance: NDArray
     marks: NDArray[np.bool_]
 
 
@@ -98,26 +99,25 @@ def _rank_block(
     first_query: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rank of each correct image, and rank of the first correct answer of each query (0: none)."""
-    work, marks = scratch.work[: len(similarity)], scratch.marks[: len(similarity)]
-    np.copyto(work, similarity)
+    distance, marks = scratch.distance[: len(similarity)], scratch.marks[: len(similarity)]
+    _check_finite(similarity, ignore, marks, first_query)
+    np.negative(similarity, out=distance)
     if ignore is not None:
         # All bits set is a NaN: it sorts behind every number and compares as not closer.
-        bits = work.view(np.int32 if work.itemsize == 4 else np.int64)
+        bits = distance.view(np.int32 if distance.itemsize == 4 else np.int64)
         np.bitwise_or(bits, np.negative(ignore.view(np.int8), out=marks.view(np.int8)), out=bits)
-    values = work[correct.rows, correct.columns]
+    values = distance[correct.rows, correct.columns]
     asked = np.flatnonzero(correct.counts)
     starts = (np.cumsum(correct.counts) - correct.counts)[asked]
-    best = np.full(len(work), np.inf, work.dtype)
+    best = np.full(len(distance), -np.inf, distance.dtype)
     if len(asked):
-        best[asked] = np.maximum.reduceat(values, starts)
-    closer = np.greater(work, best[:, None], out=marks) if cmc == "identity" else None
-    work.sort(axis=1)
-    existing = _count_up_to(work, np.arange(len(work)), np.array(np.inf, work.dtype))
-    _check_finite(similarity, ignore, work, existing, first_query)
-    ranks, tied = _ranks_in_sorted(work, existing, correct.rows, values)
+        best[asked] = np.minimum.reduceat(values, starts)
+    closer = np.less(distance, best[:, None], out=marks) if cmc == "identity" else None
+    count, tied = count_closer(distance, correct.rows, values, correct.counts)
+    ranks = count + 1
     if tied.any():
-        _rank_equals(similarity, ignore, correct, ranks, tied, best, closer)
-    first = np.zeros(len(work), np.int64)
+        _rank_equals(similarity, ignore, correct, ranks, tied, -best, closer)
+    first = np.zeros(len(distance), np.int64)
     if closer is not None:
         first[asked] = 1 + gallery.count_identities(closer)[asked]
     elif len(asked):
@@ -125,49 +125,14 @@ def _rank_block(
     return ranks, first
 
 
-def _ranks_in_sorted(
-    ascending: NDArray, existing: NDArray[np.int64], rows: NDArray[np.int64], values: NDArray
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Rank that `values` have in their rows if they come first among equals, and whether they may have equals.
-
-    Sorting values alone is several times faster than sorting their indices, and the few values of interest are found by
-    bisection in all rows at once.
-    """
-    counts = _count_up_to(ascending, rows, values)
-    before = np.take(ascending.reshape(-1), rows * ascending.shape[1] + (counts - 2))
-    return existing[rows] - counts + 1, before == values
-
-
-def _count_up_to(ascending: NDArray, rows: NDArray[np.int64], values: NDArray) -> NDArray[np.int64]:
-    """How many numbers of each given row are at most `values`; NaNs, which stand at the end, are not."""
-    flat, remaining = ascending.reshape(-1), ascending.shape[1]
-    starts = rows * remaining
-    position = starts.copy()
-    while remaining > 1:
-        half = remaining // 2
-        position += half * (np.take(flat[half - 1 :], position) <= values)
-        remaining -= half
-    position += np.take(flat, position) <= values
-    return position - starts
-
-
 def _check_finite(
-    similarity: NDArray,
-    ignore: NDArray[np.bool_] | None,
-    ascending: NDArray,
-    existing: NDArray[np.int64],
-    first_query: int,
+    similarity: NDArray, ignore: NDArray[np.bool_] | None, marks: NDArray[np.bool_], first_query: int
 ) -> None:
-    """Look at the ends of sorted rows and at the number of NaNs, which is faster than looking at every number."""
-    asked = np.flatnonzero(existing)
-    ends = ascending[asked, 0], ascending[asked, existing[asked] - 1]
-    missing = 0 if ignore is None else np.count_nonzero(ignore)
-    if np.isfinite(ends).all() and ascending.size - existing.sum() == missing:
-        return
-    wrong = ~np.isfinite(similarity)
-    if ignore is not None:
-        wrong &= ~ignore
-    raise ValueError(f"similarity of query {first_query + int(np.argmax(wrong.any(axis=1)))} is not finite")
+    finite = np.isfinite(similarity, out=marks)
+    if ignore is not None and not finite.all():
+        finite |= ignore
+    if not finite.all():
+        raise ValueError(f"similarity of query {first_query + int(np.argmin(finite.all(axis=1)))} is not finite")
 
 
 def _rank_equals(

@@ -1,0 +1,73 @@
+"""How many gallery images are closer than the correct ones: counted where those are few, found by sorting otherwise."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+COUNTED_IMAGES = 16  # with more correct images to a query, sorting its row once is faster than comparing with each
+COMPARISONS = 1 << 20  # comparisons made at a time: few enough to stay in the processor's cache
+WORDS = 255  # eight-byte words summed at a time: beyond it a byte of the sum could overflow
+
+
+def count_closer(
+    distance: NDArray, rows: NDArray[np.int64], values: NDArray, counts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Number of images closer than each correct image, and whether the correct image has equals.
+
+    Args:
+        distance: (B, G) float32 or float64, lower is closer; NaN where an image does not exist. May be overwritten.
+        rows: (P,) row of each correct image, not falling.
+        values: (P,) its distance, which is in that row.
+        counts: (B,) correct images of each row.
+    """
+    if counts.max(initial=0) <= COUNTED_IMAGES:
+        return _by_comparing(distance, rows, values, counts)
+    return _by_sorting(distance, rows, values)
+
+
+def _by_comparing(
+    distance: NDArray, rows: NDArray[np.int64], values: NDArray, counts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Compare every distance with each value and with the next larger number, which equals of the value are below."""
+    height, width = distance.shape
+    most = int(counts.max(initial=0))
+    place = np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
+    limits = np.full((height, 2 * most), -np.inf, distance.dtype)
+    limits[rows, place] = values
+    limits[rows, most + place] = np.nextafter(values, values.dtype.type(np.inf))
+    below = np.empty(limits.shape, np.int64)
+    padded = -(-width // 8) * 8
+    step = max(1, COMPARISONS // max(2 * most * padded, 1))
+    marks = np.zeros((min(step, height), 2 * most, padded), bool)
+    for start in range(0, height, step):
+        block = slice(start, start + step)
+        some = marks[: len(distance[block])]
+        np.less(distance[block, None, :], limits[block, :, None], out=some[:, :, :width])
+        below[block] = _count_marks(some)
+    closer = below[rows, place]
+    return closer, below[rows, most + place] > closer + 1
+
+
+def _count_marks(marks: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Number of marks along the last axis, a multiple of eight long, summed as bytes of eight-byte words."""
+    words = marks.view(np.uint64)
+    sums = np.add.reduceat(words, np.arange(0, words.shape[-1], WORDS), axis=-1)
+    return sums.view(np.uint8).sum(axis=-1, dtype=np.int64)
+
+
+def _by_sorting(
+    distance: NDArray, rows: NDArray[np.int64], values: NDArray
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Sorting values alone is several times faster than sorting indices; bisection then finds the few of interest."""
+    distance.sort(axis=1)
+    flat, remaining = distance.reshape(-1), distance.shape[1]
+    starts = rows * remaining
+    last = starts + remaining - 1
+    position = starts.copy()
+    while remaining > 1:
+        half = remaining // 2
+        position += half * (np.take(flat[half - 1 :], position) < values)
+        remaining -= half
+    following = np.take(flat, np.minimum(position + 1, last))
+    return position - starts, (following == values) & (position < last)
