@@ -204,7 +204,12 @@ def score_retrieval(
     similarity: Annotated[str, typer.Option(help="For --features: inner, cosine or euclidean.")] = "inner",
     gallery: Annotated[str, typer.Option(help="For --features: agw or official.")] = "agw",
     trials: Annotated[int, typer.Option(min=1, max=10, help="For --features: galleries drawn.")] = 10,
-    rerank: Annotated[bool, typer.Option("--rerank", help="k-reciprocal re-ranking; labelled as such.")] = False,
+    rerank: Annotated[bool, typer.Option("--rerank", help="For --features: k-reciprocal re-ranking.")] = False,
+    k1: Annotated[int, typer.Option(min=1, help="For --rerank: neighbours that may be reciprocal.")] = 20,
+    k2: Annotated[int, typer.Option(min=1, help="For --rerank: neighbours to average.")] = 6,
+    original_weight: Annotated[
+        float, typer.Option("--lambda", min=0, max=1, help="For --rerank: share of the original distance.")
+    ] = 0.3,
     permutations: Annotated[Path | None, typer.Option(help="rand_perm_cam.mat, for the official gallery.")] = None,
     overrides: SetOption = None,
     dataset: DatasetOption = None,
@@ -233,12 +238,14 @@ def score_retrieval(
             gallery=gallery,
             trials=trials,
             permutations=permutations,
-            reranked=rerank,
+            reranking={"k1": k1, "k2": k2, "original_weight": original_weight} if rerank else None,
         )
     elif params and index and embeddings:
+        if rerank:
+            raise UserError("--rerank: is for --features; re-rank runs with evaluation.reranking in params.yaml")
         selection = {"dataset": dataset, "split": split, "variant": variant, "seed": seed, "protocol": protocol}
         step = _slice("score_retrieval", params, overrides, **selection)
-        result = run_score_retrieval(step, index, embeddings, output, permutations, rerank)
+        result = run_score_retrieval(step, index, embeddings, output, permutations)
     else:
         raise UserError("score-retrieval: give --params, --index and --embeddings, or --features and --protocol")
     print_scores(result)

@@ -29,6 +29,7 @@ from csdn.sections import (
     PretrainingPopulation,
     Prompts,
     Rate,
+    Reranking,
     Runtime,
     Seed,
     Size,
@@ -37,6 +38,7 @@ from csdn.sections import (
     Table,
     Tracking,
     Weight,
+    score_name,
 )
 from csdn.validation import did_you_mean, problems
 
@@ -64,6 +66,7 @@ __all__ = [
     "PretrainingPopulation",
     "Prompts",
     "Rate",
+    "Reranking",
     "Runtime",
     "Seed",
     "Size",
@@ -74,6 +77,7 @@ __all__ = [
     "Variant",
     "Weight",
     "merge",
+    "score_name",
 ]
 
 
@@ -162,6 +166,17 @@ class Params(Strict):
         names = PROTOCOLS[self.datasets[dataset].layout]
         chosen = self.evaluation.protocols
         return [name for name in names if chosen is None or name in chosen]
+
+    def scores_of(self, dataset: str) -> dict[str, tuple[str, bool]]:
+        """Protocol and whether it is re-ranked of each score file of a run on `dataset`, by the file's name."""
+        settings = self.datasets[dataset]
+        gallery = settings.gallery if settings.layout == "sysu_mm01" else None
+        ways = (False, True) if self.evaluation.reranking else (False,)
+        return {
+            score_name(protocol, gallery, reranked): (protocol, reranked)
+            for reranked in ways
+            for protocol in self.protocols_of(dataset)
+        }
 
 
 class Variant(Strict):

@@ -25,6 +25,11 @@ PROTOCOLS: dict[str, tuple[str, ...]] = {
 }
 
 
+def score_name(protocol: str, gallery: str | None, reranked: bool) -> str:
+    """The name of a protocol's scores: the official gallery and re-ranking never share one with the plain."""
+    return protocol + ("-official" if gallery == "official" else "") + ("-reranked" if reranked else "")
+
+
 class Strict(BaseModel):
     """Base of every section: unknown keys are errors and values cannot change after validation.
 
@@ -294,6 +299,16 @@ class Fidelity(Strict):
     decay_everything: bool = Field(False, description="Weight decay on BN, biases and the pooling exponent too.")
 
 
+class Reranking(Strict):
+    """k-reciprocal re-ranking (Zhong et al., CVPR 2017), by default with its authors' constants."""
+
+    k1: Count = Field(20, description="Neighbours among which reciprocal ones are sought.")
+    k2: Count = Field(6, description="Neighbours whose encodings are averaged.")
+    original_weight: Fraction = Field(
+        0.3, description="Share of the original distance in the final one (lambda); the rest is the Jaccard distance."
+    )
+
+
 class Evaluation(Strict):
     """What is scored."""
 
@@ -302,6 +317,9 @@ class Evaluation(Strict):
     )
     batch: Count = 256
     flip: bool = Field(True, description="Concatenate the features of the mirrored image.")
+    reranking: Reranking | None = Field(
+        None, description="Also score with k-reciprocal re-ranking, in rows of their own; `{}` takes its defaults."
+    )
 
     @field_validator("protocols")
     @classmethod

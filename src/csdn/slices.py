@@ -24,6 +24,7 @@ from csdn.config import (
     Layout,
     Params,
     Prompts,
+    Reranking,
     Seed,
     Size,
     Strict,
@@ -178,6 +179,7 @@ class ScoreRetrieval(OfVariant):
     protocol: str
     gallery: Literal["agw", "official"] = "agw"
     trials: Count = 1
+    reranking: Reranking | None = None
 
 
 class TrackScores(Slice):

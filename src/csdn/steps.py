@@ -115,7 +115,11 @@ class _Selection:
             return list(self.params.datasets)
         if name == "split":
             return self.dataset.splits
-        return self.params.protocols_of(self["dataset"]) if name == "protocol" else []
+        if name == "protocol":
+            # The official gallery follows from the dataset, so that its protocols may be named without it too.
+            names = [*self.params.scores_of(self["dataset"]), *self.params.protocols_of(self["dataset"])]
+            return list(dict.fromkeys(names))
+        return []
 
     def _known(self, name: str) -> str:
         return f" of {', '.join(self._choices(name))}" if name in ("dataset", "variant") else ""
@@ -220,12 +224,16 @@ def _embed_images(chosen: _Selection) -> dict[str, Any]:
 def _score_retrieval(chosen: _Selection) -> dict[str, Any]:
     dataset = chosen.dataset
     drawn = {"gallery": dataset.gallery, "trials": dataset.trials}
+    name = chosen["protocol"]
+    protocol, reranked = chosen.params.scores_of(chosen["dataset"]).get(name, (name, False))
+    reranking = chosen.params.evaluation.reranking
     return {
         **chosen.place(),
         "variant": chosen["variant"],
-        "protocol": chosen["protocol"],
+        "protocol": protocol,
         "layout": dataset.layout,
         **({} if dataset.layout == "regdb" else drawn),
+        **({"reranking": reranking.model_dump()} if reranked and reranking else {}),
     }
 
 
@@ -242,7 +250,7 @@ def _compare_variants(chosen: _Selection) -> dict[str, Any]:
                 "embedded": dataset.root == EMBEDDED,
                 "variants": params.variants_of(name),
                 "seeds": params.seeds_of(name),
-                "protocols": params.protocols_of(name),
+                "protocols": list(params.scores_of(name)),
             }
             for name, dataset in params.datasets.items()
         },

@@ -31,6 +31,20 @@ def test_what_runs_where():
     assert params().protocols_of("b") == list(PROTOCOLS["regdb"])
 
 
+def test_scores_of_the_official_gallery_and_of_reranking_have_names_of_their_own():
+    plain = params(evaluation={"protocols": ["sysu_all_single", "regdb_visible_to_infrared"]})
+    assert list(plain.scores_of("a")) == ["sysu_all_single"]
+    both = params(
+        datasets={"a": {"gallery": "official"}, "b": {"gallery": "official"}},
+        evaluation={"protocols": ["sysu_all_single", "regdb_visible_to_infrared"], "reranking": {}},
+    )
+    assert both.scores_of("a") == {
+        "sysu_all_single-official": ("sysu_all_single", False),
+        "sysu_all_single-official-reranked": ("sysu_all_single", True),
+    }
+    assert list(both.scores_of("b")) == ["regdb_visible_to_infrared", "regdb_visible_to_infrared-reranked"]
+
+
 def test_nothing_changes_after_validation():
     p = params()
     with pytest.raises(ValidationError):

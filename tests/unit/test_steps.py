@@ -76,6 +76,7 @@ def test_sections_of_a_slice_are_those_of_the_settings():
         ("fidelity.stem=reference", {"learn_prompts", "fuse_semantics", "train_encoder", "embed_images"}),
         ("evaluation.flip=false", {"embed_images"}),
         ("evaluation.protocols=[sysu_all_single]", {"compare_variants"}),
+        ("evaluation.reranking={k1: 5}", {"compare_variants"}),
         ("datasets.sysu_mm01.trials=3", {"score_retrieval", "compare_variants"}),
         ("datasets.sysu_mm01.gallery=official", {"score_retrieval", "compare_variants"}),
         ("datasets.sysu_mm01.train_subsets=[train, val]", {"learn_prompts", "fuse_semantics", "train_encoder"}),
@@ -90,6 +91,14 @@ def test_a_key_changes_the_slices_of_the_steps_it_decides(override, expected):
 
 def test_an_untrained_fusion_does_not_depend_on_how_fusions_are_trained():
     assert "fuse_semantics" not in changed_by("fusion.epochs=9", variant="mspl")
+
+
+def test_only_reranked_scores_depend_on_how_to_rerank():
+    reranked = {"protocol": "sysu_all_single-reranked"}
+    found = [json.loads(text_of("score_retrieval", f"evaluation.reranking.k1={k1}", **reranked)) for k1 in (5, 6)]
+    assert [slice_["reranking"]["k1"] for slice_ in found] == [5, 6]
+    assert {slice_["protocol"] for slice_ in found} == {"sysu_all_single"}
+    assert text_of("score_retrieval", "evaluation.reranking.k1=5") == text_of("score_retrieval")
 
 
 def test_regdb_does_not_depend_on_gallery_draws():

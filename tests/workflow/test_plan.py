@@ -93,6 +93,19 @@ def test_an_evaluation_key_reruns_what_follows_from_it(small, change, steps):
     assert plan["score_retrieval"] in (0, 6)
 
 
+def test_reranked_scores_and_those_of_the_official_gallery_join_and_replace_nothing(small):
+    small.change(evaluation={"reranking": {}})
+    plan = small.plan()
+    assert set(plan) == SCORES
+    assert plan["score_retrieval"] == 6
+    small.run()
+    small.change(datasets={"sysu_mm01": {"gallery": "official"}})
+    assert small.plan()["score_retrieval"] == 12
+    small.run()
+    names = {path.stem.split("-", 1)[1] for path in small.folder.glob("results/sysu_mm01/**/scores/*-*.json")}
+    assert names == {"reranked", "official", "official-reranked"}
+
+
 def test_a_change_of_one_variant_reruns_that_variant(small):
     small.change(variants={"mspl": {"encoder": {"epochs": 99}}})
     plan = small.plan()

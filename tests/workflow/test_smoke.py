@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+import re
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from csdn.config import PROTOCOLS, Tracking
 
-from .conftest import Workflow
+from .conftest import ROOT, Workflow
 
 LAYERS = ("--configfile", "params.yaml", "config/smoke.yaml")
 METRICS = {"rank_1", "rank_5", "rank_10", "rank_20", "map", "minp"}
@@ -125,6 +128,26 @@ def test_every_run_is_tracked_once_with_its_scores(results, monkeypatch):
         assert run.data.params["encoder.epochs"] == "2"
         scores = json.loads((results / f"{key}/scores/sysu_all_single.json").read_text())
         assert run.data.metrics["sysu_all_single/rank_1"] == pytest.approx(scores["metrics"]["rank_1"])
+
+
+def test_the_example_of_any_methods_features_gives_our_own_scores(smoke, results):
+    """docs/protocols.md, word for word but for the folders."""
+    text = (ROOT / "docs" / "protocols.md").read_text().split("### Example")[1]
+    text = text.replace("data/", "results-smoke/data/").replace("results/", "results-smoke/")
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    command = re.search(r"```console\n\$ (.*?)\n```", text, re.DOTALL)[1]
+    smoke.call(sys.executable, "-c", code)
+    names = ["sysu_all_single.json", "sysu_all_single.parquet", "sysu_all_single.json.provenance.json", "features.npz"]
+    try:
+        smoke.call(str(Path(sys.executable).with_name("csdn")), *command.split()[1:], "--trials", "2")
+        found = json.loads((smoke.folder / names[0]).read_text())
+        ours = json.loads((results / f"sysu_mm01/default/runs/csdn/seed_0/scores/{names[0]}").read_text())
+        assert found["metrics"] == pytest.approx(ours["metrics"], abs=1e-9)
+        smoke.call(str(Path(sys.executable).with_name("csdn")), *command.split()[1:], "--rerank", "--k1", "5")
+        assert json.loads((smoke.folder / names[0]).read_text())["reranked"]
+    finally:
+        for name in names:
+            (smoke.folder / name).unlink(missing_ok=True)
 
 
 def repeats_exactly(smoke, results, *steps):

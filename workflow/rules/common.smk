@@ -39,7 +39,7 @@ wildcard_constraints:
     seed=r"\d+",
     prompt_key=r"[a-z0-9_.-]+",
     semantics_key=r"[a-z0-9_.-]+",
-    protocol="[a-z_]+",
+    protocol=r"[a-z_]+(-official)?(-reranked)?",
 
 
 # Jobs find `csdn` where Snakemake itself runs, also when the environment is not active. Where they log is no parameter
@@ -140,6 +140,11 @@ def permutations_of(wildcards):
     return [f"{root_of(wildcards.dataset)}/exp/rand_perm_cam.mat"]
 
 
+def drawn_galleries(wildcards):
+    """What has to be there before the official draw is read: the file, or for an embedded dataset the rendering."""
+    return rendered(wildcards.dataset) or permutations_of(wildcards) if permutations_of(wildcards) else []
+
+
 def root_of(dataset):
     """The folder of the images."""
     root = PARAMS.datasets[dataset].root
@@ -169,7 +174,7 @@ def all_scores(ending="json"):
         for dataset in PARAMS.datasets
         for run in for_all_runs(RUN)
         if run.startswith(f"{RESULTS}/{dataset}/")
-        for protocol in PARAMS.protocols_of(dataset)
+        for protocol in PARAMS.scores_of(dataset)
     ]
 
 

@@ -28,7 +28,7 @@ rule score_retrieval:
     input:
         index=f"{DATA}/index/{{dataset}}.parquet",
         embeddings=f"{RUN}/embeddings.safetensors",
-        permutations=permutations_of,
+        drawn=drawn_galleries,
     output:
         scores=f"{RUN}/scores/{{protocol}}.json",
         queries=f"{RUN}/scores/{{protocol}}.parquet",
@@ -42,7 +42,7 @@ rule score_retrieval:
         runtime=30,
     params:
         cfg=lambda wc: settings("score_retrieval", wc),
-        permutations=lambda wc, input: option("--permutations", input.get("permutations")),
+        permutations=lambda wc: option("--permutations", permutations_of(wc)),
     shell:
         "csdn score-retrieval --params {params.cfg:q} --index {input.index:q} --embeddings {input.embeddings:q} "
         "{params.permutations:q} --output {output.scores:q} > {log:q} 2>&1"

@@ -34,7 +34,6 @@ def score_foreign(
     gallery: str = "agw",
     trials: int = TRIALS,
     permutations: NDArray | None = None,
-    reranked: bool = False,
     reranking: Reranking | None = None,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Score the features in a file under a protocol.
@@ -52,8 +51,7 @@ def score_foreign(
         gallery: "agw" or "official" (SYSU-MM01 with paths only).
         trials: galleries drawn, 1..10.
         permutations: array `rand_perm_cam` of `exp/rand_perm_cam.mat`, needed by the official gallery.
-        reranked: rank by k-reciprocal re-ranking instead (by Euclidean distances).
-        reranking: its settings, if not the usual ones.
+        reranking: rank by k-reciprocal re-ranking (by Euclidean distances) with these settings instead.
 
     Returns:
         Summary and table of queries as `csdn.evaluation.scoring.score` gives them. Without paths, `query_path` is
@@ -81,11 +79,10 @@ def score_foreign(
         query_rows = {record.path: row for row, record in enumerate(query)}
         gallery_rows = {record.path: row for row, record in enumerate(images)}
     # Re-ranking takes Euclidean distances itself.
-    form = "inner" if reranked and similarity == "euclidean" else similarity
+    form = "inner" if reranking and similarity == "euclidean" else similarity
     asking, answering = _prepare(features.query.features, features.gallery.features, form)
-    settings = (reranking or Reranking()) if reranked else None
-    results = rank_trials(plan, (asking, query_rows), (answering, gallery_rows), settings)
-    return summarize_trials(plan, results, reranked=reranked), query_table(plan, results)
+    results = rank_trials(plan, (asking, query_rows), (answering, gallery_rows), reranking)
+    return summarize_trials(plan, results, reranked=reranking is not None), query_table(plan, results)
 
 
 def _rows_of_paths(

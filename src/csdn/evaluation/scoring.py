@@ -51,7 +51,6 @@ def score(
     gallery: str = "agw",
     trials: int = TRIALS,
     permutations: NDArray | None = None,
-    reranked: bool = False,
     reranking: Reranking | None = None,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Score features under a protocol, averaged over its trials.
@@ -63,8 +62,7 @@ def score(
         gallery: "agw" or "official" (SYSU-MM01 only).
         trials: galleries drawn, 1..10; RegDB, whose gallery is every image, has one trial whatever this says.
         permutations: array `rand_perm_cam` of `exp/rand_perm_cam.mat`, needed by the official gallery.
-        reranked: rank by k-reciprocal re-ranking instead.
-        reranking: its settings, if not the usual ones.
+        reranking: rank by k-reciprocal re-ranking with these settings instead.
 
     Returns:
         The summary that `scores/<protocol>.json` holds, without the keys that name the run: protocol, gallery ("all"
@@ -79,9 +77,8 @@ def score(
     features = check_features(features, len(records), "features")
     row_of = {record.path: row for row, record in enumerate(records)}
     plan = plan_trials(records, protocol, gallery=gallery, trials=trials, permutations=permutations)
-    settings = (reranking or Reranking()) if reranked else None
-    results = rank_trials(plan, (features, row_of), (features, row_of), settings)
-    return summarize_trials(plan, results, reranked=reranked), query_table(plan, results)
+    results = rank_trials(plan, (features, row_of), (features, row_of), reranking)
+    return summarize_trials(plan, results, reranked=reranking is not None), query_table(plan, results)
 
 
 def plan_trials(

@@ -64,13 +64,13 @@ def run_score_retrieval(
     embeddings: Path,
     output: Path,
     permutations: Path | None = None,
-    reranked: bool = False,
 ) -> dict[str, Any]:
     """Score one protocol of a run; write its JSON and, beside it, the Parquet of every query.
 
     Returns:
         The JSON's content.
     """
+    from csdn.evaluation.reranking import Reranking
     from csdn.evaluation.scoring import load_permutations, score
 
     tensors = read_tensors(embeddings)
@@ -87,7 +87,7 @@ def run_score_retrieval(
         gallery=step.gallery,
         trials=step.trials,
         permutations=load_permutations(permutations) if permutations else None,
-        reranked=reranked,
+        reranking=Reranking(**step.reranking.model_dump()) if step.reranking else None,
     )
     names = {name: getattr(step, name) for name in ("dataset", "variant", "seed", "split", "protocol")}
     slice_ = step.model_dump(mode="json", exclude={"tracking"})
@@ -105,7 +105,7 @@ def run_score_features(
     gallery: str,
     trials: int,
     permutations: Path | None,
-    reranked: bool,
+    reranking: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Score any method's features under a protocol; write the same JSON and Parquet as for a run of ours.
 
@@ -115,6 +115,7 @@ def run_score_features(
     from csdn.data.readers import read_records
     from csdn.evaluation.foreign import score_foreign
     from csdn.evaluation.protocols import find_protocol
+    from csdn.evaluation.reranking import Reranking
     from csdn.evaluation.scoring import load_permutations
 
     for option, value, known in (
@@ -133,10 +134,11 @@ def run_score_features(
         gallery=gallery,
         trials=trials,
         permutations=load_permutations(permutations) if permutations else None,
-        reranked=reranked,
+        reranking=Reranking(**reranking) if reranking else None,
     )
     names = {"dataset": layout, "variant": features.stem, "seed": None, "split": split, "protocol": protocol}
     options = {"step": "score_features", "similarity": similarity, "gallery": gallery, "trials": trials}
+    options |= {"reranking": reranking}
     return _write_scores(names | summary, queries, output, options, {"features": features})
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from csdn.artifacts import read_json, read_parquet
+from csdn.config import score_name
 from csdn.errors import UserError
-from csdn.reporting.labels import scored_protocol
 
 METRICS = ("map", "rank_1", "rank_5", "rank_10", "rank_20", "minp")
 RUN = ["dataset", "protocol", "variant", "split", "seed"]
@@ -83,7 +83,7 @@ def _read_run(path: Path) -> dict[str, Any]:
     run = {key: score[key] for key in ("dataset", "variant", "split", "trials")}
     run["seed"] = int(score["seed"])
     run["split"] = str(run["split"])
-    run["protocol"] = scored_protocol(score["protocol"], score["gallery"], bool(score["reranked"]))
+    run["protocol"] = score_name(score["protocol"].split("-")[0], score["gallery"], bool(score["reranked"]))
     run["valid_queries"] = score.get("valid_queries")
     for metric in METRICS:
         value = score["metrics"].get(metric)

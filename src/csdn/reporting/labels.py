@@ -17,12 +17,6 @@ MINUS = "\N{MINUS SIGN}"
 SUFFIXES = {"-official": "official gallery", "-reranked": "re-ranked"}
 
 
-def scored_protocol(protocol: str, gallery: str | None, reranked: bool) -> str:
-    """The name under which results are compared: the official gallery and re-ranking never share one with the plain."""
-    base = protocol.split("-")[0]
-    return base + ("-official" if gallery == "official" else "") + ("-reranked" if reranked else "")
-
-
 def protocol_label(protocol: str) -> str:
     """A protocol in words, its gallery and re-ranking included."""
     base, *suffixes = protocol.split("-")

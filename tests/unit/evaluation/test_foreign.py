@@ -13,6 +13,7 @@ from csdn.errors import UserError
 from csdn.evaluation.feature_files import load_features
 from csdn.evaluation.foreign import score_foreign
 from csdn.evaluation.protocols import find_protocol
+from csdn.evaluation.reranking import Reranking
 from csdn.evaluation.scoring import score
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -125,8 +126,8 @@ def test_similarities(records, features, tmp_path):
     query = np.array([record.modality == "infrared" for record in records])[:, None]
     augmented = np.hstack([np.where(query, 2, 1) * features, np.where(query, -1, squares)])
     assert euclidean["metrics"] == pytest.approx(score(records, augmented, "sysu_all_single")[0]["metrics"])
-    reranked, _ = score_foreign(path, "sysu_all_single", similarity="euclidean", reranked=True)
-    assert reranked == score(records, features, "sysu_all_single", reranked=True)[0]
+    reranked, _ = score_foreign(path, "sysu_all_single", similarity="euclidean", reranking=Reranking())
+    assert reranked == score(records, features, "sysu_all_single", reranking=Reranking())[0]
 
 
 def broken(content, **changes):

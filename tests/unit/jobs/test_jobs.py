@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from csdn.artifacts import read_tensors, sha256, write_parquet
-from csdn.config import Params, Tracking
+from csdn.config import Params, Reranking, Tracking
 from csdn.data.records import ImageRecord
 from csdn.errors import UserError
 from csdn.jobs.data import build_index, run_index_images, run_make_dataset, run_pretrain_clip
@@ -126,6 +126,14 @@ def test_the_path_from_pixels_to_scores(made, tmp_path):
     per_trial = queries.groupby("trial")["average_precision"].mean()
     assert score["metrics"]["map"] == pytest.approx(per_trial.mean(), abs=1e-9)
     assert (output.parent / "sysu_all_single.json.provenance.json").exists()
+
+    reranked = output.with_name("sysu_all_single-reranked.json")
+    again = step("score_retrieval", **choice)
+    again = again.model_copy(update={"reranking": Reranking(k1=4, k2=2)})
+    run_score_retrieval(again, made / "index.parquet", embeddings, reranked, None)
+    other = json.loads(reranked.read_text())
+    assert (other["reranked"], score["reranked"], other["protocol"]) == (True, False, score["protocol"])
+    assert other["metrics"] != score["metrics"]
 
 
 def test_no_epochs_keep_clips_weights(made, tmp_path):
