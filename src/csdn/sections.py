@@ -15,8 +15,12 @@ Rate = Annotated[float, Field(gt=0.0, le=10.0)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
+Precision = Literal["auto", "fp32", "tf32", "bf16"]
+
 EMBEDDED = "embedded"  # datasets.<name>.root: render the embedded benchmark instead of reading a folder
 MINI = "mini"  # clip.weights: pre-train the small CLIP instead of loading a file
+
+PRECISION = "Of matrix products: `auto` is bf16 where GPU or CPU has instructions for it, else fp32; tf32 is a GPU's."
 
 PROTOCOLS: dict[str, tuple[str, ...]] = {
     "sysu_mm01": ("sysu_all_single", "sysu_all_multi", "sysu_indoor_single", "sysu_indoor_multi"),
@@ -148,7 +152,7 @@ class ClipPretraining(Strict):
     position_std: Weight = Field(
         1.5, description="Standard deviation of the attention pool's positional embedding at the start."
     )
-    precision: Literal["fp32", "bf16"] = "bf16"
+    precision: Precision = Field("auto", description=PRECISION)
 
 
 class MiniModel(Strict):
@@ -283,7 +287,7 @@ class Encoder(Strict):
     descriptor: Literal["reference", "both_necks"] = Field(
         "reference", description="L2(BN(pooled)) with L2(projected), or with L2(BN(projected))."
     )
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = Field("auto", description=PRECISION)
     selection: Literal["last", "best_on_validation"] = "last"
     validate_every: int = Field(0, ge=0, description="Epochs between validations on held-out identities (0: never).")
 
@@ -360,3 +364,4 @@ class Runtime(Strict):
         2, description="CPU threads of the small CLIP's pre-training, which all jobs wait for."
     )
     deterministic: bool = Field(True, description="Only deterministic kernels.")
+    compile: bool = Field(False, description="Compile the encoder's network with torch.compile (needs a C++ compiler).")

@@ -51,6 +51,7 @@ class Machine(Strict):
     device: Literal["auto", "cpu", "cuda"]
     threads: Count
     deterministic: bool
+    compile: bool = False
 
 
 class MakeDataset(Slice):

@@ -144,7 +144,7 @@ class _Selection:
         }
 
     def machine(self) -> dict[str, Any]:
-        return {name: getattr(self.params.runtime, name) for name in Machine.model_fields}
+        return {name: getattr(self.params.runtime, name) for name in Machine.model_fields if name != "compile"}
 
 
 def _make_dataset(chosen: _Selection) -> dict[str, Any]:
@@ -201,8 +201,10 @@ def _fuse_semantics(chosen: _Selection) -> dict[str, Any]:
 
 
 def _train_encoder(chosen: _Selection) -> dict[str, Any]:
+    compiled = {"compile": True} if chosen.params.runtime.compile else {}  # named only where it changes something
     return {
         **chosen.trained(),
+        "runtime": chosen.machine() | compiled,
         "variant": chosen["variant"],
         "layout": chosen.dataset.layout,
         "train_subsets": list(chosen.dataset.train_subsets),

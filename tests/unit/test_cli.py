@@ -43,9 +43,10 @@ def test_wrong_usage_is_one_line(capsys, tmp_path, monkeypatch, arguments, words
     assert not list(tmp_path.iterdir())
 
 
-def test_scoring_starts_without_torch_or_mlflow():
+def test_rendering_indexing_and_scoring_start_without_torch_or_mlflow():
     code = (
-        "import sys; import csdn.cli, csdn.jobs.evaluation, csdn.evaluation.scoring, csdn.evaluation.foreign;"
+        "import sys; import csdn.cli, csdn.jobs.data, csdn.jobs.evaluation, csdn.synthetic.layouts;"
+        "import csdn.evaluation.scoring, csdn.evaluation.foreign;"
         "print([name for name in ('torch', 'mlflow', 'open_clip') if name in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

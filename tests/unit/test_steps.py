@@ -74,6 +74,7 @@ def test_sections_of_a_slice_are_those_of_the_settings():
         ("encoder.validate_every=0", {"train_encoder", "embed_images"}),
         ("fidelity.decay_everything=true", {"train_encoder", "embed_images"}),
         ("fidelity.stem=reference", {"learn_prompts", "fuse_semantics", "train_encoder", "embed_images"}),
+        ("runtime.compile=true", {"train_encoder"}),
         ("evaluation.flip=false", {"embed_images"}),
         ("evaluation.protocols=[sysu_all_single]", {"compare_variants"}),
         ("evaluation.reranking={k1: 5}", {"compare_variants"}),

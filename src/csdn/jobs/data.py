@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -114,6 +113,8 @@ def _print_counts(step: IndexImages, split: str, records: list[ImageRecord]) -> 
 
 def run_pretrain_clip(step: Any, annotations: Path, output: Path) -> None:
     """Pre-train the small CLIP and write clip.safetensors, history.csv and zero_shot.csv."""
+    import torch
+
     from csdn.models.clip_backbone import create_clip
     from csdn.tracking import open_tracker
     from csdn.training.clip_pretraining import LOG_EVERY, pretrain_clip

@@ -100,6 +100,8 @@ def run_train_encoder(
         rng, generator = _generators(step, "train_encoder")
         network = build_network(step, clip, len(images.person_ids), generator).to(device)
         network = network.to(memory_format=torch.channels_last).requires_grad_(True)
+        if step.runtime.compile:
+            network.compile()  # in place: names of parameters stay
         descriptions = _descriptions(step, semantics, images, device) if wanted and semantics else None
         with progress("train-encoder", step.encoder.epochs, "epochs") as advance:
             history = train_encoder(
