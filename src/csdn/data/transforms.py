@@ -1,18 +1,40 @@
-"""Augmentation of person images: uint8 pixels in, normalised float pixels out, one image at a time.
+"""Augmentation of person images: uint8 pixels in, normalised float pixels out.
 
-One image at a time into a preallocated batch: a crop of a few kilobytes stays in the processor's cache, where passes
-over a whole batch would wait for memory.
+What is done to an image is drawn first (a `View`) and carried out afterwards, so that a processor and a GPU
+(csdn.data.device_transforms) make the same pixels from the same random numbers.
+
+Here it is carried out one image at a time into a preallocated batch: the rows of one image stay in the processor's
+cache, where passes over a whole batch would wait for memory.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 ERASE_FILL = (0.4914, 0.4822, 0.4465)  # of [0, 1] pixels, the field's constant (CIFAR-10's mean)
-GREY = np.array([0.2989, 0.5870, 0.1140], dtype=np.float32)
+GREY_WEIGHTS = np.array([0.2989, 0.5870, 0.1140], dtype=np.float32)
 ERASE_TRIES = 100
+COLOURS, GREY = -1, 3  # of `View.channel`
+
+
+class View(NamedTuple):
+    """What is done to one image.
+
+    Attributes:
+        shift: rows and columns by which the crop of the padded image lies below and right of the image.
+        mirrored: left and right exchanged, after the crop.
+        erased: top, left, height and width of the erased rectangle, or None.
+        channel: 0, 1 or 2 is copied to all three; COLOURS keeps them, GREY weighs them.
+    """
+
+    shift: tuple[int, int]
+    mirrored: bool
+    erased: tuple[int, int, int, int] | None
+    channel: int
 
 
 @dataclass(frozen=True)
@@ -38,45 +60,106 @@ class Augmenter:
 
     def visible(self, image: np.ndarray, out: np.ndarray, rng: np.random.Generator) -> None:
         """First visible view: uint8 (H, W, 3) -> float32 `out` (H, W, 3), colours kept."""
-        self._spatial(image, out, rng)
+        self.render(image, self.draw_visible(image.shape, rng), out)
 
     def exchanged(self, image: np.ndarray, out: np.ndarray, rng: np.random.Generator) -> None:
         """Second visible view: one of R, G, B copied to all three channels (channel exchange, CAJ)."""
-        self._spatial(image, out, rng)
-        out[:] = out[..., [rng.integers(3)]]
+        self.render(image, self.draw_exchanged(image.shape, rng), out)
 
     def infrared(self, image: np.ndarray, out: np.ndarray, rng: np.random.Generator) -> None:
         """Infrared view: R, G or B copied to all three, or, a quarter of the time, untouched or grey at even odds."""
-        self._spatial(image, out, rng)
-        channel = rng.integers(4)
-        if channel < 3:
-            out[:] = out[..., [channel]]
-        elif rng.random() < 0.5:
-            out[:] = (out @ GREY)[..., None]
+        self.render(image, self.draw_infrared(image.shape, rng), out)
 
-    def _spatial(self, image: np.ndarray, out: np.ndarray, rng: np.random.Generator) -> None:
+    def draw_visible(self, shape: tuple[int, ...], rng: np.random.Generator) -> View:
+        """A first visible view of an image of `shape` (H, W, ...)."""
+        return View(*self._draw_spatial(shape, rng), COLOURS)
+
+    def draw_exchanged(self, shape: tuple[int, ...], rng: np.random.Generator) -> View:
+        """A second visible view of an image of `shape` (H, W, ...)."""
+        return View(*self._draw_spatial(shape, rng), int(rng.integers(3)))
+
+    def draw_infrared(self, shape: tuple[int, ...], rng: np.random.Generator) -> View:
+        """An infrared view of an image of `shape` (H, W, ...)."""
+        spatial = self._draw_spatial(shape, rng)
+        channel = int(rng.integers(4))
+        if channel == 3:
+            channel = GREY if rng.random() < 0.5 else COLOURS
+        return View(*spatial, channel)
+
+    def render(self, image: np.ndarray, view: View, out: np.ndarray) -> None:
+        """Carry out `view` on a uint8 image (H, W, 3) into the contiguous float32 `out` (H, W, 3)."""
         height, width, _ = image.shape
-        mean = np.asarray(self.mean, dtype=np.float32)
-        std = np.asarray(self.std, dtype=np.float32)
-        dy, dx = rng.integers(0, 2 * self.padding + 1, 2) - self.padding
+        dy, dx = view.shift
         source = image[max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)]
-        if rng.random() < self.flip:
+        if view.mirrored:
             source, dx = source[:, ::-1], -dx
-        out[:] = -mean / std  # what black padding becomes
         window = out[max(-dy, 0) : height - max(dy, 0), max(-dx, 0) : width - max(dx, 0)]
-        np.multiply(source, 1.0 / (255.0 * std), out=window, casting="unsafe")
-        window -= mean / std
-        if rng.random() < self.erase:
-            self._erase(out, rng, mean, std)
+        copied = 0 <= view.channel < 3
+        black, fill = (-self.shift[view.channel], self.fill[view.channel]) if copied else (-self.shift, self.fill)
+        if dy:
+            out[slice(0, -dy) if dy < 0 else slice(height - dy, None)] = black
+        if dx:
+            out[:, slice(0, -dx) if dx < 0 else slice(width - dx, None)] = black
+        if copied:
+            self._write_channel(source, view.channel, window)
+        else:
+            self._write_colours(source, window)
+        if view.erased:
+            y, x, h, w = view.erased
+            out[y : y + h, x : x + w] = fill
+        if view.channel == GREY:
+            out[:] = (out @ GREY_WEIGHTS)[..., None]
 
-    def _erase(self, out: np.ndarray, rng: np.random.Generator, mean: np.ndarray, std: np.ndarray) -> None:
-        height, width, _ = out.shape
+    @cached_property
+    def scale(self) -> np.ndarray:
+        """float32 (3,): what a uint8 value is multiplied by."""
+        return (1.0 / (255.0 * np.asarray(self.std, dtype=np.float32))).astype(np.float32)
+
+    @cached_property
+    def shift(self) -> np.ndarray:
+        """float32 (3,): what is subtracted afterwards; black is its negative."""
+        return np.asarray(self.mean, dtype=np.float32) / np.asarray(self.std, dtype=np.float32)
+
+    @cached_property
+    def fill(self) -> np.ndarray:
+        """float32 (3,): the normalised colour of erased rectangles."""
+        raw, mean, std = (np.asarray(values, dtype=np.float32) for values in (ERASE_FILL, self.mean, self.std))
+        return raw if self.erase_after_normalization else (raw - mean) / std
+
+    def _write_colours(self, source: np.ndarray, window: np.ndarray) -> None:
+        height, width, _ = source.shape
+        # Whole pixels at a time, then rows of 3 * width values: loops over three channels would take longer.
+        rows = np.ascontiguousarray(source.view("V3")).view(np.uint8).reshape(height, 3 * width).astype(np.float32)
+        rows *= _row(*self.scale.tolist(), width)
+        rows -= _row(*self.shift.tolist(), width)
+        window[:] = rows.reshape(height, width, 3)
+
+    def _write_channel(self, source: np.ndarray, channel: int, window: np.ndarray) -> None:
+        plane = source[..., channel].astype(np.float32)
+        plane *= self.scale[channel]
+        plane -= self.shift[channel]
+        for target in range(3):
+            window[..., target] = plane
+
+    def _draw_spatial(
+        self, shape: tuple[int, ...], rng: np.random.Generator
+    ) -> tuple[tuple[int, int], bool, tuple[int, int, int, int] | None]:
+        dy, dx = (rng.integers(0, 2 * self.padding + 1, 2) - self.padding).tolist()
+        mirrored = bool(rng.random() < self.flip)
+        erased = self._draw_rectangle(shape[0], shape[1], rng) if rng.random() < self.erase else None
+        return (dy, dx), mirrored, erased
+
+    def _draw_rectangle(self, height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int, int] | None:
         for _ in range(ERASE_TRIES):
             area = rng.uniform(*self.erase_area) * height * width
             aspect = rng.uniform(*self.erase_aspect)
             h, w = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
             if h < height and w < width:
-                y, x = rng.integers(0, height - h + 1), rng.integers(0, width - w + 1)
-                fill = np.asarray(ERASE_FILL, dtype=np.float32)
-                out[y : y + h, x : x + w] = fill if self.erase_after_normalization else (fill - mean) / std
-                return
+                return int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1)), h, w
+        return None
+
+
+@lru_cache(maxsize=1024)
+def _row(red: float, green: float, blue: float, width: int) -> np.ndarray:
+    """float32 (3 * width,): three values for each pixel of a row."""
+    return np.tile(np.array((red, green, blue), dtype=np.float32), width)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,30 +13,20 @@ from torch import nn
 
 from csdn.config import Encoder, Fidelity
 from csdn.data.image_cache import TrainingImages
-from csdn.data.sampling import batches_in_epoch, identity_batches
-from csdn.data.transforms import Augmenter
+from csdn.data.sampling import batches_in_epoch
 from csdn.losses import (
     identity_loss,
     modality_shared_enhancement_loss,
     semantic_embedding_loss,
     weighted_regularization_triplet_loss,
 )
-from csdn.models.clip_backbone import MEAN_STD
 from csdn.models.reid_network import Features, ReIDNetwork
+from csdn.training.batches import Batch, augmented_batches, build_augmenter
 from csdn.training.prompt_stage import History, OnEpoch
 from csdn.training.runtime import autocast, set_learning_rate
 from csdn.training.schedules import encoder_learning_rate
 
 Validate = Callable[[ReIDNetwork], dict[str, float]]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Augmented images: the visible ones twice (second view channel-exchanged), then infrared; labels (B,)."""
-
-    visible: torch.Tensor
-    infrared: torch.Tensor
-    labels: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -80,7 +70,7 @@ def train_encoder(
         start = time.monotonic()
         sums: dict[str, float] = {}
         network.train()
-        for step, batch in enumerate(augmented_batches(images, settings, augmenter, rng)):
+        for step, batch in enumerate(augmented_batches(images, settings, augmenter, rng, device)):
             rate = encoder_learning_rate(
                 epoch + step / steps,
                 settings.epochs,
@@ -201,34 +191,6 @@ def build_optimizer(network: ReIDNetwork, settings: Encoder, fidelity: Fidelity)
         lr=settings.learning_rate,
         fused=True,
     )
-
-
-def build_augmenter(settings: Encoder, fidelity: Fidelity) -> Augmenter:
-    """The augmentation of the settings, with the normalisation of `fidelity`."""
-    mean, std = MEAN_STD[fidelity.normalization]
-    return Augmenter(
-        **settings.augmentation.model_dump(),
-        mean=mean,
-        std=std,
-        erase_after_normalization=fidelity.normalization == "imagenet",
-    )
-
-
-def augmented_batches(
-    images: TrainingImages, settings: Encoder, augmenter: Augmenter, rng: np.random.Generator
-) -> Iterator[Batch]:
-    """One epoch of batches; every view is cropped, mirrored and erased independently."""
-    count = settings.identities * settings.images
-    batches = identity_batches(images.visible.labels, images.infrared.labels, settings.identities, settings.images, rng)
-    for visible, infrared in batches:
-        seen, thermal = images.visible.pixels(visible), images.infrared.pixels(infrared)
-        pixels = np.empty((3 * count, *seen.shape[1:]), dtype=np.float32)
-        for row in range(count):
-            augmenter.visible(seen[row], pixels[row], rng)
-            augmenter.exchanged(seen[row], pixels[count + row], rng)
-            augmenter.infrared(thermal[row], pixels[2 * count + row], rng)
-        tensor = torch.from_numpy(pixels).permute(0, 3, 1, 2)
-        yield Batch(tensor[: 2 * count], tensor[2 * count :], torch.from_numpy(images.visible.labels[visible]))
 
 
 def permute_descriptions(descriptions: Descriptions, rng: np.random.Generator) -> Descriptions:

@@ -9,10 +9,9 @@ import torch
 from csdn.config import Encoder, Fidelity, LossWeights
 from csdn.losses import identity_loss, modality_shared_enhancement_loss, weighted_regularization_triplet_loss
 from csdn.models.reid_network import Features
+from csdn.training.batches import augmented_batches, build_augmenter
 from csdn.training.encoder_stage import (
     Descriptions,
-    augmented_batches,
-    build_augmenter,
     build_optimizer,
     loss_terms,
     permute_descriptions,
