@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
-from csdn.models.clip_backbone import TwoStreamResNet, as_images, normalize_images
+from csdn.models.clip_backbone import ImageTower, as_images, normalize_images
 from csdn.models.reid_network import ReIDNetwork
 
 
@@ -44,7 +44,7 @@ def embed_images(
 
 @torch.inference_mode()
 def project_images(
-    backbone: TwoStreamResNet,
+    backbone: ImageTower,
     cache: np.ndarray,
     rows: np.ndarray,
     infrared: np.ndarray,
@@ -58,7 +58,7 @@ def project_images(
     backbone.eval()
 
     def project(visible: torch.Tensor, thermal: torch.Tensor) -> torch.Tensor:
-        return backbone.attention_pool(backbone(visible, thermal))
+        return backbone.project(backbone(visible, thermal))
 
     return _run(project, cache, rows, infrared, batch, normalization, device, progress)
 

@@ -33,7 +33,7 @@ def run_embed_images(step: EmbedImages, index: Path, cache: Path, encoder: Path,
         raise UserError(f"{index}: split {step.split} has no test image; check the dataset's lists")
     state = {name: torch.from_numpy(value) for name, value in read_tensors(encoder).items()}
     identities = len(state.pop("person_ids"))
-    network = build_network(step, None, identities, torch.Generator())
+    network = build_network(step, None, identities, torch.Generator(), pretrained=False)
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

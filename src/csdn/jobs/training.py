@@ -16,7 +16,7 @@ from csdn.data.image_cache import TrainingImages, open_cache, read_index, subset
 from csdn.errors import UserError
 from csdn.evaluation.embedding import embed_images, project_images
 from csdn.evaluation.ranking import retrieval_metrics
-from csdn.models.clip_backbone import TwoStreamResNet, load_clip
+from csdn.models.clip_backbone import build_tower, load_clip
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import ReIDNetwork
 from csdn.models.semantic_integration import build_fusion
@@ -37,7 +37,7 @@ def run_learn_prompts(step: LearnPrompts, index: Path, cache: Path, clip: Path |
     settings = step.prompts
     with _trained_step(step, output, {"index": index, "cache": cache, "clip": clip}) as (device, tracker):
         images = _open_training_images(step, index, cache)
-        model = load_clip(step.clip, step.image_size, clip)
+        model = load_clip(step.clip, step.image_size, clip, seed=step.seed)
         stage = _stage_one_images(step, model, images, device)
         rng, generator = _generators(step, "learn_prompts", step.prompt_key)
         bank = PromptBank(
@@ -71,7 +71,8 @@ def run_fuse_semantics(
             images = _open_training_images(step, index, cache)
             if not np.array_equal(images.person_ids, learned["person_ids"]):
                 raise UserError(f"{prompts}: describes other identities than {index} trains; rerun learn-prompts")
-            stage = _stage_one_images(step, load_clip(step.clip, step.image_size, clip), images, device)
+            model = load_clip(step.clip, step.image_size, clip, seed=step.seed)
+            stage = _stage_one_images(step, model, images, device)
             rng, _ = _generators(step, "fuse_semantics", step.semantics_key)
             dim = visible.shape[1]
             fusion = build_fusion(step.fusion.kind, dim, heads=step.fusion.heads, dropout=step.fusion.dropout).to(
@@ -120,15 +121,18 @@ def run_train_encoder(
         write_tensors(output, state | {"person_ids": images.person_ids})
 
 
-def build_network(step: Any, clip: Path | None, identities: int, generator: torch.Generator) -> ReIDNetwork:
+def build_network(
+    step: Any, clip: Path | None, identities: int, generator: torch.Generator, *, pretrained: bool = True
+) -> ReIDNetwork:
     """The re-ID network of a slice (`train_encoder` or `embed_images`) on its CLIP.
 
     Args:
-        clip: weights of the small CLIP; None starts from random weights, which are to be replaced.
+        clip: weights of the small CLIP, where `step.clip` asks for them.
+        pretrained: False starts from random weights, which are to be replaced; CLIP's file is then not needed.
     """
-    chosen = step.clip if clip or step.clip.weights != "mini" else step.clip.model_copy(update={"weights": "random"})
-    model = load_clip(chosen, step.image_size, clip)
-    backbone = TwoStreamResNet(model.visual, inner_relu=step.fidelity.stem == "clip")
+    chosen = step.clip if pretrained else step.clip.model_copy(update={"weights": "random"})
+    model = load_clip(chosen, step.image_size, clip, seed=step.seed)
+    backbone = build_tower(model, inner_relu=step.fidelity.stem == "clip")
     return ReIDNetwork(
         backbone,
         identities=identities,
@@ -177,7 +181,7 @@ def _generators(step: Any, *names: str) -> tuple[np.random.Generator, torch.Gene
 def _stage_one_images(step: Trained, model: Any, images: TrainingImages, device: torch.device) -> StageOneImages:
     """Project every training image once with the frozen network in evaluation mode."""
     fidelity = step.fidelity  # type: ignore[attr-defined]
-    backbone = TwoStreamResNet(model.visual, inner_relu=fidelity.stem == "clip").to(device)
+    backbone = build_tower(model, inner_relu=fidelity.stem == "clip").to(device)
     rows = np.concatenate([images.visible.rows, images.infrared.rows])
     infrared = np.arange(len(rows)) >= len(images.visible)
     with progress("image features", len(rows), "images") as advance:

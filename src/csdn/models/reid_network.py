@@ -8,12 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from csdn.models.clip_backbone import TwoStreamResNet
-from csdn.models.pooling import GeneralizedMeanPooling
+from csdn.models.clip_backbone import ImageTower
 
 
 class Features(NamedTuple):
-    """Raw features of a batch: `pooled` (N, C) by generalised mean, `projected` (N, embed) by CLIP's attention pool."""
+    """Raw features of a batch.
+
+    `pooled` (N, C) is the generalised mean of a ResNet's map, or a transformer's class token after its final norm;
+    `projected` (N, embed) lies in CLIP's joint space.
+    """
 
     pooled: torch.Tensor
     projected: torch.Tensor
@@ -38,7 +41,7 @@ class IdentityHead(nn.Module):
 
 
 class ReIDNetwork(nn.Module):
-    """Backbone, GeM pooling and one head for each of the two features.
+    """Backbone, pooling (GeM of a ResNet's map) and one head for each of the two features.
 
     Args:
         backbone: two-stream CLIP image tower.
@@ -51,7 +54,7 @@ class ReIDNetwork(nn.Module):
 
     def __init__(
         self,
-        backbone: TwoStreamResNet,
+        backbone: ImageTower,
         *,
         identities: int,
         classifier_scale: float | None,
@@ -60,7 +63,7 @@ class ReIDNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone = backbone
-        self.pooling = GeneralizedMeanPooling()
+        self.pooling = backbone.build_pooling()
         self.pooled_head = IdentityHead(backbone.channels, identities, classifier_scale, generator)
         self.projected_head = IdentityHead(backbone.embed_dim, identities, classifier_scale, generator)
         self.descriptor = descriptor
@@ -68,7 +71,7 @@ class ReIDNetwork(nn.Module):
     def forward(self, visible: torch.Tensor, infrared: torch.Tensor) -> Features:
         """Visible (N, 3, H, W) and infrared (M, 3, H, W) images -> features of N + M images in that order."""
         maps = self.backbone(visible, infrared)
-        return Features(self.pooling(maps), self.backbone.attention_pool(maps).float())
+        return Features(self.pooling(maps), self.backbone.project(maps).float())
 
     def classify(self, features: Features) -> tuple[torch.Tensor, torch.Tensor]:
         """Identity logits of both heads, (N, identities) each."""

@@ -1,0 +1,175 @@
+"""Weights of CLIP from files: read without running anything of theirs, and checked before they are used."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from csdn.errors import UserError
+
+OPENAI_SCALARS = frozenset({"input_resolution", "context_length", "vocab_size"})  # in OpenAI's archives only
+_OTHER_LAYOUTS = {  # a key's beginning, and what a file with it is
+    "vision_model.": "a CLIP in the layout of Hugging Face's transformers; give the original or open_clip's file",
+    "text_model.": "a CLIP in the layout of Hugging Face's transformers; give the original or open_clip's file",
+    "backbone.": "an encoder that train-encoder wrote; give the CLIP that training starts from",
+    "layer1.": "an image classifier's ResNet without CLIP's text tower; give a CLIP",
+}
+
+State = dict[str, torch.Tensor]
+
+
+def read_state(path: Path) -> State:
+    """A state dict from safetensors, `torch.save`d tensors or an OpenAI TorchScript archive; no code of it runs.
+
+    Of a TorchScript archive only the `state_dict()` is taken and nothing is called; everything else is read with
+    `weights_only=True` or as safetensors.
+
+    Raises:
+        UserError: the file is missing, damaged, no weights at all, or holds anything but tensors.
+    """
+    _check_file(path)
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        if _is_torchscript(path):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # deprecated, but OpenAI published no other format
+                return dict(torch.jit.load(path, map_location="cpu").state_dict())
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # each format has errors of its own, and a damaged file can raise nearly any
+        raise UserError(_unreadable(path, error)) from error
+    return _state_of(loaded, path)
+
+
+def load_state(model: nn.Module, state: Mapping[str, torch.Tensor], source: Path | str, name: str) -> None:
+    """Load `state` into the CLIP `model`, converting to float32.
+
+    Args:
+        source: the file, and `name` the `clip.model`, for messages.
+
+    Raises:
+        UserError: the weights are of another architecture, incomplete, of other shapes, or not finite.
+    """
+    own = model.state_dict()
+    problem = (
+        _other_layout(state)
+        or _other_architecture(own, state, name)
+        or _incomplete(own, state)
+        or _other_shapes(own, state, name)
+        or _not_finite(own, state)
+    )
+    if problem:
+        raise UserError(f"{source}: {problem}")
+    model.load_state_dict(
+        {key: state[key].float() if value.is_floating_point() else state[key] for key, value in own.items()}
+    )
+
+
+def is_openai(state: Mapping[str, torch.Tensor]) -> bool:
+    """Whether the weights come from one of OpenAI's archives, which need QuickGELU."""
+    return set(state) >= OPENAI_SCALARS
+
+
+def architecture(state: Mapping[str, torch.Tensor]) -> str | None:
+    """The image tower that a state dict of CLIP belongs to, in words; None where it holds none."""
+    if "visual.class_embedding" in state and "visual.conv1.weight" in state:
+        blocks = {key.split(".")[3] for key in state if key.startswith("visual.transformer.resblocks.")}
+        width, _, patch, _ = state["visual.conv1.weight"].shape
+        return f"a vision transformer ({len(blocks)} layers, width {width}, patches of {patch} pixels)"
+    if "visual.layer1.0.conv1.weight" in state:
+        stages = [{key.split(".")[2] for key in state if key.startswith(f"visual.layer{n}.")} for n in range(1, 5)]
+        width = state["visual.layer1.0.conv1.weight"].shape[0]
+        return f"a ResNet ({'-'.join(str(len(blocks)) for blocks in stages)} blocks, width {width})"
+    return None
+
+
+def _check_file(path: Path) -> None:
+    """Tell what is not even a file of weights, by its first bytes."""
+    try:
+        with path.open("rb") as handle:
+            start = handle.read(64)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; correct clip.weights, or --clip") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); set clip.weights to the file itself") from error
+    if not start:
+        raise UserError(f"{path}: is empty; download the weights again")
+    if start.startswith(b"version https://git-lfs"):
+        raise UserError(f"{path}: is a Git LFS pointer, not the weights; fetch the file with `git lfs pull`")
+    if start.lstrip()[:1] == b"<":
+        raise UserError(f"{path}: is a web page, not weights; download the file itself")
+    if start.startswith(b"PK\x03\x04") and not zipfile.is_zipfile(path):
+        raise UserError(f"{path}: is cut off; download the weights again")
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    text = str(error)
+    first = (text.splitlines() or [type(error).__name__])[0]
+    if path.suffix == ".safetensors":
+        return f"{path}: is cut off or no safetensors file ({first}); download the weights again"
+    if "Weights only load failed" in text and "Unsupported" in text:
+        return f"{path}: holds Python objects, which are not loaded for safety; give a state dict or safetensors"
+    return f"{path}: holds no CLIP weights that can be read ({first}); give another clip.weights"
+
+
+def _state_of(loaded: Any, path: Path) -> State:
+    state = loaded.get("state_dict", loaded) if isinstance(loaded, Mapping) else None
+    if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise UserError(f"{path}: is not a state dict of tensors; give clip.weights as safetensors or a state dict")
+    return {str(key).removeprefix("module."): value for key, value in state.items()}
+
+
+def _other_layout(state: Mapping[str, torch.Tensor]) -> str | None:
+    if architecture(state) is None:
+        for start, what in _OTHER_LAYOUTS.items():
+            if any(key.startswith(start) for key in state):
+                return f"is {what}"
+        return f"holds no CLIP image tower (its first tensor is {min(state, default='none')}); give a CLIP's weights"
+    return None
+
+
+def _other_architecture(own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], name: str) -> str | None:
+    wanted, found = architecture(own), architecture(state)
+    if wanted == found:
+        return None
+    return f"holds {found}, but clip.model {name} is {wanted}; correct clip.model or clip.weights"
+
+
+def _incomplete(own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> str | None:
+    missing = sorted(set(own) - set(state))
+    if not missing:
+        return None
+    return f"lacks {len(missing)} of {len(own)} tensors, first {missing[0]}; give the whole CLIP, text tower included"
+
+
+def _other_shapes(own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], name: str) -> str | None:
+    for key, value in own.items():
+        if state[key].shape != value.shape:
+            found, wanted = (tuple(tensor.shape) for tensor in (state[key], value))
+            return (
+                f"has {key} of shape {found}, but clip.model {name} needs {wanted}; correct clip.model or clip.weights"
+            )
+    return None
+
+
+def _not_finite(own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> str | None:
+    for key in own:
+        count = int((~torch.isfinite(state[key])).sum())
+        if count:
+            return f"has {count} values in {key} that are not finite (NaN or infinite); download the weights again"
+    return None
