@@ -365,3 +365,7 @@ class Runtime(Strict):
     )
     deterministic: bool = Field(True, description="Only deterministic kernels.")
     compile: bool = Field(False, description="Compile the encoder's network with torch.compile (needs a C++ compiler).")
+    checkpoint_seconds: Weight = Field(
+        60.0,
+        description="Seconds between checkpoints within an epoch; further ones end epochs. 0: one after every step.",
+    )

@@ -30,19 +30,40 @@ from csdn.config import (
     Strict,
     Table,
     Tracking,
+    Weight,
 )
 from csdn.errors import UserError
 from csdn.settings import merge_overrides
 from csdn.validation import problems
 
-TRACKING_VARIABLE = "CSDN_TRACKING"  # the `tracking` section as JSON: it changes no result, so no slice contains it
+# What changes no result is in no slice's text and reaches jobs as JSON in the environment.
+TRACKING_VARIABLE = "CSDN_TRACKING"
+CHECKPOINTS_VARIABLE = "CSDN_CHECKPOINTS"
+NOT_IN_TEXT = {"tracking", "checkpoints"}
+
+
+class Checkpointing(Strict):
+    """Where trainings keep their checkpoints (null: beside their output), and how often they write one."""
+
+    folder: str | None = None
+    seconds: Weight = 60.0
+
+    @classmethod
+    def of(cls, params: Params) -> Checkpointing:
+        """Outside all outputs of Snakemake and DVC, which delete theirs when a job is repeated."""
+        return cls(folder=f"{params.runtime.results}/.checkpoints", seconds=params.runtime.checkpoint_seconds)
 
 
 class Slice(Strict):
-    """Base of all slices. `tracking` says where to log; it is no part of the text."""
+    """Base of all slices. Where to log and to keep checkpoints is no part of the text."""
 
     version: int
     tracking: Tracking = Tracking()
+    checkpoints: Checkpointing = Checkpointing()
+
+    def record(self) -> dict[str, Any]:
+        """What the result depends on, with defaults written out."""
+        return self.model_dump(mode="json", exclude=NOT_IN_TEXT)
 
 
 class Machine(Strict):
@@ -256,7 +277,7 @@ def parse(values: Mapping[str, Any]) -> AnySlice:
 
 
 def parse_slice(text: str, overrides: Iterable[str] | None = None) -> AnySlice:
-    """Read a slice from canonical JSON; where to log comes from the environment (`CSDN_TRACKING`).
+    """Read a slice from canonical JSON; where to log and keep checkpoints comes from the environment.
 
     Args:
         text: what `canonical` wrote.
@@ -272,6 +293,7 @@ def parse_slice(text: str, overrides: Iterable[str] | None = None) -> AnySlice:
     try:
         values = json.loads(text)
         values["tracking"] = json.loads(os.environ.get(TRACKING_VARIABLE, "{}"))
+        values["checkpoints"] = json.loads(os.environ.get(CHECKPOINTS_VARIABLE, "{}"))
     except ValueError as error:
         raise UserError(
             f"--params {text[:40]}...: starts with {{ but is not JSON ({error}); give a YAML file"
@@ -282,5 +304,5 @@ def parse_slice(text: str, overrides: Iterable[str] | None = None) -> AnySlice:
 def canonical(value: AnySlice | Mapping[str, Any]) -> str:
     """The canonical text of a slice: equal slices give equal text, whatever the order of keys."""
     if isinstance(value, Slice):
-        value = value.model_dump(mode="json", exclude_unset=True, exclude={"tracking"})
+        value = value.model_dump(mode="json", exclude_unset=True, exclude=NOT_IN_TEXT)
     return canonical_json(value)

@@ -10,7 +10,7 @@ from csdn.config import EMBEDDED, MINI, Params, Variant
 from csdn.errors import UserError
 from csdn.keys import UNTRAINED_FUSIONS, backbone, dump, image_fidelity, prompt_key, semantics_key
 from csdn.settings import load_params
-from csdn.slices import AnySlice, Embedding, Machine, canonical, parse, parse_slice
+from csdn.slices import AnySlice, Checkpointing, Embedding, Machine, canonical, parse, parse_slice
 from csdn.validation import did_you_mean
 
 __all__ = [
@@ -87,7 +87,8 @@ def load_slice(layers: Sequence[str], overrides: Sequence[str], step: str, **sel
         return found
     params = load_params(layers, overrides)
     values = step_slice(params, step, **selection)
-    return parse(values | {"tracking": params.tracking.model_dump()})
+    elsewhere = {"tracking": params.tracking, "checkpoints": Checkpointing.of(params)}
+    return parse(values | {name: dump(section) for name, section in elsewhere.items()})
 
 
 class _Selection:
@@ -262,7 +263,9 @@ def _compare_variants(chosen: _Selection) -> dict[str, Any]:
 
 
 def _everything(chosen: _Selection) -> dict[str, Any]:
-    return {"params": chosen.params.model_dump(mode="json", exclude={"tracking"})}
+    values = chosen.params.model_dump(mode="json", exclude={"tracking"})
+    del values["runtime"]["checkpoint_seconds"]  # like `tracking`, it changes no result
+    return {"params": values}
 
 
 _BUILDERS: dict[str, Callable[[_Selection], dict[str, Any]]] = {

@@ -230,9 +230,13 @@ def test_a_text_is_checked(monkeypatch):
     }
 
 
-def test_a_command_by_hand_gets_what_a_job_gets():
-    by_hand = steps.load_slice([str(ROOT / "params.yaml")], [], "write_report")
-    assert by_hand == slices.parse_slice(text_of("write_report"))
+def test_a_command_by_hand_gets_what_a_job_gets(monkeypatch):
+    by_hand = steps.load_slice([str(ROOT / "params.yaml")], ["runtime.checkpoint_seconds=5"], "write_report")
+    monkeypatch.setenv("CSDN_CHECKPOINTS", '{"folder": "results/.checkpoints", "seconds": 5}')
+    job = slices.parse_slice(text_of("write_report"))
+    assert by_hand.model_dump(exclude={"params"}) == job.model_dump(exclude={"params"})
+    assert slices.canonical(by_hand) == slices.canonical(job)
+    assert "checkpoint" not in slices.canonical(by_hand)
 
 
 def test_the_settings_import_nothing_heavy():

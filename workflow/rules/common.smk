@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from csdn.config import EMBEDDED, MINI
 from csdn.errors import UserError
 from csdn.settings import check_paths, validate, wants_gpu
-from csdn.slices import TRACKING_VARIABLE
+from csdn.slices import CHECKPOINTS_VARIABLE, TRACKING_VARIABLE, Checkpointing
 from csdn.steps import PRETRAINING, canonical, prompt_key, semantics_key, step_slice
 
 try:
@@ -42,12 +42,13 @@ wildcard_constraints:
     protocol=r"[a-z_]+(-official)?(-reranked)?",
 
 
-# Jobs find `csdn` where Snakemake itself runs, also when the environment is not active. Where they log is no parameter
-# of theirs, for it changes no result.
+# Jobs find `csdn` where Snakemake itself runs, also when the environment is not active. Where they log and
+# keep checkpoints is no parameter of theirs, for it changes no result.
 os.environ.update(
     {
         "PATH": os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)]),
         TRACKING_VARIABLE: PARAMS.tracking.model_dump_json(),
+        CHECKPOINTS_VARIABLE: Checkpointing.of(PARAMS).model_dump_json(),
     }
 )
 

@@ -36,7 +36,7 @@ def run_make_dataset(step: MakeDataset, output: Path, workers: int) -> None:
     }
     with progress(f"make-dataset {step.dataset}", count_images(step), "images") as advance:
         writers[step.layout](output.parent, step.benchmark, workers=workers, progress=advance)
-    write_provenance(output, step.model_dump(mode="json", exclude={"tracking"}), {})
+    write_provenance(output, step.record(), {})
 
 
 def count_images(step: MakeDataset) -> int:
@@ -69,7 +69,7 @@ def run_index_images(step: IndexImages, root: Path, index: Path, cache: Path, ch
     with progress(f"index-images {step.dataset}", len(frame), "images") as advance:
         write_cache(root, frame["path"].tolist(), step.image_size, cache, advance)
     write_parquet(index, frame)
-    slice_ = step.model_dump(mode="json", exclude={"tracking"})
+    slice_ = step.record()
     write_provenance(index, slice_, {"cache": cache})
 
 
@@ -115,10 +115,9 @@ def run_pretrain_clip(step: Any, annotations: Path, output: Path) -> None:
     """Pre-train the small CLIP and write clip.safetensors, history.csv and zero_shot.csv."""
     import torch
 
+    from csdn.jobs.trained_step import trained_step
     from csdn.models.clip_backbone import create_clip
-    from csdn.tracking import open_tracker
     from csdn.training.clip_pretraining import LOG_EVERY, pretrain_clip
-    from csdn.training.runtime import prepare_machine
 
     settings = step.clip.pretraining
     frame = read_parquet(annotations)
@@ -127,20 +126,19 @@ def run_pretrain_clip(step: Any, annotations: Path, output: Path) -> None:
         raise UserError(
             f"clip.image_size: is {step.clip.image_size}, the rendered images are {images.shape[1:3]}; set both alike"
         )
-    device = prepare_machine(step.runtime.device, step.runtime.threads, step.runtime.deterministic)
-    slice_ = step.model_dump(mode="json", exclude={"tracking"})
     seed = derive_seed(settings.seed, "pretrain_clip")
-    torch.manual_seed(seed)
-    model = create_clip(step.clip, step.clip.image_size)
     train = np.flatnonzero(frame["subset"] == "train")
-    tracked = open_tracker(
-        step.tracking, experiment="clip", key=step.key, name="mini", tags={"step": step.step}, replace=True
-    )
-    with tracked as tracker, progress("pretrain-clip", settings.steps, "steps") as advance:
-        tracker.params(slice_)
+    inputs = {"annotations": annotations, "images": annotations.with_name("images.npy")}
+    with (
+        trained_step(step, output, inputs) as context,
+        progress("pretrain-clip", settings.steps, "steps") as advance,
+    ):
+        torch.manual_seed(seed)
+        model = create_clip(step.clip, step.clip.image_size)
 
         def on_log(row: dict[str, Any]) -> None:
-            tracker.metrics({f"pretraining/{k}": float(v) for k, v in row.items() if k != "step"}, step=row["step"])
+            values = {f"pretraining/{k}": float(v) for k, v in row.items() if k != "step"}
+            context.tracker.metrics(values, step=row["step"])
             advance(LOG_EVERY)
 
         history = pretrain_clip(
@@ -150,16 +148,16 @@ def run_pretrain_clip(step: Any, annotations: Path, output: Path) -> None:
             attribute_classes(frame.iloc[train]),
             settings,
             np.random.default_rng(seed),
-            device,
+            context.device,
             on_log,
+            context.checkpoints,
         )
         table = zero_shot_table(model.cpu(), images, frame)
         names = "zero_shot/" + table["modality"] + "/" + table["attribute"]
-        tracker.metrics(dict(zip(names, table["balanced_accuracy"], strict=True)))
+        context.tracker.metrics(dict(zip(names, table["balanced_accuracy"], strict=True)))
         write_csv(output.with_name("history.csv"), pd.DataFrame(history))
         write_csv(output.with_name("zero_shot.csv"), table)
         write_tensors(output, model.state_dict())
-        write_provenance(output, slice_, {"annotations": annotations, "images": annotations.with_name("images.npy")})
 
 
 def attribute_classes(frame: pd.DataFrame) -> dict[str, np.ndarray]:

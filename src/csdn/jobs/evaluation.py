@@ -54,7 +54,7 @@ def run_embed_images(step: EmbedImages, index: Path, cache: Path, encoder: Path,
             progress=advance,
         )
     write_tensors(output, {"features": features, "rows": rows.astype(np.int64)})
-    slice_ = step.model_dump(mode="json", exclude={"tracking"})
+    slice_ = step.record()
     write_provenance(output, slice_, {"index": index, "cache": cache, "encoder": encoder})
 
 
@@ -90,7 +90,7 @@ def run_score_retrieval(
         reranking=Reranking(**step.reranking.model_dump()) if step.reranking else None,
     )
     names = {name: getattr(step, name) for name in ("dataset", "variant", "seed", "split", "protocol")}
-    slice_ = step.model_dump(mode="json", exclude={"tracking"})
+    slice_ = step.record()
     return _write_scores(names | summary, queries, output, slice_, {"index": index, "embeddings": embeddings})
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from csdn.artifacts import read_tensors, write_csv, write_provenance, write_tensors
+from csdn.artifacts import read_tensors, write_csv, write_tensors
 from csdn.data.image_cache import TrainingImages, open_cache, read_index, subset_rows, training_images
 from csdn.errors import UserError
 from csdn.evaluation.embedding import embed_images, project_images
 from csdn.evaluation.ranking import retrieval_metrics
+from csdn.jobs.trained_step import trained_step
 from csdn.models.clip_backbone import build_tower, load_clip
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import ReIDNetwork
@@ -23,11 +23,10 @@ from csdn.models.semantic_integration import build_fusion
 from csdn.progress import progress
 from csdn.seeding import derive_seed
 from csdn.slices import FuseSemantics, LearnPrompts, Trained, TrainEncoder
-from csdn.tracking import Tracker, open_tracker
+from csdn.tracking import Tracker
 from csdn.training.encoder_stage import Descriptions, permute_descriptions, train_encoder
 from csdn.training.fusion_stage import fuse_all, train_fusion
 from csdn.training.prompt_stage import StageOneImages, describe_all, learn_prompts
-from csdn.training.runtime import prepare_machine
 
 EMBED_BATCH = 256
 
@@ -35,10 +34,10 @@ EMBED_BATCH = 256
 def run_learn_prompts(step: LearnPrompts, index: Path, cache: Path, clip: Path | None, output: Path) -> None:
     """Learn the descriptions of every training identity and write prompts.safetensors and history.csv."""
     settings = step.prompts
-    with _trained_step(step, output, {"index": index, "cache": cache, "clip": clip}) as (device, tracker):
+    with trained_step(step, output, {"index": index, "cache": cache, "clip": clip}) as context:
         images = _open_training_images(step, index, cache)
         model = load_clip(step.clip, step.image_size, clip, seed=step.seed)
-        stage = _stage_one_images(step, model, images, device)
+        stage = _stage_one_images(step, model, images, context.device)
         rng, generator = _generators(step, "learn_prompts", step.prompt_key)
         bank = PromptBank(
             TextTower(model),
@@ -47,9 +46,10 @@ def run_learn_prompts(step: LearnPrompts, index: Path, cache: Path, clip: Path |
             tokens=settings.tokens,
             template=settings.template,
             generator=generator,
-        ).to(device)
+        ).to(context.device)
         with progress("learn-prompts", settings.epochs, "epochs") as advance:
-            history = learn_prompts(bank, stage, settings, rng, _logger(tracker, "prompts", advance))
+            on_epoch = _logger(context.tracker, "prompts", advance)
+            history = learn_prompts(bank, stage, settings, rng, on_epoch, context.checkpoints)
         visible, infrared = describe_all(bank)
         tensors = {"contexts": bank.contexts, "text_visible": visible, "text_infrared": infrared}
         write_csv(output.with_name("history.csv"), pd.DataFrame(history))
@@ -62,7 +62,8 @@ def run_fuse_semantics(
     """Fuse the descriptions and write semantics.safetensors (equal texts after fusion) and history.csv."""
     learned = read_tensors(prompts)
     inputs = {"index": index, "cache": cache, "clip": clip, "prompts": prompts}
-    with _trained_step(step, output, inputs) as (device, tracker):
+    with trained_step(step, output, inputs) as context:
+        device = context.device
         visible, infrared = (torch.from_numpy(learned[f"text_{name}"]).to(device) for name in ("visible", "infrared"))
         fused: tuple[torch.Tensor, torch.Tensor] = (visible, infrared)
         history: list[dict[str, Any]] = []
@@ -79,8 +80,10 @@ def run_fuse_semantics(
                 device
             )
             with progress("fuse-semantics", step.fusion.epochs, "epochs") as advance:
-                on_epoch = _logger(tracker, "fusion", advance)
-                history = train_fusion(fusion, visible, infrared, stage, step.fusion, rng, on_epoch)
+                on_epoch = _logger(context.tracker, "fusion", advance)
+                history = train_fusion(
+                    fusion, visible, infrared, stage, step.fusion, rng, on_epoch, context.checkpoints
+                )
             text = fuse_all(fusion, visible, infrared)
             fused, weights = (text, text), {f"fusion.{name}": value for name, value in fusion.state_dict().items()}
         tensors = {"text_visible": fused[0], "text_infrared": fused[1], "person_ids": learned["person_ids"]}
@@ -96,7 +99,8 @@ def run_train_encoder(
     if wanted and semantics is None:
         raise UserError("--semantics: missing; encoder.text is not `none`, so give the fused descriptions")
     inputs = {"index": index, "cache": cache, "clip": clip, "semantics": semantics if wanted else None}
-    with _trained_step(step, output, inputs) as (device, tracker):
+    with trained_step(step, output, inputs) as context:
+        device = context.device
         images = _open_training_images(step, index, cache)
         rng, generator = _generators(step, "train_encoder")
         network = build_network(step, clip, len(images.person_ids), generator).to(device)
@@ -113,8 +117,9 @@ def run_train_encoder(
                 step.fidelity,
                 rng,
                 device,
-                _logger(tracker, "encoder", advance),
+                _logger(context.tracker, "encoder", advance),
                 _validator(step, index, cache, device),
+                context.checkpoints,
             )
         write_csv(output.with_name("history.csv"), pd.DataFrame(history, columns=None if history else ["epoch"]))
         state = {name: value.contiguous() for name, value in network.state_dict().items()}
@@ -140,21 +145,6 @@ def build_network(
         descriptor=step.encoder.descriptor,
         generator=generator,
     )
-
-
-@contextmanager
-def _trained_step(step: Any, output: Path, inputs: dict[str, Path | None]) -> Iterator[tuple[torch.device, Tracker]]:
-    """Prepare the machine, open the step's run, and write the provenance when the block has succeeded."""
-    device = prepare_machine(step.runtime.device, step.runtime.threads, step.runtime.deterministic)
-    slice_ = step.model_dump(mode="json", exclude={"tracking"})
-    tags = {name: str(slice_[name]) for name in ("step", "dataset", "split", "variant", "seed") if name in slice_}
-    name = step.key.split("/", 1)[1]
-    with open_tracker(
-        step.tracking, experiment=step.dataset, key=step.key, name=name, tags=tags, replace=True
-    ) as tracker:
-        tracker.params(slice_)
-        yield device, tracker
-        write_provenance(output, slice_, {name: path for name, path in inputs.items() if path is not None})
 
 
 def _logger(tracker: Tracker, prefix: str, advance: Callable[[int], None]) -> Callable[[dict[str, Any]], None]:

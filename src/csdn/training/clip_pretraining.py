@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,8 +14,9 @@ from torch import nn
 from csdn.config import ClipPretraining
 from csdn.models.clip_backbone import as_images, normalize_images
 from csdn.models.prompts import TextTower
-from csdn.training.prompt_stage import History, OnEpoch
-from csdn.training.runtime import autocast, set_learning_rate
+from csdn.training.checkpoint import Checkpoints
+from csdn.training.resumable import History, OnEpoch, TrainingRun
+from csdn.training.runtime import autocast
 from csdn.training.schedules import pretraining_learning_rate
 
 MAX_LOGIT_SCALE = 100.0  # CLIP's own ceiling (Radford et al. 2021, section 2.5)
@@ -33,6 +33,7 @@ def pretrain_clip(
     rng: np.random.Generator,
     device: torch.device,
     on_log: OnEpoch,
+    checkpoints: Checkpoints | None = None,
 ) -> History:
     """Train `model` in place on image-caption pairs, with auxiliary attribute classifiers that are thrown away.
 
@@ -46,6 +47,7 @@ def pretrain_clip(
         images: uint8 (N, H, W, 3).
         captions: N lists of alternative captions, one of which is drawn at every sight.
         attributes: name -> class index (N,), -1 where it does not apply.
+        checkpoints: where the training is kept and continued from; None keeps nothing.
 
     Returns:
         Rows of step, loss, contrastive and attribute terms, learning rate, seconds.
@@ -63,14 +65,16 @@ def pretrain_clip(
     model.train().to(device)
     tower = TextTower(model)
     optimizer = _optimizer(model, [vectors, *map_head.parameters(), *joint_head.parameters()], settings)
-    history: History = []
-    start, order = time.monotonic(), np.empty(0, dtype=int)
-    for step in range(settings.steps):
+    parts = {"model": model, "vectors": vectors, "map_head": map_head, "joint_head": joint_head}
+    run = TrainingRun(parts, optimizer, rng, on_log, checkpoints)
+    order = run.arrays.setdefault("order", np.empty(0, dtype=int))  # images left of this pass over all
+    for step in run.steps(settings.steps):
         if len(order) < settings.batch:
             order = rng.permutation(len(images))
-        chosen, order = order[: settings.batch], order[settings.batch :]
+        chosen, run.arrays["order"] = order[: settings.batch], order[settings.batch :]
+        order = run.arrays["order"]
         rate = pretraining_learning_rate(step, settings.steps, settings.learning_rate, settings.warmup_steps)
-        set_learning_rate(optimizer, rate)
+        run.set_learning_rate(rate)
         batch = normalize_images(shift_and_mirror(as_images(images[chosen]), rng).to(device))
         picked = compact[torch.from_numpy(chosen), torch.from_numpy(rng.integers(0, compact.shape[1], len(chosen)))]
         with autocast(device, settings.precision):
@@ -84,15 +88,15 @@ def pretrain_clip(
         loss = contrastive + settings.attribute_weight * attribute
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        run.record({"contrastive": contrastive.item(), "attribute": attribute.item(), "loss": loss.item()})
         optimizer.step()
         if (step + 1) % LOG_EVERY == 0 or step + 1 == settings.steps:
             row = {"step": step + 1, "loss": loss.item(), "contrastive": contrastive.item()}
-            row |= {"attribute": attribute.item(), "learning_rate": rate, "seconds": time.monotonic() - start}
-            history.append(row)
-            on_log(row)
+            row |= {"attribute": attribute.item(), "learning_rate": rate, "seconds": run.seconds}
+            run.log(row)
     with torch.no_grad():
         model.token_embedding.weight[words] = vectors
-    return history
+    return run.history
 
 
 def tokenize(captions: Sequence[Sequence[str]], context_length: int) -> torch.Tensor:

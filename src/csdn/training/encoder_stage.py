@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +21,9 @@ from csdn.losses import (
 )
 from csdn.models.reid_network import Features, ReIDNetwork
 from csdn.training.batches import Batch, augmented_batches, build_augmenter
-from csdn.training.prompt_stage import History, OnEpoch
-from csdn.training.runtime import autocast, set_learning_rate
+from csdn.training.checkpoint import Checkpoints
+from csdn.training.resumable import History, OnEpoch, TrainingRun
+from csdn.training.runtime import autocast
 from csdn.training.schedules import encoder_learning_rate
 
 Validate = Callable[[ReIDNetwork], dict[str, float]]
@@ -47,30 +47,29 @@ def train_encoder(
     device: torch.device,
     on_epoch: OnEpoch,
     validate: Validate | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> History:
     """Train `network` in place.
 
     Args:
         descriptions: None trains without the semantic loss (baseline).
         validate: called every `settings.validate_every` epochs and after the last; its values join the history.
+        checkpoints: where the training is kept and continued from; None keeps nothing.
 
     Returns:
         One row an epoch: epoch, step, learning rate, mean of each loss term, seconds, validation values.
 
     Raises:
-        FloatingPointError: a loss is not finite; names step, term and learning rate.
+        NotFiniteError: a loss is not finite; names step, term and learning rate.
     """
     optimizer = build_optimizer(network, settings, fidelity)
     augmenter = build_augmenter(settings, fidelity)
     per_batch = settings.identities * settings.images
     steps = batches_in_epoch(len(images.visible), len(images.infrared), per_batch)
-    history: History = []
-    best: tuple[float, dict[str, torch.Tensor]] | None = None
-    for epoch in range(settings.epochs):
-        start = time.monotonic()
-        sums: dict[str, float] = {}
+    run = TrainingRun({"network": network}, optimizer, rng, on_epoch, checkpoints)
+    for epoch in run.epochs(settings.epochs):
         network.train()
-        for step, batch in enumerate(augmented_batches(images, settings, augmenter, rng, device)):
+        for step, batch in run.rest(augmented_batches(images, settings, augmenter, rng, device)):
             rate = encoder_learning_rate(
                 epoch + step / steps,
                 settings.epochs,
@@ -79,25 +78,18 @@ def train_encoder(
                 warmup=settings.warmup_epochs,
                 milestones=settings.milestones,
             )
-            set_learning_rate(optimizer, rate)
-            terms = optimize(network, batch, descriptions, settings, fidelity, optimizer, device)
-            for name, value in terms.items():
-                if not np.isfinite(value):
-                    raise FloatingPointError(
-                        f"loss {name} is {value} at step {epoch * steps + step}, learning rate {rate:g}"
-                    )
-                sums[name] = sums.get(name, 0.0) + value
-        row: dict[str, Any] = {"epoch": epoch, "step": (epoch + 1) * steps, "learning_rate": rate}
-        row |= {name: value / steps for name, value in sums.items()} | {"seconds": time.monotonic() - start}
+            run.set_learning_rate(rate)
+            optimize(network, batch, descriptions, settings, fidelity, optimizer, device, run.record)
+        row: dict[str, Any] = {"epoch": epoch, "step": run.total, "learning_rate": run.learning_rate}
+        row |= {name: sum(values) / steps for name, values in run.terms.items()} | {"seconds": run.seconds}
         if validate and _is_due(epoch, settings):
             row |= validate(network)
-            if settings.selection == "best_on_validation" and (best is None or row["validation_map"] > best[0]):
-                best = row["validation_map"], {key: value.clone() for key, value in network.state_dict().items()}
-        history.append(row)
-        on_epoch(row)
-    if best:
-        network.load_state_dict(best[1])
-    return history
+            if settings.selection == "best_on_validation" and (run.best is None or row["validation_map"] > run.best[0]):
+                run.best = row["validation_map"], {key: value.clone() for key, value in network.state_dict().items()}
+        run.end_epoch(row)
+    if run.best:
+        network.load_state_dict(run.best[1])
+    return run.history
 
 
 def optimize(
@@ -108,8 +100,9 @@ def optimize(
     fidelity: Fidelity,
     optimizer: torch.optim.Optimizer,
     device: torch.device,
-) -> dict[str, float]:
-    """One optimiser step; returns the value of each loss term and their weighted sum `loss`."""
+    record: Callable[[Mapping[str, float]], None],
+) -> None:
+    """One optimiser step; before it `record` gets each loss term and their weighted sum `loss`, and may refuse."""
     labels = batch.labels.to(device, non_blocking=True)
     with autocast(device, settings.precision):
         features = network(batch.visible.to(device, non_blocking=True), batch.infrared.to(device, non_blocking=True))
@@ -118,9 +111,9 @@ def optimize(
     loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    optimizer.step()
     values = torch.stack([*terms.values(), loss]).detach().cpu().tolist()
-    return dict(zip([*terms, "loss"], values, strict=True))
+    record(dict(zip([*terms, "loss"], values, strict=True)))
+    optimizer.step()
 
 
 def loss_terms(

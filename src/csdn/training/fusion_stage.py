@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import torch
 from torch import nn
 
 from csdn.config import Fusion
-from csdn.training.prompt_stage import (
-    History,
-    OnEpoch,
-    StageOneImages,
-    contrastive_step,
-    description_accuracy,
-    logit_scale,
-)
-from csdn.training.runtime import set_learning_rate
+from csdn.training.checkpoint import Checkpoints
+from csdn.training.prompt_stage import StageOneImages, contrastive_step, description_accuracy, logit_scale
+from csdn.training.resumable import History, OnEpoch, TrainingRun
 from csdn.training.schedules import prompt_learning_rate
 
 
@@ -29,11 +21,15 @@ def train_fusion(
     settings: Fusion,
     rng: np.random.Generator,
     on_epoch: OnEpoch,
+    checkpoints: Checkpoints | None = None,
 ) -> History:
     """Train `fusion` in place on frozen descriptions (identities, embed) and frozen image features.
 
     Fused descriptions are contrasted with images of both modalities, `settings.batch` shuffled images at a time. A
     fusion without parameters is only evaluated.
+
+    Args:
+        checkpoints: where the training is kept and continued from; None keeps nothing.
 
     Returns:
         One row an epoch: epoch, loss, image-to-text accuracy of both modalities, learning rate, seconds.
@@ -49,25 +45,21 @@ def train_fusion(
     features = torch.cat([images.visible, images.infrared])
     labels = torch.from_numpy(np.concatenate([images.visible_labels, images.infrared_labels]))
     steps = max(len(labels) // settings.batch, 1)
-    history: History = []
-    for epoch in range(settings.epochs):
-        start, losses = time.monotonic(), []
+    run = TrainingRun({"fusion": fusion}, optimizer, rng, on_epoch, checkpoints)
+    for epoch in run.epochs(settings.epochs):
         order = torch.from_numpy(rng.permutation(len(labels)))
         fusion.train()
-        for step in range(steps):
+        for step, chosen in run.rest(order.split(settings.batch)[:steps]):
             at = epoch + step / steps
-            rate = prompt_learning_rate(at, settings.epochs, settings.learning_rate, settings.schedule)
-            set_learning_rate(optimizer, rate)
-            chosen = order[step * settings.batch : (step + 1) * settings.batch]
+            run.set_learning_rate(prompt_learning_rate(at, settings.epochs, settings.learning_rate, settings.schedule))
             persons = labels[chosen]
             fused = fusion(text_visible[persons], text_infrared[persons])
-            losses.append(contrastive_step(features[chosen], fused, persons, scale, optimizer))
+            contrastive_step(features[chosen], fused, persons, scale, optimizer, run.record)
         fused = fuse_all(fusion, text_visible, text_infrared)
-        row = {"epoch": epoch, "loss": float(np.mean(losses)), "learning_rate": rate}
+        row = {"epoch": epoch, "loss": float(np.mean(run.terms["contrastive"])), "learning_rate": run.learning_rate}
         row |= description_accuracy(images, fused, fused, scale)
-        history.append(row | {"seconds": time.monotonic() - start})
-        on_epoch(history[-1])
-    return history
+        run.end_epoch(row | {"seconds": run.seconds})
+    return run.history
 
 
 @torch.no_grad()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -14,11 +12,10 @@ from csdn.config import Fusion, Prompts
 from csdn.data.sampling import paired_batches
 from csdn.losses import symmetric_contrastive_loss
 from csdn.models.prompts import PromptBank
-from csdn.training.runtime import set_learning_rate
+from csdn.training.checkpoint import Checkpoints
+from csdn.training.resumable import History, OnEpoch, TrainingRun
 from csdn.training.schedules import prompt_learning_rate
 
-History = list[dict[str, Any]]
-OnEpoch = Callable[[dict[str, Any]], None]
 VISIBLE, INFRARED = 0, 1
 
 
@@ -33,35 +30,39 @@ class StageOneImages:
 
 
 def learn_prompts(
-    bank: PromptBank, images: StageOneImages, settings: Prompts, rng: np.random.Generator, on_epoch: OnEpoch
+    bank: PromptBank,
+    images: StageOneImages,
+    settings: Prompts,
+    rng: np.random.Generator,
+    on_epoch: OnEpoch,
+    checkpoints: Checkpoints | None = None,
 ) -> History:
     """Train `bank` in place; everything it reads stays frozen.
 
     Each batch holds `settings.batch` images of each modality, and each image's text comes from its own modality.
+
+    Args:
+        checkpoints: where the training is kept and continued from; None keeps nothing.
 
     Returns:
         One row an epoch: epoch, loss, image-to-text accuracy of both modalities, learning rate, seconds.
     """
     optimizer = torch.optim.Adam([bank.contexts], lr=settings.learning_rate, weight_decay=settings.weight_decay)
     scale = logit_scale(settings)
-    history: History = []
-    for epoch in range(settings.epochs):
-        start, losses = time.monotonic(), []
+    run = TrainingRun({"contexts": bank.contexts}, optimizer, rng, on_epoch, checkpoints)
+    for epoch in run.epochs(settings.epochs):
         batches = list(paired_batches(images.visible_labels, images.infrared_labels, settings.batch, rng))
-        for step, (visible, infrared) in enumerate(batches):
+        for step, (visible, infrared) in run.rest(batches):
             at = epoch + step / len(batches)
-            rate = prompt_learning_rate(at, settings.epochs, settings.learning_rate, settings.schedule)
-            set_learning_rate(optimizer, rate)
+            run.set_learning_rate(prompt_learning_rate(at, settings.epochs, settings.learning_rate, settings.schedule))
             labels = torch.from_numpy(images.visible_labels[visible])
             features = torch.cat([images.visible[visible], images.infrared[infrared]])
             texts = torch.cat([bank(VISIBLE, labels), bank(INFRARED, labels)])
-            loss = contrastive_step(features, texts, labels.repeat(2), scale, optimizer)
-            losses.append(loss)
-        row = {"epoch": epoch, "loss": float(np.mean(losses)), "learning_rate": rate}
+            contrastive_step(features, texts, labels.repeat(2), scale, optimizer, run.record)
+        row = {"epoch": epoch, "loss": float(np.mean(run.terms["contrastive"])), "learning_rate": run.learning_rate}
         row |= description_accuracy(images, *describe_all(bank), scale)
-        history.append(row | {"seconds": time.monotonic() - start})
-        on_epoch(history[-1])
-    return history
+        run.end_epoch(row | {"seconds": run.seconds})
+    return run.history
 
 
 def contrastive_step(
@@ -70,22 +71,17 @@ def contrastive_step(
     labels: torch.Tensor,
     scale: float | None,
     optimizer: torch.optim.Optimizer,
-) -> float:
-    """One optimiser step of the symmetric contrastive loss; returns the loss.
-
-    Raises:
-        FloatingPointError: the loss is not finite.
-    """
+    record: Callable[[Mapping[str, float]], None],
+) -> None:
+    """One optimiser step of the symmetric contrastive loss, which `record` gets, and may refuse, before the step."""
     if scale is not None:
         features, texts = F.normalize(features, dim=1), F.normalize(texts, dim=1)
     temperature = 1.0 if scale is None else 1.0 / scale
     loss = symmetric_contrastive_loss(features, texts, labels.to(features.device), temperature=temperature)
-    if not torch.isfinite(loss):
-        raise FloatingPointError("contrastive loss is not finite; lower the learning rate")
+    record({"contrastive": loss.item()})
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()
-    return loss.item()
 
 
 @torch.no_grad()

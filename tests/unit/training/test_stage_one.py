@@ -78,5 +78,5 @@ def test_a_fusion_without_parameters_is_only_evaluated(stage):
 
 def test_a_loss_that_is_not_finite_stops_the_stage(bank, stage):
     stage.visible[0, 0] = float("nan")
-    with pytest.raises(FloatingPointError, match="not finite"):
+    with pytest.raises(FloatingPointError, match=r"loss contrastive is nan at step \d+, learning rate 0.0\d+; lower"):
         learn_prompts(bank, stage, SETTINGS, np.random.default_rng(0), ignore)

@@ -1,0 +1,57 @@
+"""What surrounds every training: the machine, the run in MLflow, checkpoints, and the provenance of the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from csdn.artifacts import write_provenance
+from csdn.tracking import Tracker, open_tracker
+from csdn.training.checkpoint import Checkpoints, training_identity
+from csdn.training.runtime import prepare_machine
+
+
+@dataclass(frozen=True)
+class TrainingContext:
+    """Where a training runs, reports to and is kept."""
+
+    device: torch.device
+    tracker: Tracker
+    checkpoints: Checkpoints
+
+
+@contextmanager
+def trained_step(step: Any, output: Path, inputs: Mapping[str, Path | None]) -> Iterator[TrainingContext]:
+    """Prepare a training; when the block has succeeded, write its provenance and drop its checkpoints.
+
+    Args:
+        step: slice with a `key` and `runtime`.
+        inputs: name -> file; None where the step has no such input.
+    """
+    files = {name: path for name, path in inputs.items() if path is not None}
+    device = prepare_machine(step.runtime.device, step.runtime.threads, step.runtime.deterministic)
+    slice_ = step.record()
+    tags = {name: str(slice_[name]) for name in ("step", "dataset", "split", "variant", "seed") if name in slice_}
+    experiment, name = step.key.split("/", 1)
+    folder = Path(step.checkpoints.folder or output.parent / ".checkpoints") / step.key.replace("/", "--")
+    checkpoints = Checkpoints(folder, training_identity(slice_, files, device.type), step.checkpoints.seconds)
+    with (
+        checkpoints.locked(),
+        open_tracker(
+            step.tracking,
+            experiment=experiment,
+            key=step.key,
+            name=name,
+            tags=tags,
+            replace=not checkpoints.resumable,
+        ) as tracker,
+    ):
+        tracker.params(slice_)
+        yield TrainingContext(device, tracker, checkpoints)
+        write_provenance(output, slice_, files)
+        checkpoints.remove()

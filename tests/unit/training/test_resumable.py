@@ -1,0 +1,233 @@
+"""Every stage, interrupted anywhere and continued, ends with the tensors of an undisturbed training, bit for bit."""
+
+import copy
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from csdn.config import ClipPretraining, Encoder, Fidelity, Fusion, Prompts
+from csdn.errors import NotFiniteError
+from csdn.models.prompts import PromptBank, TextTower
+from csdn.models.semantic_integration import build_fusion
+from csdn.training import clip_pretraining
+from csdn.training.checkpoint import Checkpoints
+from csdn.training.clip_pretraining import pretrain_clip
+from csdn.training.encoder_stage import train_encoder
+from csdn.training.fusion_stage import train_fusion
+from csdn.training.prompt_stage import StageOneImages, learn_prompts
+
+CPU = torch.device("cpu")
+
+
+class Interrupted(Exception):
+    """The training is stopped here."""
+
+
+class Interrupting(Checkpoints):
+    """Writes a checkpoint after some steps and stops after others, counted over steps and ends of epochs."""
+
+    def __init__(self, folder, write, stop):
+        super().__init__(folder, {}, 0)
+        self.asked, self.write, self.stop = 0, write, stop
+
+    def due(self, *, epoch_ended):
+        self.asked += 1
+        if self.asked == self.stop:
+            raise Interrupted
+        return self.asked in self.write
+
+
+@pytest.fixture
+def stage():
+    generator = torch.Generator().manual_seed(0)
+    labels = np.repeat(np.arange(6), 4)
+    visible, infrared = torch.randn(2, len(labels), 16, generator=generator)
+    return StageOneImages(visible, labels, infrared, labels)
+
+
+@pytest.fixture
+def trainings(clip, network, images, stage):
+    """Stage name -> a function that trains it anew from its start: (checkpoints) -> final tensors, history."""
+
+    def prompts(checkpoints):
+        make = dict(tokens=2, template="A {} person.", generator=torch.Generator().manual_seed(1))
+        bank = PromptBank(TextTower(clip), banks=2, identities=6, **make)
+        settings = Prompts(epochs=3, batch=8, learning_rate=0.01)
+        history = learn_prompts(bank, stage, settings, np.random.default_rng(3), lambda row: None, checkpoints)
+        return {"contexts": bank.contexts.detach()}, history
+
+    def fusion(checkpoints):
+        torch.manual_seed(4)  # dropout draws from the global generator
+        module = build_fusion("attention", 16, heads=4, dropout=0.5)
+        texts = torch.randn(2, 6, 16, generator=torch.Generator().manual_seed(5))
+        settings = Fusion(epochs=3, batch=10, learning_rate=0.01)
+        rng = np.random.default_rng(6)
+        history = train_fusion(module, *texts, stage, settings, rng, lambda row: None, checkpoints)
+        return module.state_dict(), history
+
+    def encoder(checkpoints, precision="fp32"):
+        own = copy.deepcopy(network).to(memory_format=torch.channels_last)
+        settings = Encoder(
+            epochs=3,
+            identities=3,
+            images=2,
+            learning_rate=1e-2,
+            warmup_epochs=1,
+            validate_every=1,
+            selection="best_on_validation",
+            precision=precision,
+        )
+
+        def validate(net):  # the best is neither the first nor the last
+            assert net is own
+            return {"validation_map": {1: 0.9}.get(len(seen), 0.5)}
+
+        seen = []
+        history = train_encoder(
+            own, images, None, settings, Fidelity(), np.random.default_rng(7), CPU, seen.append, validate, checkpoints
+        )
+        assert [row["epoch"] for row in seen] == [0, 1, 2]
+        return own.state_dict(), history
+
+    def pretraining(checkpoints):
+        torch.manual_seed(8)
+        model = copy.deepcopy(clip).requires_grad_(True)
+        pixels = np.random.default_rng(9).integers(0, 256, (12, 32, 16, 3), dtype=np.uint8)
+        captions = [["a man", "a tall man"], ["a woman", "a small woman"]] * 6
+        attributes = {"build": np.arange(12) % 3}
+        settings = ClipPretraining(steps=9, batch=8, warmup_steps=2, precision="fp32")
+        rng = np.random.default_rng(10)
+        history = pretrain_clip(model, pixels, captions, attributes, settings, rng, CPU, lambda row: None, checkpoints)
+        return model.state_dict(), history
+
+    return {
+        "pretrain_clip": pretraining,
+        "learn_prompts": prompts,
+        "fuse_semantics": fusion,
+        "train_encoder": encoder,
+        "train_encoder in bf16": lambda checkpoints: encoder(checkpoints, "bf16"),
+    }
+
+
+STAGES = ["pretrain_clip", "learn_prompts", "fuse_semantics", "train_encoder", "train_encoder in bf16"]
+
+
+def without_seconds(history):
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_an_interrupted_training_ends_as_an_undisturbed_one(trainings, name, tmp_path, monkeypatch):
+    monkeypatch.setattr(clip_pretraining, "LOG_EVERY", 2)
+    train = trainings[name]
+    tensors, history = train(None)
+    counter = Interrupting(tmp_path / "counted", (), -1)
+    train(counter)
+    moments = counter.asked  # ends of steps and epochs; the last checkpoint may lie some steps before the end
+    assert moments >= 9
+    cuts = (({1}, 2), ({2, 3}, 5), ({moments // 2}, moments // 2 + 2), ({moments - 1}, moments), ({moments}, -1))
+    for number, (write, stop) in enumerate(cuts[1:2] if "bf16" in name else cuts):
+        folder = tmp_path / str(number)
+        if stop > 0:
+            with pytest.raises(Interrupted):
+                train(Interrupting(folder, write, stop))
+        else:
+            train(Interrupting(folder, write, stop))
+        torch.rand(3)  # another process has drawn other random numbers
+        again, rows = train(Checkpoints(folder, {}, 3600))
+        assert without_seconds(rows) == without_seconds(history), (write, stop)
+        for key, value in tensors.items():
+            assert torch.equal(value, again[key]), (key, write, stop)
+
+
+def test_an_interruption_again_and_again(trainings, tmp_path):
+    tensors, _ = trainings["train_encoder"](None)
+    for _ in range(6):
+        with pytest.raises(Interrupted):
+            trainings["train_encoder"](Interrupting(tmp_path, range(100), 3))
+    again, _ = trainings["train_encoder"](Checkpoints(tmp_path, {}, 3600))
+    assert all(torch.equal(value, again[key]) for key, value in tensors.items())
+
+
+def test_the_optimisers_state_is_laid_out_as_its_parameters(trainings, network, tmp_path, monkeypatch):
+    """Fused Adam walks through memory: a channels-last weight with a contiguous average would be updated wrongly."""
+    from csdn.training import resumable
+
+    seen = []
+    restore = resumable._restore_optimizer
+
+    def watch(optimizer, arrays):
+        restore(optimizer, arrays)
+        seen.extend((p.stride(), value["exp_avg"].stride()) for p, value in optimizer.state.items())
+
+    monkeypatch.setattr(resumable, "_restore_optimizer", watch)
+    with pytest.raises(Interrupted):
+        trainings["train_encoder"](Interrupting(tmp_path, {1}, 2))
+    trainings["train_encoder"](Checkpoints(tmp_path, {}, 3600))
+    assert any(len(stride) == 4 and stride[1] == 1 and stride[3] > 1 for stride, _ in seen)
+    assert all(own == average for own, average in seen)
+
+
+@pytest.mark.parametrize("name", ["learn_prompts", "train_encoder"])
+def test_a_loss_that_is_not_finite_leaves_its_state_to_look_at(trainings, network, stage, name, tmp_path):
+    network.pooled_head.weight.data.fill_(float("nan"))
+    stage.visible[:] = float("inf")
+    with pytest.raises(NotFiniteError, match=r"loss \w+ is nan at step 0, learning rate [\d.e-]+; lower.*state is in"):
+        trainings[name](Checkpoints(tmp_path, {}, 0))
+    (aside,) = tmp_path.rglob("*.safetensors")
+    assert aside.parent.name == "not_finite"
+    assert not Checkpoints(tmp_path, {}, 0).resumable
+
+
+TRAIN = """
+import numpy as np, torch
+from csdn.config import Fusion
+from csdn.models.semantic_integration import build_fusion
+from csdn.training.checkpoint import Checkpoints
+from csdn.training.fusion_stage import train_fusion
+from csdn.training.prompt_stage import StageOneImages
+
+def train(checkpoints, on_epoch):
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    labels = np.repeat(np.arange(6), 4)
+    visible, infrared, texts = torch.randn(24, 16), torch.randn(24, 16), torch.randn(2, 6, 16)
+    fusion = build_fusion("attention", 16, heads=4, dropout=0.5)
+    settings = Fusion(epochs=30, batch=10, learning_rate=0.01)
+    images, rng = StageOneImages(visible, labels, infrared, labels), np.random.default_rng(1)
+    train_fusion(fusion, *texts, images, settings, rng, on_epoch, checkpoints)
+    return fusion.state_dict()
+"""
+KILLED = """
+import sys
+from pathlib import Path
+checkpoints = Checkpoints(Path(sys.argv[1]), {}, 0)
+with checkpoints.locked():
+    train(checkpoints, print)
+"""
+
+
+def test_a_killed_process_is_continued(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", TRAIN + KILLED, tmp_path / "root" / "run"], stdout=subprocess.PIPE, text=True
+    )
+    for _ in range(5):  # epochs
+        process.stdout.readline()
+    process.kill()
+    process.stdout.close()
+    assert process.wait() == -signal.SIGKILL
+    checkpoints = Checkpoints(tmp_path / "root" / "run", {}, 3600)
+    assert checkpoints.resumable
+    namespace = {}
+    exec(TRAIN, namespace)
+    with checkpoints.locked():
+        assert not list(tmp_path.rglob("*.part"))
+        continued = namespace["train"](checkpoints, len)
+        checkpoints.remove()
+    undisturbed = namespace["train"](None, len)
+    assert all(torch.equal(value, continued[name]) for name, value in undisturbed.items())
+    assert list(tmp_path.iterdir()) == []
