@@ -305,6 +305,32 @@ def write_report(params: ParamsOption, output: OutputOption, overrides: SetOptio
     write(_slice("write_report", params, overrides).params, output)
 
 
+@app.command("show")
+def show(
+    results: Annotated[Path, typer.Argument(help="Results folder of a run, finished or not.")] = Path("results"),
+    params: Annotated[
+        list[str] | None, typer.Option("--params", help="YAML file: shows its tables and what is still missing.")
+    ] = None,
+    overrides: SetOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, fractions instead of percent.")] = False,
+) -> None:
+    """Print the present state of all tables.
+
+    Example: `csdn show results --params params.yaml`
+    """
+    import json
+
+    from csdn.reporting.overview import current_tables, print_tables
+    from csdn.settings import load_params
+
+    settings = load_params(params, overrides or []) if params else None
+    entries = current_tables(results, settings)
+    if as_json:
+        print(json.dumps(entries, indent=2))
+    else:
+        print_tables(entries, settings)
+
+
 def _slice(step: str, layers: list[str], overrides: list[str] | None, **selection: Any) -> Any:
     from csdn.steps import load_slice  # late: `csdn --help` needs none of it
 

@@ -17,7 +17,7 @@ def fail(capsys, *arguments):
 
 def test_every_step_has_its_command():
     names = {command.name.replace("-", "_") for command in app.registered_commands}
-    assert names == set(STEP_VERSIONS)
+    assert names >= set(STEP_VERSIONS)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def read_scores(score_files: Iterable[Path | str]) -> Scores:
     identities: list[pd.DataFrame] = []
     seen: dict[tuple[Any, ...], Path] = {}
     for path in sorted(map(Path, score_files)):
-        run = _read_run(path)
+        run = read_run(path)
         key = tuple(run[name] for name in RUN)
         if key in seen:
             raise UserError(f"{path}: same run as {seen[key]}; give each run's scores once")
@@ -75,7 +75,12 @@ def cumulative_matches(first_match_ranks: np.ndarray, ranks: int) -> np.ndarray:
     return (first_match_ranks[:, None] <= np.arange(1, ranks + 1)).mean(axis=0)
 
 
-def _read_run(path: Path) -> dict[str, Any]:
+def read_run(path: Path) -> dict[str, Any]:
+    """RUN columns, trials, valid_queries and METRICS of a score file.
+
+    Raises:
+        UserError: it is missing or malformed.
+    """
     score = read_json(path)
     missing = [key for key in _REQUIRED if not isinstance(score, dict) or key not in score]
     if missing:

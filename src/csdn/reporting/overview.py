@@ -1,0 +1,96 @@
+"""The present state of all tables, for a terminal: from the score files alone, while others may still be computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from csdn.config import Params
+from csdn.errors import UserError
+from csdn.reporting.collect import METRICS, read_run
+from csdn.reporting.comparison import protocol_order
+from csdn.reporting.labels import dataset_label, protocol_label
+from csdn.reporting.tables import percent
+
+ALL = "all variants"
+SHOWN = {"map": "mAP", "rank_1": "Rank-1", "rank_10": "Rank-10", "minp": "mINP"}  # what fits 80 columns
+
+
+def current_tables(results: Path, params: Params | None = None) -> list[dict[str, Any]]:
+    """One entry for each table, dataset and protocol that has a score, with a row for each of its variants.
+
+    Args:
+        results: results folder of a run, finished or not.
+        params: settings whose tables are shown and whose runs are expected; without them every variant that has
+            scores is shown in one table.
+
+    Returns:
+        JSON-ready entries: table, caption, dataset, protocol, rows; a row has variant, runs (scored), planned (None
+        without params), and for each metric its mean and std over runs (fractions; std None for fewer than two runs).
+
+    Raises:
+        UserError: there is no score file, or one is malformed.
+    """
+    files = sorted(results.glob("*/*/runs/*/seed_*/scores/*.json"))
+    files = [file for file in files if not file.name.endswith(".provenance.json")]
+    if not files:
+        raise UserError(f"{results}: holds no scores yet; run the pipeline, or give its results folder")
+    runs = pd.DataFrame([read_run(file) for file in files])
+    tables = {name: (table.caption, table.variants) for name, table in params.tables.items()} if params else {}
+    entries = []
+    for name, (caption, variants) in (tables or {ALL: ("All variants", sorted(set(runs["variant"])))}).items():
+        for dataset, scored in runs.groupby("dataset", sort=False):
+            known = list(params.scores_of(str(dataset))) if params and dataset in params.datasets else []
+            for protocol in protocol_order([{"protocol": name} for name in scored["protocol"]], known):
+                chosen = scored[scored["protocol"] == protocol]
+                rows = [_row(chosen, variant, _planned(params, str(dataset), variant)) for variant in variants]
+                rows = [row for row in rows if row["runs"] or row["planned"]]
+                if rows:
+                    names = {"table": name, "caption": caption, "dataset": dataset, "protocol": protocol}
+                    entries.append(names | {"rows": rows})
+    return entries
+
+
+def print_tables(entries: list[dict[str, Any]], params: Params | None = None) -> None:
+    """Print entries of `current_tables`, metrics in percent."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    for entry in entries:
+        settings = params.datasets.get(entry["dataset"]) if params else None
+        label = dataset_label(entry["dataset"], settings) if settings else entry["dataset"]
+        title = f"{entry['caption']}\n{label}: {protocol_label(entry['protocol'])}"
+        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+        table.add_column("Variant", no_wrap=True)
+        for heading in ("Runs", *SHOWN.values()):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for row in entry["rows"]:
+            runs = f"{row['runs']}/{row['planned']}" if row["planned"] else str(row["runs"])
+            cells = [percent(row[metric]["mean"], row[metric]["std"]) for metric in SHOWN]
+            table.add_row(row["variant"], runs, *cells, style="" if row["runs"] else "dim")
+        console.print(table)
+    console.print("Percent, mean ± standard deviation over runs. Intervals and tests: see the report.")
+
+
+def _row(scored: pd.DataFrame, variant: str, planned: int | None) -> dict[str, Any]:
+    values = scored.loc[scored["variant"] == variant, list(METRICS)]
+    row: dict[str, Any] = {"variant": variant, "runs": len(values), "planned": planned}
+    for metric in METRICS:
+        several = len(values) > 1
+        row[metric] = {
+            "mean": float(values[metric].mean()) if len(values) else None,
+            "std": float(values[metric].std(ddof=1)) if several else None,
+        }
+    return row
+
+
+def _planned(params: Params | None, dataset: str, variant: str) -> int | None:
+    if params is None or dataset not in params.datasets:
+        return None
+    if variant not in params.variants_of(dataset):
+        return 0
+    return len(params.seeds_of(dataset)) * len(params.datasets[dataset].splits)
