@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from csdn.artifacts import read_json
 from csdn.config import Tracking
 from csdn.errors import UserError
+from csdn.processes import is_gone, this_process
 from csdn.tracking_store import ensure_store, first_line, mlflow_client
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
 
 KEY_TAG = "csdn.key"
+PROCESS_TAG = "csdn.process"  # host, process id and start time of who logs: tells a killed job's run from a live one
 FLUSH_EVERY = 10.0  # seconds: curves appear while training runs, at the price of one transaction
 FLUSH_AT = 500  # metrics; MLflow takes up to 1000 at once
 PARAMS_AT_ONCE = 100  # MLflow's limit
@@ -59,10 +61,16 @@ class NullTracker:
 
 
 class MlflowTracker:
-    """Logs to one MLflow run; metrics are gathered and written together."""
+    """Logs to one MLflow run; metrics are gathered and written together.
 
-    def __init__(self, client: MlflowClient, run: Run) -> None:
+    Args:
+        resumed: the run was begun by a job that was killed; points of curves that it has logged are not logged again.
+    """
+
+    def __init__(self, client: MlflowClient, run: Run, *, resumed: bool = False) -> None:
         self.run_id: str = run.info.run_id
+        self._resumed = resumed
+        self._logged: dict[str, set[int]] = {}
         self._client = client
         self._params: dict[str, str] = dict(run.data.params)
         self._pending: list[Metric] = []
@@ -85,11 +93,23 @@ class MlflowTracker:
         """Record numbers; they reach the store within seconds, and all of them at the end."""
         from mlflow.entities import Metric
 
-        now = int(time.time() * 1000)
-        self._pending += [Metric(name, float(value), now, step or 0) for name, value in values.items()]
+        now, at = int(time.time() * 1000), step or 0
+        new = {name: value for name, value in values.items() if at not in self._steps_logged(name)}
+        self._pending += [Metric(name, float(value), now, at) for name, value in new.items()]
         if len(self._pending) >= FLUSH_AT or time.monotonic() - self._flushed > FLUSH_EVERY:
             with suppress(_StoreFailed):
                 self.flush()
+
+    def _steps_logged(self, name: str) -> set[int]:
+        """Steps at which the killed job has logged this metric; none where nothing was resumed."""
+        from mlflow.exceptions import MlflowException
+
+        if self._resumed and name not in self._logged:
+            points = []
+            with suppress(MlflowException):  # then a point may come twice, which loses nothing
+                points = self._client.get_metric_history(self.run_id, name)
+            self._logged[name] = {point.step for point in points}
+        return self._logged.get(name, set())
 
     def artifact(self, path: Path | str, folder: str | None = None) -> None:
         """Store a copy of a file."""
@@ -120,9 +140,18 @@ class _StoreFailed(Exception):
 
 @contextmanager
 def open_tracker(
-    tracking: Tracking, *, experiment: str, key: str, name: str, tags: Mapping[str, Any], replace: bool
+    tracking: Tracking,
+    *,
+    experiment: str,
+    key: str,
+    name: str,
+    tags: Mapping[str, Any],
+    replace: bool,
+    resume: bool = False,
 ) -> Iterator[Tracker]:
     """Yield the tracker of the run `key`, and end the run as FINISHED, FAILED or KILLED.
+
+    Runs of jobs that were killed and never repeated are ended as KILLED on the way.
 
     Args:
         tracking: backend and store.
@@ -131,6 +160,7 @@ def open_tracker(
         name: what the UI shows.
         tags: further tags, to filter by.
         replace: delete what an earlier run of this key logged and start anew; else go on with it, or create it.
+        resume: go on with it after a kill: what it has logged at a step is not logged again. Wins over `replace`.
 
     Raises:
         UserError: the store cannot be used.
@@ -139,7 +169,8 @@ def open_tracker(
         yield NullTracker()
         return
     client = _client(tracking)
-    tracker = MlflowTracker(client, _open_run(client, tracking, experiment, key, name, tags, replace))
+    run = _open_run(client, tracking, experiment, key, name, tags, replace=replace, resume=resume)
+    tracker = MlflowTracker(client, run, resumed=resume)
     try:
         yield tracker
     except BaseException as error:
@@ -199,23 +230,36 @@ def _open_run(
     key: str,
     name: str,
     tags: Mapping[str, Any],
+    *,
     replace: bool,
+    resume: bool,
 ) -> Run:
     from mlflow.exceptions import MlflowException
 
     try:
         experiment_id = _experiment(client, tracking, f"{tracking.project}/{experiment}")
         found = client.search_runs([experiment_id], f"tags.`{KEY_TAG}` = '{key}'")
-        if found and not replace:
+        _end_runs_of_the_dead(client, experiment_id)
+        if found and resume:
+            client.set_tag(found[0].info.run_id, PROCESS_TAG, this_process())
+            client.update_run(found[0].info.run_id, status="RUNNING")
+        if found and (resume or not replace):
             return found[0]
         for run in found:
             client.delete_run(run.info.run_id)
         text = {tag: str(value) for tag, value in tags.items()}
-        return client.create_run(experiment_id, tags={KEY_TAG: key, **text}, run_name=name)
+        return client.create_run(experiment_id, tags={KEY_TAG: key, PROCESS_TAG: this_process(), **text}, run_name=name)
     except MlflowException as error:
         raise UserError(
             f"tracking: the store cannot be used ({first_line(error)}); mend it, or set tracking.backend to none"
         ) from error
+
+
+def _end_runs_of_the_dead(client: MlflowClient, experiment_id: str) -> None:
+    """End as KILLED the runs whose process is gone: it could not do so itself."""
+    for run in client.search_runs([experiment_id], "attributes.status = 'RUNNING'"):
+        if is_gone(run.data.tags.get(PROCESS_TAG, "")):
+            client.set_terminated(run.info.run_id, "KILLED")
 
 
 def _experiment(client: MlflowClient, tracking: Tracking, name: str) -> str:

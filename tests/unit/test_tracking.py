@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 
@@ -63,13 +64,13 @@ def test_eight_processes_meet_a_missing_store_and_nothing_is_lost(tmp_path):
         subprocess.Popen([sys.executable, "-c", WORKER, store, name, str(steps)], env=environment) for name in names
     ]
     assert [job.wait() for job in jobs] == [0] * len(jobs)
-    tracking = Tracking(store=str(store))
-    found = {run.data.params["name"]: run for run in runs(tracking, "toy")}
+    made = Tracking(store=str(store))
+    found = {run.data.params["name"]: run for run in runs(made, "toy")}
     assert sorted(found) == names
     for run in found.values():
         assert run.info.status == "FINISHED"
         for metric in ("loss", "accuracy"):
-            history = client(tracking).get_metric_history(run.info.run_id, metric)
+            history = client(made).get_metric_history(run.info.run_id, metric)
             assert sorted(point.step for point in history) == list(range(steps))
             assert all(abs(point.value) == point.step for point in history)
 
@@ -111,6 +112,57 @@ def test_a_block_that_raises_ends_its_run_and_keeps_its_metrics(store, error, st
     (run,) = runs(store, status)
     assert run.info.status == status
     assert run.data.metrics == {"loss": 1.0}
+
+
+KILLED = """
+import os, signal, sys
+from csdn.config import Tracking
+from csdn.tracking import open_tracker
+for key in ("resumed", "abandoned", "replaced"):
+    tracked = open_tracker(Tracking(store=sys.argv[1]), experiment="killed", key=key, name=key, tags={}, replace=True)
+    tracker = tracked.__enter__()
+    kept = [*globals().get("kept", []), tracked]
+    tracker.params({"epochs": 4})
+    for epoch in range(2):
+        tracker.metrics({"loss": epoch}, epoch)
+    tracker.flush()
+    tracker.metrics({"loss": 2}, 2)  # never reaches the store
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_jobs_run_is_gone_on_with_or_ended(store):
+    assert subprocess.run([sys.executable, "-c", KILLED, store.store]).returncode == -9
+    before = {run.data.tags["csdn.key"]: run for run in runs(store, "killed")}
+    assert {run.info.status for run in before.values()} == {"RUNNING"}
+    make = {"experiment": "killed", "tags": {}, "replace": True}
+    with open_tracker(store, key="resumed", name="resumed", **make, resume=True) as tracker:
+        assert tracker.run_id == before["resumed"].info.run_id
+        running = {run.data.tags["csdn.key"]: run.info.status for run in runs(store, "killed")}
+        assert running == {"resumed": "RUNNING", "abandoned": "KILLED", "replaced": "KILLED"}
+        tracker.params({"epochs": 4})
+        for epoch in range(4):
+            tracker.metrics({"loss": epoch, "accuracy": epoch}, epoch)
+    with open_tracker(store, key="replaced", name="replaced", **make) as tracker:
+        assert tracker.run_id != before["replaced"].info.run_id
+    after = {run.data.tags["csdn.key"]: run.info.status for run in runs(store, "killed")}
+    assert after == {"resumed": "FINISHED", "abandoned": "KILLED", "replaced": "FINISHED"}
+    for metric in ("loss", "accuracy"):
+        history = client(store).get_metric_history(before["resumed"].info.run_id, metric)
+        assert [(point.step, point.value) for point in history] == [(n, n) for n in range(4)]
+
+
+def test_runs_of_live_processes_and_of_other_hosts_are_left_alone(store):
+    with open_tracker(store, experiment="live", key="one", name="one", tags={}, replace=True) as one:
+        for tag in (f"{socket.gethostname()} {os.getpid()} 1", "elsewhere 1 1"):
+            with open_tracker(store, experiment="live", key="two", name="two", tags={}, replace=True) as two:
+                client(store).set_tag(two.run_id, "csdn.process", tag)
+                log_once(store, replace=True, experiment="live", key="three")
+                status = {run.data.tags["csdn.key"]: run.info.status for run in runs(store, "live")}
+                assert status["one"] == "RUNNING"
+                # the same id, but another start: the process is gone and its id is used again
+                assert status["two"] == ("RUNNING" if tag.startswith("elsewhere") else "KILLED")
+    assert one.run_id != two.run_id
 
 
 def test_artifacts_are_stored(store, tmp_path):

@@ -48,7 +48,8 @@ def trained_step(step: Any, output: Path, inputs: Mapping[str, Path | None]) -> 
             key=step.key,
             name=name,
             tags=tags,
-            replace=not checkpoints.resumable,
+            replace=True,
+            resume=checkpoints.resumable,
         ) as tracker,
     ):
         tracker.params(slice_)
