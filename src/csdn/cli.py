@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -9,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from csdn.errors import UserError
+from csdn.preloaded import VARIABLE, run_there
 
 # Typer carries its own copy of click, whose base class of wrong usage has no public name of its own.
 UsageError: Any = typer.BadParameter.__base__
@@ -339,6 +341,8 @@ def _slice(step: str, layers: list[str], overrides: list[str] | None, **selectio
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; wrong input is one line on standard error and exit code 2."""
+    if os.environ.get(VARIABLE) and (code := run_there(sys.argv[1:] if arguments is None else arguments)) is not None:
+        sys.exit(code)
     try:
         code = app(args=arguments, standalone_mode=False)
     except UserError as error:
