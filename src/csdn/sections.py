@@ -13,6 +13,7 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0.0, le=10.0)]
 Count = Annotated[int, Field(ge=1)]
+Norm = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
@@ -214,6 +215,9 @@ class Prompts(Strict):
     schedule: Literal["cosine", "reference"] = Field(
         "reference", description="`reference` warms up for 5 epochs from 1e-5."
     )
+    gradient_clip: Norm | None = Field(
+        None, description="Largest norm of the gradient of all trained parameters together (null: not clipped)."
+    )
 
     @field_validator("template")
     @classmethod
@@ -236,10 +240,13 @@ class Fusion(Strict):
     logits: Literal["cosine", "dot"] = "cosine"
     scale: Weight = 14.0
     schedule: Literal["cosine", "reference"] = "reference"
+    gradient_clip: Norm | None = Field(
+        None, description="Largest norm of the gradient of all trained parameters together (null: not clipped)."
+    )
 
 
 class LossWeights(Strict):
-    """Weights of the terms of stage 2's loss (METHOD 4)."""
+    """Weights of the terms of stage 2's loss (METHOD 4); a term of weight 0 is not computed."""
 
     identity: Weight = 1.0
     modality_shared: Weight = 1.0
@@ -276,11 +283,20 @@ class Encoder(Strict):
     milestones: list[Count] = [40, 70]
     classifier: Literal["cosine", "linear"] = "linear"
     classifier_scale: Weight = 16.0
-    semantic_logits: Literal["cosine", "dot"] = "dot"
-    semantic_scale: Weight = 16.0
+    semantic_loss: Literal[
+        "cross_entropy", "supervised_contrastive", "cosine_regression", "mse_regression", "triplet_to_text"
+    ] = Field("cross_entropy", description="How features are pulled to the descriptions (docs/method.md).")
+    semantic_logits: Literal["cosine", "dot"] = Field(
+        "dot", description="Similarities of `cross_entropy` and `supervised_contrastive`."
+    )
+    semantic_scale: Weight = Field(16.0, description="Multiplies cosine logits.")
+    semantic_margin: Fraction = Field(0.2, description="Margin of `triplet_to_text`, in cosine similarity.")
     label_smoothing: Fraction = 0.0
     metric_features: Literal["raw", "unit"] = Field(
         "raw", description="What the triplet and modality-shared losses measure: features as they are, or normalised."
+    )
+    gradient_clip: Norm | None = Field(
+        None, description="Largest norm of the gradient of all trained parameters together (null: not clipped)."
     )
     weights: LossWeights = LossWeights()
     augmentation: Augmentation = Augmentation()

@@ -15,3 +15,8 @@ def euclidean_distances(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 def same_identity(ids_a: torch.Tensor, ids_b: torch.Tensor) -> torch.Tensor:
     """Mask (N, M): True where the rows show the same person."""
     return ids_a[:, None] == ids_b[None, :]
+
+
+def single(tensor: torch.Tensor) -> torch.Tensor:
+    """`tensor` in float32 if it is of half precision, else as it is."""
+    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor

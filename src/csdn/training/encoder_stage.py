@@ -14,19 +14,25 @@ from csdn.config import Encoder, Fidelity
 from csdn.data.image_cache import TrainingImages
 from csdn.data.sampling import batches_in_epoch
 from csdn.losses import (
+    cosine_regression_loss,
     identity_loss,
     modality_shared_enhancement_loss,
+    mse_regression_loss,
+    semantic_contrastive_loss,
     semantic_embedding_loss,
+    text_triplet_loss,
     weighted_regularization_triplet_loss,
 )
 from csdn.models.reid_network import Features, ReIDNetwork
 from csdn.training.batches import Batch, augmented_batches, build_augmenter
 from csdn.training.checkpoint import Checkpoints
 from csdn.training.resumable import History, OnEpoch, TrainingRun
-from csdn.training.runtime import autocast
+from csdn.training.runtime import autocast, clip_gradients
 from csdn.training.schedules import encoder_learning_rate
 
 Validate = Callable[[ReIDNetwork], dict[str, float]]
+SELECTED_BY = {"best_on_validation": "validation_map", "best_on_test": "test_rank_1"}
+"""Which value of `Validate` chooses the epoch that is kept."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,7 @@ def train_encoder(
     augmenter = build_augmenter(settings, fidelity)
     per_batch = settings.identities * settings.images
     steps = batches_in_epoch(len(images.visible), len(images.infrared), per_batch)
+    selected_by = SELECTED_BY.get(settings.selection)
     run = TrainingRun({"network": network}, optimizer, rng, on_epoch, checkpoints)
     for epoch in run.epochs(settings.epochs):
         network.train()
@@ -84,8 +91,8 @@ def train_encoder(
         row |= {name: sum(values) / steps for name, values in run.terms.items()} | {"seconds": run.seconds}
         if validate and _is_due(epoch, settings):
             row |= validate(network)
-            if settings.selection == "best_on_validation" and (run.best is None or row["validation_map"] > run.best[0]):
-                run.best = row["validation_map"], {key: value.clone() for key, value in network.state_dict().items()}
+            if selected_by and (run.best is None or row[selected_by] > run.best[0]):
+                run.best = row[selected_by], {key: value.clone() for key, value in network.state_dict().items()}
         run.end_epoch(row)
     if run.best:
         network.load_state_dict(run.best[1])
@@ -111,6 +118,7 @@ def optimize(
     loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    clip_gradients(optimizer, settings.gradient_clip)
     values = torch.stack([*terms.values(), loss]).detach().cpu().tolist()
     record(dict(zip([*terms, "loss"], values, strict=True)))
     optimizer.step()
@@ -126,6 +134,8 @@ def loss_terms(
 ) -> dict[str, torch.Tensor]:
     """The unweighted terms of METHOD section 4's loss; identity, MSEL and WRT are summed over both features.
 
+    A term whose weight is 0 is absent, the identity loss apart.
+
     Args:
         features: of first visible views, second visible views and infrared images, (3 B, ...).
         labels: (B,), the same for each third.
@@ -135,29 +145,46 @@ def loss_terms(
     both = [feature.float() for feature in features]
     smoothing, floor = settings.label_smoothing, fidelity.triplet_denominator_floor
     unit = settings.metric_features == "unit"
+    weights = settings.weights
+    # Always, whatever its weight: the necks that the descriptor goes through get their statistics here.
     terms = {
         "identity": _total(
             identity_loss(logits, everyone, label_smoothing=smoothing) for logits in network.classify(Features(*both))
-        ),
-        "modality_shared": _total(
+        )
+    }
+    if weights.modality_shared:
+        terms["modality_shared"] = _total(
             modality_shared_enhancement_loss(feature[:count], feature[2 * count :], labels, normalize=unit)
             for feature in both
-        ),
-        "triplet": _total(
+        )
+    if weights.triplet:
+        terms["triplet"] = _total(
             weighted_regularization_triplet_loss(feature, everyone, normalize=unit, denominator_floor=floor)
             for feature in both
-        ),
-    }
-    if descriptions is not None:
-        scale = settings.semantic_scale if settings.semantic_logits == "cosine" else None
-        projected = both[1]
-        terms["semantic_visible"] = semantic_embedding_loss(
-            projected[:count], descriptions.visible, labels, scale=scale
         )
-        terms["semantic_infrared"] = semantic_embedding_loss(
-            projected[2 * count :], descriptions.infrared, labels, scale=scale
-        )
+    if descriptions is not None and weights.semantic_visible:
+        terms["semantic_visible"] = semantic_term(both[1][:count], descriptions.visible, labels, settings)
+    if descriptions is not None and weights.semantic_infrared:
+        terms["semantic_infrared"] = semantic_term(both[1][2 * count :], descriptions.infrared, labels, settings)
     return terms
+
+
+def semantic_term(
+    projected: torch.Tensor, texts: torch.Tensor, labels: torch.Tensor, settings: Encoder
+) -> torch.Tensor:
+    """The loss of `settings.semantic_loss` that pulls one modality's features (B, embed) to its descriptions."""
+    scale = settings.semantic_scale if settings.semantic_logits == "cosine" else None
+    match settings.semantic_loss:
+        case "cross_entropy":
+            return semantic_embedding_loss(projected, texts, labels, scale=scale)
+        case "supervised_contrastive":
+            return semantic_contrastive_loss(projected, texts, labels, scale=scale)
+        case "cosine_regression":
+            return cosine_regression_loss(projected, texts, labels)
+        case "mse_regression":
+            return mse_regression_loss(projected, texts, labels)
+        case "triplet_to_text":
+            return text_triplet_loss(projected, texts, labels, margin=settings.semantic_margin)
 
 
 def build_optimizer(network: ReIDNetwork, settings: Encoder, fidelity: Fidelity) -> torch.optim.Optimizer:

@@ -54,7 +54,7 @@ def train_fusion(
             run.set_learning_rate(prompt_learning_rate(at, settings.epochs, settings.learning_rate, settings.schedule))
             persons = labels[chosen]
             fused = fusion(text_visible[persons], text_infrared[persons])
-            contrastive_step(features[chosen], fused, persons, scale, optimizer, run.record)
+            contrastive_step(features[chosen], fused, persons, scale, optimizer, run.record, settings.gradient_clip)
         fused = fuse_all(fusion, text_visible, text_infrared)
         row = {"epoch": epoch, "loss": float(np.mean(run.terms["contrastive"])), "learning_rate": run.learning_rate}
         row |= description_accuracy(images, fused, fused, scale)

@@ -14,6 +14,7 @@ from csdn.losses import symmetric_contrastive_loss
 from csdn.models.prompts import PromptBank
 from csdn.training.checkpoint import Checkpoints
 from csdn.training.resumable import History, OnEpoch, TrainingRun
+from csdn.training.runtime import clip_gradients
 from csdn.training.schedules import prompt_learning_rate
 
 VISIBLE, INFRARED = 0, 1
@@ -58,7 +59,7 @@ def learn_prompts(
             labels = torch.from_numpy(images.visible_labels[visible])
             features = torch.cat([images.visible[visible], images.infrared[infrared]])
             texts = torch.cat([bank(VISIBLE, labels), bank(INFRARED, labels)])
-            contrastive_step(features, texts, labels.repeat(2), scale, optimizer, run.record)
+            contrastive_step(features, texts, labels.repeat(2), scale, optimizer, run.record, settings.gradient_clip)
         row = {"epoch": epoch, "loss": float(np.mean(run.terms["contrastive"])), "learning_rate": run.learning_rate}
         row |= description_accuracy(images, *describe_all(bank), scale)
         run.end_epoch(row | {"seconds": run.seconds})
@@ -72,6 +73,7 @@ def contrastive_step(
     scale: float | None,
     optimizer: torch.optim.Optimizer,
     record: Callable[[Mapping[str, float]], None],
+    gradient_clip: float | None = None,
 ) -> None:
     """One optimiser step of the symmetric contrastive loss, which `record` gets, and may refuse, before the step."""
     if scale is not None:
@@ -81,6 +83,7 @@ def contrastive_step(
     record({"contrastive": loss.item()})
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    clip_gradients(optimizer, gradient_clip)
     optimizer.step()
 
 
