@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+# Metadata of an encoder whose epoch was chosen on the test set, and of what is made with it.
+SELECTED_ON_TEST = {"selected_on": "test"}
 PACKAGES = ("csdn", "numpy", "torch", "open_clip_torch", "pandas", "scipy", "pillow", "snakemake", "mlflow")
 
 
@@ -82,6 +84,18 @@ def read_tensors(path: Path | str) -> dict[str, np.ndarray]:
 
     with readable(path), _as_user_error(path, SafetensorError, ValueError):
         return load_file(path)
+
+
+def selected_on_test(path: Path | str) -> bool:
+    """Whether the safetensors file comes from an encoder whose epoch was chosen on the test set.
+
+    Raises:
+        UserError: the file is missing or is not a safetensors file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    with readable(path), _as_user_error(path, SafetensorError, ValueError), safe_open(path, "numpy") as content:
+        return SELECTED_ON_TEST.items() <= (content.metadata() or {}).items()
 
 
 def read_json(path: Path | str) -> Any:

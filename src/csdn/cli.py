@@ -102,6 +102,7 @@ def learn_prompts(
     cache: CacheOption,
     output: OutputOption,
     clip: ClipOption = None,
+    captions: Annotated[Path | None, typer.Option(help="annotations.parquet, for prompts.kind: caption.")] = None,
     overrides: SetOption = None,
     dataset: DatasetOption = None,
     split: SplitOption = None,
@@ -116,7 +117,7 @@ def learn_prompts(
     from csdn.jobs.training import run_learn_prompts
 
     step = _slice("learn_prompts", params, overrides, dataset=dataset, split=split, variant=variant, seed=seed)
-    run_learn_prompts(step, index, cache, clip, output)
+    run_learn_prompts(step, index, cache, clip, output, captions)
 
 
 @app.command("fuse-semantics")

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from csdn.sections import (
     EMBEDDED,
+    FIDELITY_PRESETS,
     MINI,
     PROTOCOLS,
     Augmentation,
@@ -44,6 +45,7 @@ from csdn.validation import did_you_mean, problems
 
 __all__ = [
     "EMBEDDED",
+    "FIDELITY_PRESETS",
     "MINI",
     "PROTOCOLS",
     "Augmentation",
@@ -109,6 +111,7 @@ class Params(Strict):
     @model_validator(mode="after")
     def _names_resolve(self) -> Params:
         lines = [line for name in self.variants for line in self._problems_of_variant(name)]
+        lines = lines or self._problems_of_captions()
         named = [(f"datasets.{name}.variants", dataset.variants or []) for name, dataset in self.datasets.items()]
         named += [(f"tables.{name}.variants", table.variants) for name, table in self.tables.items()]
         for key, names in named:
@@ -138,6 +141,15 @@ class Params(Strict):
             return [f"variants.{name}.clip: there is one small CLIP; set {', '.join(same)} in the section clip"]
         return []
 
+    def _problems_of_captions(self) -> list[str]:
+        return [
+            f"datasets.{key}.variants: {name} takes the captions of the embedded benchmark (prompts.kind: caption), "
+            f"but root is {dataset.root!r}; leave it out here, or let it learn its prompts"
+            for key, dataset in self.datasets.items()
+            for name in self.variants_of(key)
+            if dataset.root != EMBEDDED and self.variant(name).takes_captions
+        ]
+
     def variant(self, name: str) -> Variant:
         """The settings of variant `name`: the defaults with its overrides, validated.
 
@@ -148,7 +160,7 @@ class Params(Strict):
             raise ValueError(f"variants: no variant {name!r}; {did_you_mean(name, self.variants)}")
         base = {key: getattr(self, key).model_dump() for key in Variant.model_fields}
         try:
-            return Variant.model_validate(merge(base, self.variants[name]))
+            return Variant.model_validate(merge(base, self.variants[name])).resolved()
         except ValidationError as error:
             raise ValueError("\n".join(problems(error, Variant, f"variants.{name}"))) from error
 
@@ -188,11 +200,34 @@ class Variant(Strict):
     encoder: Encoder
     fidelity: Fidelity
 
+    @property
+    def uses_descriptions(self) -> bool:
+        """Whether any description can influence the encoder."""
+        weights = self.encoder.weights
+        silent = weights.semantic_visible == 0 and weights.semantic_infrared == 0
+        return self.encoder.text != "none" and self.encoder.epochs > 0 and not silent
+
+    @property
+    def takes_captions(self) -> bool:
+        """Whether its descriptions are the captions of the embedded benchmark."""
+        return self.prompts.kind == "caption" and self.uses_descriptions
+
+    def resolved(self) -> Variant:
+        """With the fusion that `fidelity.fusion` makes of true attention."""
+        if self.fidelity.fusion != "reference" or self.fusion.kind != "attention":
+            return self
+        return self.model_copy(update={"fusion": self.fusion.model_copy(update={"kind": "reference"})})
+
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`base` with `over` laid on top: dictionaries merge key by key, everything else is replaced."""
+    """`base` with `over` laid on top: dictionaries merge key by key, everything else is replaced.
+
+    Switches laid over a preset of fidelity change that preset.
+    """
     out = dict(base)
     for key, value in over.items():
         old = out.get(key)
+        if key == "fidelity" and isinstance(old, str):
+            old = FIDELITY_PRESETS.get(old, old)
         out[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return out

@@ -9,6 +9,7 @@ from typing import Any
 from csdn.config import MINI, Clip, Fidelity, Params, Variant
 
 UNTRAINED_FUSIONS = ("none", "mean", "sum")
+UNTRAINED_PROMPTS = ("caption",)
 
 
 def prompt_key(params: Params, variant: str) -> str:
@@ -17,7 +18,8 @@ def prompt_key(params: Params, variant: str) -> str:
     Variants with equal keys have equal `learn_prompts` slices, so their prompts are learned once.
     """
     base, own = _section(params, None), _section(params, variant)
-    changed = _differences("", base.prompts, own.prompts, skip=("kind",))
+    trained = own.prompts.kind not in UNTRAINED_PROMPTS
+    changed = _differences("", base.prompts, own.prompts, skip=("kind",)) if trained else []
     changed += _differences("clip_", backbone(base.clip), backbone(own.clip))
     changed += _differences("", image_fidelity(base.fidelity), image_fidelity(own.fidelity))
     return "-".join([own.prompts.kind, *changed])
@@ -26,11 +28,12 @@ def prompt_key(params: Params, variant: str) -> str:
 def semantics_key(params: Params, variant: str) -> str | None:
     """Names the semantics that `variant` uses, or None where no description can influence its encoder."""
     base, own = _section(params, None), _section(params, variant)
-    weights = own.encoder.weights
-    silent = weights.semantic_visible == 0 and weights.semantic_infrared == 0
-    if own.encoder.text == "none" or own.encoder.epochs == 0 or silent:
+    if not own.uses_descriptions:
         return None
-    changed = [] if own.fusion.kind in UNTRAINED_FUSIONS else _differences("", base.fusion, own.fusion, skip=("kind",))
+    changed = []
+    if own.fusion.kind not in UNTRAINED_FUSIONS:
+        changed += _differences("", base.fusion, own.fusion, skip=("kind",))
+        changed += _differences("", fusion_fidelity(base.fidelity), fusion_fidelity(own.fidelity))
     return "-".join([prompt_key(params, variant), own.fusion.kind, *changed])
 
 
@@ -52,8 +55,19 @@ def backbone(clip: Clip) -> dict[str, Any]:
 
 
 def image_fidelity(fidelity: Fidelity) -> dict[str, Any]:
-    """What changes the features of an image in stage 1, where nothing but prompts and fusion is trained."""
-    return fidelity.model_dump(mode="json", include={"stem", "normalization"})
+    """What changes the image features of stage 1, where nothing but prompts and fusion is trained."""
+    return fidelity.model_dump(mode="json", include={"stem", "normalization", "stage_one_images"})
+
+
+def fusion_fidelity(fidelity: Fidelity) -> dict[str, Any]:
+    """What besides that changes a fusion that is trained."""
+    return fidelity.model_dump(mode="json", include={"fusion_mode"})
+
+
+def encoder_fidelity(fidelity: Fidelity) -> dict[str, Any]:
+    """What changes stage 2."""
+    keys = {"stem", "normalization", "triplet_denominator_floor", "decay_everything"}
+    return fidelity.model_dump(mode="json", include=keys)
 
 
 def _differences(prefix: str, base: Any, own: Any, skip: tuple[str, ...] = ()) -> list[str]:

@@ -167,14 +167,22 @@ class OfVariant(Selected):
         return f"{self.dataset}/{self.split}/runs/{self.variant}/seed_{self.seed}"
 
 
+class TestSelection(Strict):
+    """How epochs are compared on the test set."""
+
+    protocol: str
+    trials: Count
+
+
 class TrainEncoder(OfVariant, Trained):
-    """Stage 2."""
+    """Stage 2. `test_selection` is there only where the epoch is chosen on the test set."""
 
     step: Literal["train_encoder"]
     layout: Layout
     train_subsets: list[Literal["train", "val"]]
     encoder: Encoder
     fidelity: Fidelity
+    test_selection: TestSelection | None = None
 
 
 class Embedding(Strict):

@@ -6,9 +6,19 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from csdn.config import EMBEDDED, MINI, Params, Variant
+from csdn.config import EMBEDDED, MINI, PROTOCOLS, Params, Variant
 from csdn.errors import UserError
-from csdn.keys import UNTRAINED_FUSIONS, backbone, dump, image_fidelity, prompt_key, semantics_key
+from csdn.keys import (
+    UNTRAINED_FUSIONS,
+    UNTRAINED_PROMPTS,
+    backbone,
+    dump,
+    encoder_fidelity,
+    fusion_fidelity,
+    image_fidelity,
+    prompt_key,
+    semantics_key,
+)
 from csdn.settings import load_params
 from csdn.slices import AnySlice, Checkpointing, Embedding, Machine, canonical, parse, parse_slice
 from csdn.validation import did_you_mean
@@ -17,6 +27,7 @@ __all__ = [
     "PRETRAINING",
     "STEP_VERSIONS",
     "UNTRAINED_FUSIONS",
+    "UNTRAINED_PROMPTS",
     "canonical",
     "load_slice",
     "prompt_key",
@@ -174,12 +185,13 @@ def _index_images(chosen: _Selection) -> dict[str, Any]:
 
 
 def _learn_prompts(chosen: _Selection) -> dict[str, Any]:
+    own = chosen.variant
     return {
         **chosen.trained(),
         "prompt_key": prompt_key(chosen.params, chosen["variant"]),
         "train_subsets": list(chosen.dataset.train_subsets),
-        "prompts": dump(chosen.variant.prompts),
-        "fidelity": image_fidelity(chosen.variant.fidelity),
+        "prompts": dump(own.prompts) if own.prompts.kind not in UNTRAINED_PROMPTS else {"kind": own.prompts.kind},
+        "fidelity": image_fidelity(own.fidelity),
     }
 
 
@@ -191,18 +203,21 @@ def _fuse_semantics(chosen: _Selection) -> dict[str, Any]:
         )
     own = chosen.variant
     trained = own.fusion.kind not in UNTRAINED_FUSIONS
+    described_by = {"kind"} if own.prompts.kind in UNTRAINED_PROMPTS else {"kind", "template", "tokens"}
     return {
         **chosen.trained(),
         "semantics_key": key,
         "train_subsets": list(chosen.dataset.train_subsets),
-        "prompts": own.prompts.model_dump(mode="json", include={"kind", "template", "tokens"}),
+        "prompts": own.prompts.model_dump(mode="json", include=described_by),
         "fusion": dump(own.fusion) if trained else {"kind": own.fusion.kind},
-        "fidelity": image_fidelity(own.fidelity),
+        "fidelity": image_fidelity(own.fidelity) | (fusion_fidelity(own.fidelity) if trained else {}),
     }
 
 
 def _train_encoder(chosen: _Selection) -> dict[str, Any]:
     compiled = {"compile": True} if chosen.params.runtime.compile else {}  # named only where it changes something
+    dataset = chosen.dataset
+    on_test = {"protocol": PROTOCOLS[dataset.layout][0], "trials": dataset.trials}
     return {
         **chosen.trained(),
         "runtime": chosen.machine() | compiled,
@@ -210,7 +225,8 @@ def _train_encoder(chosen: _Selection) -> dict[str, Any]:
         "layout": chosen.dataset.layout,
         "train_subsets": list(chosen.dataset.train_subsets),
         "encoder": dump(chosen.variant.encoder),
-        "fidelity": dump(chosen.variant.fidelity),
+        "fidelity": encoder_fidelity(chosen.variant.fidelity),
+        **({"test_selection": on_test} if chosen.variant.encoder.selection == "best_on_test" else {}),
     }
 
 
@@ -219,7 +235,7 @@ def _embed_images(chosen: _Selection) -> dict[str, Any]:
         **chosen.trained(),
         "variant": chosen["variant"],
         "encoder": dump(chosen.variant.encoder),
-        "fidelity": dump(chosen.variant.fidelity),
+        "fidelity": encoder_fidelity(chosen.variant.fidelity),
         "evaluation": chosen.params.evaluation.model_dump(mode="json", include=set(Embedding.model_fields)),
     }
 

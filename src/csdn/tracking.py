@@ -205,7 +205,8 @@ def track_scores(tracking: Tracking, score_files: Iterable[Path | str]) -> dict[
     for path in sorted(map(Path, score_files)):
         scores = read_json(path)
         key = "{dataset}/{split}/runs/{variant}/seed_{seed}".format(**scores)
-        by_run.setdefault(key, []).append((path.stem, scores))
+        label = "-selected_on_test" if scores.get("selected_on_test") else ""
+        by_run.setdefault(key, []).append((path.stem + label, scores))
     ids: dict[str, str] = {}
     for key, items in by_run.items():
         first = items[0][1]

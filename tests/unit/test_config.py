@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from csdn.config import PROTOCOLS, Clip, Dataset, Encoder, Params, Prompts, merge
+from csdn.config import FIDELITY_PRESETS, PROTOCOLS, Clip, Dataset, Encoder, Fidelity, Params, Prompts, merge
 
 
 def params(**sections):
@@ -72,6 +72,10 @@ def test_a_default_and_the_same_value_written_out_are_equal_as_json():
         ({"benchmark": {"regdb": {"train": 3, "test": 4, "train_images": 1, "test_images": 1}}}, "equal counts"),
         ({"encoder": {"learning_rate": float("nan")}}, "learning_rate"),
         ({"variants": {"two": {"tracking": {}}}}, "variants.two.tracking: unknown key"),
+        ({"encoder": {"selection": "best_on_test"}}, "needs validate_every of 1 or more"),
+        ({"encoder": {"gradient_clip": 0}}, "gradient_clip"),
+        ({"fidelity": "refrence"}, "must be reference, or a mapping of switches, not 'refrence'"),
+        ({"variants": {"two": {"fidelity": "odd"}}}, "variants.two.fidelity: must be reference, or a mapping"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(sections, message):
@@ -105,3 +109,43 @@ def test_unknown_keys_are_refused():
 
 def test_merge_lays_one_mapping_over_another():
     assert merge({"a": {"b": 1, "c": 2}, "d": [1]}, {"a": {"b": 3}, "d": [2]}) == {"a": {"b": 3, "c": 2}, "d": [2]}
+
+
+def test_the_preset_turns_every_switch_on():
+    default, reference = Fidelity().model_dump(), params(fidelity="reference").fidelity.model_dump()
+    assert [name for name in default if default[name] == reference[name]] == []
+    assert reference == FIDELITY_PRESETS["reference"]
+
+
+def test_a_variant_may_be_the_preset_and_change_one_switch_of_it():
+    p = params(variants={"one": {"fidelity": "reference"}})
+    assert p.variant("one").fidelity == Fidelity.model_validate("reference")
+    assert p.variant("two").fidelity == Fidelity()
+    sound_stem = params(fidelity="reference", variants={"one": {"fidelity": {"stem": "clip"}}}).variant("one").fidelity
+    assert (sound_stem.stem, sound_stem.decay_everything) == ("clip", True)
+
+
+def test_a_switch_laid_over_the_preset_keeps_the_rest_of_it():
+    layered = merge(merge({"fidelity": {"stem": "clip"}}, {"fidelity": "reference"}), {"fidelity": {"stem": "clip"}})
+    assert layered["fidelity"] == FIDELITY_PRESETS["reference"] | {"stem": "clip"}
+    assert merge({"fidelity": "reference"}, {"fidelity": "reference"}) == {"fidelity": "reference"}
+
+
+def test_fidelity_makes_true_attention_the_authors_but_no_other_fusion():
+    p = params(fidelity={"fusion": "reference"}, variants={"one": {"fusion": {"kind": "mean"}}})
+    assert (p.variant("one").fusion.kind, p.variant("two").fusion.kind) == ("mean", "reference")
+
+
+def test_captions_are_the_embedded_benchmarks():
+    oracle = {"prompts": {"kind": "caption"}}
+    assert params(variants={"one": oracle}).variant("one").takes_captions
+    real = {"b": {"root": "/data/RegDB", "variants": None}}
+    with pytest.raises(ValidationError) as caught:
+        params(variants={"one": oracle}, datasets=real)
+    assert (
+        "datasets.b.variants: one takes the captions of the embedded benchmark (prompts.kind: caption), but root is "
+        "'/data/RegDB'; leave it out here, or let it learn its prompts"
+    ) in str(caught.value)
+    without = oracle | {"encoder": {"text": "none"}}
+    params(variants={"one": without}, datasets=real)
+    params(variants={"one": oracle}, datasets={"b": {"root": "/data/RegDB", "variants": ["two"]}})

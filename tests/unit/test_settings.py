@@ -50,7 +50,7 @@ def test_all_problems_are_told_at_once_with_key_and_remedy():
         "datasets.regdb: splits ['11'] do not exist in layout regdb; known: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10",
         "datasets.other.layout: missing; give it a value",
         "clip.mini.lyers: unknown key; did you mean `layers`?",
-        "encoder.text: must be 'none', 'learned' or 'permuted', not 'lerned'",
+        "encoder.text: must be 'none', 'learned', 'permuted' or 'random', not 'lerned'",
         "encoder.epochs: must be greater than or equal to 0, not -3",
         "encoder.learning_rate: must be a valid number, unable to parse string as a number, not 'fast'",
         "encoder.epoch: unknown key; did you mean `epochs`?",

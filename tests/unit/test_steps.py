@@ -75,6 +75,12 @@ def test_sections_of_a_slice_are_those_of_the_settings():
         ("fidelity.decay_everything=true", {"train_encoder", "embed_images"}),
         ("fidelity.stem=reference", {"learn_prompts", "fuse_semantics", "train_encoder", "embed_images"}),
         ("runtime.compile=true", {"train_encoder"}),
+        ("fidelity.fusion=reference", {"fuse_semantics"}),
+        ("fidelity.fusion_mode=training", {"fuse_semantics"}),
+        ("fidelity.stage_one_images=sampler", {"learn_prompts", "fuse_semantics"}),
+        ("fidelity=reference", {"learn_prompts", "fuse_semantics", "train_encoder", "embed_images"}),
+        ("prompts.kind=caption", {"learn_prompts", "fuse_semantics"}),
+        ("encoder={selection: best_on_test}", {"train_encoder", "embed_images"}),
         ("evaluation.flip=false", {"embed_images"}),
         ("evaluation.protocols=[sysu_all_single]", {"compare_variants"}),
         ("evaluation.reranking={k1: 5}", {"compare_variants"}),
@@ -88,6 +94,18 @@ def test_sections_of_a_slice_are_those_of_the_settings():
 )
 def test_a_key_changes_the_slices_of_the_steps_it_decides(override, expected):
     assert changed_by(override) == expected
+
+
+def test_the_test_set_is_in_the_slice_of_training_only_where_it_chooses_the_epoch():
+    assert "test_selection" not in json.loads(text_of("train_encoder"))
+    chosen = json.loads(text_of("train_encoder", "encoder.selection=best_on_test"))
+    assert chosen["test_selection"] == {"protocol": "sysu_all_single", "trials": 10}
+
+
+def test_captions_do_not_depend_on_how_prompts_are_learned():
+    caption = "prompts={kind: caption, epochs: %d, learning_rate: %g}"
+    one, two = (text_of("learn_prompts", caption % values) for values in ((3, 0.1), (4, 0.2)))
+    assert one == two
 
 
 def test_an_untrained_fusion_does_not_depend_on_how_fusions_are_trained():
@@ -134,6 +152,15 @@ def test_the_keys_of_the_variants():
         ("clip={weights: random}", "specific-clip_weights_random-attention"),
         ("fidelity={normalization: imagenet}", "specific-normalization_imagenet-attention"),
         ("fidelity={decay_everything: true}", "specific-attention"),
+        ("fidelity={fusion: reference}", "specific-reference"),
+        ("fidelity={fusion_mode: training}", "specific-attention-fusion_mode_training"),
+        ("fusion.kind=mean", "specific-mean"),
+        (
+            "fidelity=reference",
+            "specific-normalization_imagenet-stage_one_images_sampler-stem_reference-reference-fusion_mode_training",
+        ),
+        ("prompts={kind: caption, tokens: 9}", "caption-attention"),
+        ("encoder={text: random}", "specific-attention"),
         ("encoder={weights: {semantic_visible: 0, semantic_infrared: 0}}", None),
         ("encoder={weights: {semantic_visible: 0}}", "specific-attention"),
         ("encoder={epochs: 0}", None),
@@ -156,13 +183,21 @@ overrides = st.fixed_dictionaries(
     {},
     optional={
         "prompts": st.fixed_dictionaries(
-            {}, optional={"kind": st.sampled_from(["specific", "shared"]), "tokens": st.integers(4, 5)}
+            {}, optional={"kind": st.sampled_from(["specific", "shared", "caption"]), "tokens": st.integers(4, 5)}
         ),
         "fusion": st.fixed_dictionaries(
             {}, optional={"kind": st.sampled_from(["none", "mean", "attention"]), "heads": st.sampled_from([2, 4])}
         ),
         "encoder": st.fixed_dictionaries({}, optional={"epochs": st.integers(0, 2)}),
-        "fidelity": st.fixed_dictionaries({}, optional={"stem": st.sampled_from(["clip", "reference"])}),
+        "fidelity": st.fixed_dictionaries(
+            {},
+            optional={
+                "stem": st.sampled_from(["clip", "reference"]),
+                "fusion": st.sampled_from(["attention", "reference"]),
+                "fusion_mode": st.sampled_from(["evaluation", "training"]),
+                "stage_one_images": st.sampled_from(["all", "sampler"]),
+            },
+        ),
     },
 )
 

@@ -127,6 +127,12 @@ def images_of_small_clip():
     return [f"{DATA}/{PRETRAINING}/{name}" for name in names] if uses_small_clip() else []
 
 
+def captions_of(wildcards):
+    """The captions of the embedded dataset, where they are the descriptions."""
+    kind = PARAMS.variant(PROMPT_KEYS[wildcards.prompt_key]).prompts.kind
+    return rendered(wildcards.dataset)[:1] if kind == "caption" else []
+
+
 def semantics_of(wildcards):
     """The descriptions that the variant's encoder is trained with, if any."""
     key = semantics_key(PARAMS, wildcards.variant)

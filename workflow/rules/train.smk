@@ -6,6 +6,7 @@ rule learn_prompts:
     input:
         unpack(images_of),
         clip=lambda wc: clip_of(PROMPT_KEYS[wc.prompt_key]),
+        captions=captions_of,
     output:
         prompts=f"{PROMPTS}/prompts.safetensors",
         history=f"{PROMPTS}/history.csv",
@@ -21,9 +22,10 @@ rule learn_prompts:
     params:
         cfg=lambda wc: settings("learn_prompts", wc, variant=PROMPT_KEYS[wc.prompt_key]),
         clip=lambda wc, input: option("--clip", input.get("clip")),
+        captions=lambda wc, input: option("--captions", input.get("captions")),
     shell:
         "csdn learn-prompts --params {params.cfg:q} --index {input.index:q} --cache {input.cache:q} {params.clip:q} "
-        "--output {output.prompts:q} > {log:q} 2>&1"
+        "{params.captions:q} --output {output.prompts:q} > {log:q} 2>&1"
 
 
 rule fuse_semantics:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from csdn.artifacts import read_tensors, write_json, write_parquet, write_provenance, write_tensors
+from csdn.artifacts import (
+    SELECTED_ON_TEST,
+    read_tensors,
+    selected_on_test,
+    write_json,
+    write_parquet,
+    write_provenance,
+    write_tensors,
+)
 from csdn.data.image_cache import open_cache, read_index, subset_rows, to_records
 from csdn.errors import UserError
 from csdn.progress import progress
@@ -53,7 +61,8 @@ def run_embed_images(step: EmbedImages, index: Path, cache: Path, encoder: Path,
             device=device,
             progress=advance,
         )
-    write_tensors(output, {"features": features, "rows": rows.astype(np.int64)})
+    label = SELECTED_ON_TEST if selected_on_test(encoder) else None
+    write_tensors(output, {"features": features, "rows": rows.astype(np.int64)}, label)
     slice_ = step.record()
     write_provenance(output, slice_, {"index": index, "cache": cache, "encoder": encoder})
 
@@ -91,7 +100,8 @@ def run_score_retrieval(
     )
     names = {name: getattr(step, name) for name in ("dataset", "variant", "seed", "split", "protocol")}
     slice_ = step.record()
-    return _write_scores(names | summary, queries, output, slice_, {"index": index, "embeddings": embeddings})
+    result = names | summary | _label(embeddings)
+    return _write_scores(result, queries, output, slice_, {"index": index, "embeddings": embeddings})
 
 
 def run_score_features(
@@ -139,7 +149,8 @@ def run_score_features(
     names = {"dataset": layout, "variant": features.stem, "seed": None, "split": split, "protocol": protocol}
     options = {"step": "score_features", "similarity": similarity, "gallery": gallery, "trials": trials}
     options |= {"reranking": reranking}
-    return _write_scores(names | summary, queries, output, options, {"features": features})
+    label = _label(features) if features.suffix.lower() == ".safetensors" else {}
+    return _write_scores(names | summary | label, queries, output, options, {"features": features})
 
 
 def print_scores(result: dict[str, Any]) -> None:
@@ -148,13 +159,20 @@ def print_scores(result: dict[str, Any]) -> None:
     from rich.table import Table
 
     title = f"{result['variant']}: {result['protocol']}, gallery {result['gallery']}, {result['queries']} queries"
-    table = Table(title=title + (", re-ranked" if result["reranked"] else ""))
+    title += ", re-ranked" if result["reranked"] else ""
+    title += ", selected on the test set" if result.get("selected_on_test") else ""
+    table = Table(title=title)
     std = result["std"] or {}
     for name in result["metrics"]:
         table.add_column(name, justify="right")
     spread = {name: f" ± {100 * value:.2f}" for name, value in std.items()}
     table.add_row(*(f"{100 * value:.2f}{spread.get(name, '')}" for name, value in result["metrics"].items()))
     Console().print(table)
+
+
+def _label(features: Path) -> dict[str, Any]:
+    """What a score file says of features whose encoder was selected on the test set; nothing of others."""
+    return {"selected_on_test": True} if selected_on_test(features) else {}
 
 
 def _write_scores(

@@ -10,50 +10,80 @@ import numpy as np
 import pandas as pd
 import torch
 
-from csdn.artifacts import read_tensors, write_csv, write_tensors
-from csdn.data.image_cache import TrainingImages, open_cache, read_index, subset_rows, training_images
+from csdn.artifacts import SELECTED_ON_TEST, read_tensors, write_csv, write_tensors
+from csdn.config import Prompts
+from csdn.data.captions import training_captions
+from csdn.data.image_cache import MODALITIES, TrainingImages, open_cache, read_index, training_images
 from csdn.errors import UserError
-from csdn.evaluation.embedding import embed_images, project_images
-from csdn.evaluation.ranking import retrieval_metrics
 from csdn.jobs.trained_step import trained_step
+from csdn.jobs.validation import build_validator
 from csdn.models.clip_backbone import build_tower, load_clip
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import ReIDNetwork
 from csdn.models.semantic_integration import build_fusion
 from csdn.progress import progress
 from csdn.seeding import derive_seed
-from csdn.slices import FuseSemantics, LearnPrompts, Trained, TrainEncoder
+from csdn.slices import FuseSemantics, LearnPrompts, TrainEncoder
 from csdn.tracking import Tracker
-from csdn.training.encoder_stage import Descriptions, permute_descriptions, train_encoder
+from csdn.training.encoder_stage import Descriptions, permute_descriptions, random_descriptions, train_encoder
 from csdn.training.fusion_stage import fuse_all, train_fusion
-from csdn.training.prompt_stage import StageOneImages, describe_all, learn_prompts
+from csdn.training.prompt_stage import (
+    StageOneImages,
+    describe_all,
+    describe_by_captions,
+    description_accuracy,
+    learn_prompts,
+)
+from csdn.training.stage_one_images import count_images, stage_one_images
 
-EMBED_BATCH = 256
 
+def run_learn_prompts(
+    step: LearnPrompts, index: Path, cache: Path, clip: Path | None, output: Path, captions: Path | None = None
+) -> None:
+    """Learn the descriptions of every training identity and write prompts.safetensors and history.csv.
 
-def run_learn_prompts(step: LearnPrompts, index: Path, cache: Path, clip: Path | None, output: Path) -> None:
-    """Learn the descriptions of every training identity and write prompts.safetensors and history.csv."""
+    `prompts.kind: caption` learns nothing: it takes the captions in `captions`, the benchmark's annotations.
+    """
     settings = step.prompts
-    with trained_step(step, output, {"index": index, "cache": cache, "clip": clip}) as context:
+    if settings.kind == "caption" and captions is None:
+        raise UserError(
+            "--captions: missing; prompts.kind is `caption`, so give annotations.parquet of the embedded benchmark"
+        )
+    inputs = {"index": index, "cache": cache, "clip": clip, "captions": captions}
+    with trained_step(step, output, inputs) as context:
+        device = context.device
         images = _open_training_images(step, index, cache)
         model = load_clip(step.clip, step.image_size, clip, seed=step.seed)
-        stage = _stage_one_images(step, model, images, context.device)
-        rng, generator = _generators(step, "learn_prompts", step.prompt_key)
-        bank = PromptBank(
-            TextTower(model),
-            banks=1 if settings.kind == "shared" else 2,
-            identities=len(images.person_ids),
-            tokens=settings.tokens,
-            template=settings.template,
-            generator=generator,
-        ).to(context.device)
-        with progress("learn-prompts", settings.epochs, "epochs") as advance:
-            on_epoch = _logger(context.tracker, "prompts", advance)
-            history = learn_prompts(bank, stage, settings, rng, on_epoch, context.checkpoints)
-        visible, infrared = describe_all(bank)
-        tensors = {"contexts": bank.contexts, "text_visible": visible, "text_infrared": infrared}
+        tower = TextTower(model)
+        stage = _stage_one_images(step, model, images, device)
+        if settings.kind == "caption" and captions is not None:
+            texts = training_captions(read_index(index), images, captions)
+            visible, infrared = (describe_by_captions(tower.to(device), texts[n], device) for n in MODALITIES)
+            history = [{"epoch": 0, **description_accuracy(stage, visible, infrared, scale=1.0)}]
+            learned = {}
+        else:
+            rng, generator = _generators(step, "learn_prompts", step.prompt_key)
+            bank = _prompt_bank(settings, tower, len(images.person_ids), generator).to(device)
+            tower.to(device)  # the bank reads it but does not own it
+            with progress("learn-prompts", settings.epochs, "epochs") as advance:
+                on_epoch = _logger(context.tracker, "prompts", advance)
+                history = learn_prompts(bank, stage, settings, rng, on_epoch, context.checkpoints)
+            visible, infrared = describe_all(bank)
+            learned = {"contexts": bank.contexts}
+        tensors = learned | {"text_visible": visible, "text_infrared": infrared}
         write_csv(output.with_name("history.csv"), pd.DataFrame(history))
         write_tensors(output, tensors | {"person_ids": images.person_ids})
+
+
+def _prompt_bank(settings: Prompts, tower: TextTower, identities: int, generator: torch.Generator) -> PromptBank:
+    return PromptBank(
+        tower,
+        banks=1 if settings.kind == "shared" else 2,
+        identities=identities,
+        tokens=settings.tokens,
+        template=settings.template,
+        generator=generator,
+    )
 
 
 def run_fuse_semantics(
@@ -84,7 +114,7 @@ def run_fuse_semantics(
                 history = train_fusion(
                     fusion, visible, infrared, stage, step.fusion, rng, on_epoch, context.checkpoints
                 )
-            text = fuse_all(fusion, visible, infrared)
+            text = fuse_all(fusion, visible, infrared, dropout=step.fidelity.fusion_mode == "training")
             fused, weights = (text, text), {f"fusion.{name}": value for name, value in fusion.state_dict().items()}
         tensors = {"text_visible": fused[0], "text_infrared": fused[1], "person_ids": learned["person_ids"]}
         write_csv(output.with_name("history.csv"), pd.DataFrame(history, columns=None if history else ["epoch"]))
@@ -118,12 +148,13 @@ def run_train_encoder(
                 rng,
                 device,
                 _logger(context.tracker, "encoder", advance),
-                _validator(step, index, cache, device),
+                build_validator(step, index, cache, device),
                 context.checkpoints,
             )
         write_csv(output.with_name("history.csv"), pd.DataFrame(history, columns=None if history else ["epoch"]))
         state = {name: value.contiguous() for name, value in network.state_dict().items()}
-        write_tensors(output, state | {"person_ids": images.person_ids})
+        label = SELECTED_ON_TEST if step.encoder.selection == "best_on_test" else None
+        write_tensors(output, state | {"person_ids": images.person_ids}, label)
 
 
 def build_network(
@@ -168,26 +199,14 @@ def _generators(step: Any, *names: str) -> tuple[np.random.Generator, torch.Gene
     return np.random.default_rng(seed), torch.Generator().manual_seed(seed)
 
 
-def _stage_one_images(step: Trained, model: Any, images: TrainingImages, device: torch.device) -> StageOneImages:
-    """Project every training image once with the frozen network in evaluation mode."""
-    fidelity = step.fidelity  # type: ignore[attr-defined]
-    backbone = build_tower(model, inner_relu=fidelity.stem == "clip").to(device)
-    rows = np.concatenate([images.visible.rows, images.infrared.rows])
-    infrared = np.arange(len(rows)) >= len(images.visible)
-    with progress("image features", len(rows), "images") as advance:
-        features = project_images(
-            backbone,
-            images.visible.cache,
-            rows,
-            infrared,
-            batch=EMBED_BATCH,
-            normalization=fidelity.normalization,
-            device=device,
-            progress=advance,
-        )
-    both = torch.from_numpy(features).to(device)
-    visible, thermal = both[: len(images.visible)], both[len(images.visible) :]
-    return StageOneImages(visible, images.visible.labels, thermal, images.infrared.labels)
+def _stage_one_images(
+    step: LearnPrompts | FuseSemantics, model: Any, images: TrainingImages, device: torch.device
+) -> StageOneImages:
+    """Project the training images with the frozen network."""
+    backbone = build_tower(model, inner_relu=step.fidelity.stem == "clip").to(device)
+    rng = np.random.default_rng(derive_seed(step.seed, "stage_one_images", step.step, step.dataset, step.split))
+    with progress("image features", count_images(images, step.fidelity), "images") as advance:
+        return stage_one_images(backbone, images, step.fidelity, rng, device, advance)
 
 
 def _descriptions(step: TrainEncoder, semantics: Path, images: TrainingImages, device: torch.device) -> Descriptions:
@@ -197,36 +216,6 @@ def _descriptions(step: TrainEncoder, semantics: Path, images: TrainingImages, d
     texts = Descriptions(*(torch.from_numpy(tensors[f"text_{name}"]).to(device) for name in ("visible", "infrared")))
     if step.encoder.text == "permuted":
         texts = permute_descriptions(texts, np.random.default_rng(derive_seed(step.seed, "permute", step.split)))
+    if step.encoder.text == "random":
+        texts = random_descriptions(texts, np.random.default_rng(derive_seed(step.seed, "random", step.split)))
     return texts
-
-
-def _validator(step: TrainEncoder, index: Path, cache: Path, device: torch.device) -> Any:
-    """Rank-1 and mAP of infrared queries among all visible images of the validation identities, or None without any."""
-    frame = read_index(index)
-    rows = subset_rows(frame, step.split, ["val"]) if "val" not in step.train_subsets else np.empty(0, dtype=int)
-    if not len(rows):
-        if step.encoder.selection == "best_on_validation":
-            raise UserError(
-                "encoder.selection: best_on_validation needs validation identities; set train_subsets: [train]"
-            )
-        return None
-    pixels = open_cache(cache, len(frame))
-    infrared = (frame["modality"].to_numpy() == "infrared")[rows]
-    persons = frame["person_id"].to_numpy()[rows]
-
-    def validate(network: ReIDNetwork) -> dict[str, float]:
-        features = embed_images(
-            network,
-            pixels,
-            rows,
-            infrared,
-            batch=EMBED_BATCH,
-            flip=True,
-            normalization=step.fidelity.normalization,
-            device=device,
-        )
-        similarity = features[infrared] @ features[~infrared].T
-        result = retrieval_metrics(similarity, persons[infrared], persons[~infrared], cmc="image")
-        return {"validation_rank_1": float(result.cmc[0]), "validation_map": float(result.mean_average_precision)}
-
-    return validate

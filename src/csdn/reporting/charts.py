@@ -164,7 +164,7 @@ def match_curves(rows: Sequence[Mapping[str, Any]], styles: Mapping[str, Look]) 
 def loss_terms(history: pd.DataFrame) -> list[str]:
     """Columns of history.csv that are terms of the loss; their sum is left out, for variants have different terms."""
     other = {"epoch", "step", "learning_rate", "seconds", "loss"}
-    return [c for c in history.columns if c not in other and not c.startswith("validation")]
+    return [c for c in history.columns if c not in other and not c.startswith(("validation", "test"))]
 
 
 def _curve(axis: Axes, runs: Sequence[pd.DataFrame], column: str, look: Look, scale: float) -> None:

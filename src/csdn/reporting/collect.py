@@ -13,6 +13,7 @@ import pandas as pd
 from csdn.artifacts import read_json, read_parquet
 from csdn.config import score_name
 from csdn.errors import UserError
+from csdn.reporting.labels import SELECTED_ON_TEST
 
 METRICS = ("map", "rank_1", "rank_5", "rank_10", "rank_20", "minp")
 RUN = ["dataset", "protocol", "variant", "split", "seed"]
@@ -89,6 +90,8 @@ def read_run(path: Path) -> dict[str, Any]:
     run["seed"] = int(score["seed"])
     run["split"] = str(run["split"])
     run["protocol"] = score_name(score["protocol"].split("-")[0], score["gallery"], bool(score["reranked"]))
+    if score.get("selected_on_test"):
+        run["protocol"] += SELECTED_ON_TEST  # never under one name with what was not chosen on the test set
     run["valid_queries"] = score.get("valid_queries")
     for metric in METRICS:
         value = score["metrics"].get(metric)

@@ -17,7 +17,7 @@ from csdn.config import Params
 from csdn.errors import UserError
 from csdn.reporting import charts, places, selection, sheets
 from csdn.reporting.comparison import Row, protocol_order, supported
-from csdn.reporting.labels import protocol_label
+from csdn.reporting.labels import comparable, protocol_label, selection_note
 from csdn.reporting.retrieval import first_trial
 
 FORMATS = ("png", "svg")
@@ -94,19 +94,23 @@ def _of_dataset(params: Params, dataset: str) -> list[Planned]:
         Planned(f"{dataset}_contact_sheet", "contact_sheet", dataset, "", _CAPTIONS["contact_sheet"]),
     ]
     for name, table in params.tables.items():
-        if set(table.variants) & set(variants):
-            plan.append(Planned(f"{dataset}_{name}", "components", dataset, name, _CAPTIONS["components"]))
-            plan.append(Planned(f"{dataset}_{name}_matches", "matches", dataset, name, _CAPTIONS["matches"]))
-        if any(a in variants and b in variants for a, b in table.differences):
-            caption = _CAPTIONS["differences"]
+        shown = [variant for variant in table.variants if variant in variants]
+        note = selection_note(params, shown)
+        if shown:
+            plan.append(Planned(f"{dataset}_{name}", "components", dataset, name, _CAPTIONS["components"] + note))
+            plan.append(Planned(f"{dataset}_{name}_matches", "matches", dataset, name, _CAPTIONS["matches"] + note))
+        if any(a in variants and b in variants and comparable(params, a, b) for a, b in table.differences):
+            caption = _CAPTIONS["differences"] + note
             plan.append(Planned(f"{dataset}_{name}_differences", "differences", dataset, name, caption))
     if places.stage_one_keys(params, dataset)[0]:
         plan.append(Planned(f"{dataset}_stage_one", "stage_one", dataset, "", _CAPTIONS["stage_one"]))
     if places.trained_variants(params, dataset):
-        plan.append(Planned(f"{dataset}_training", "training", dataset, "", _CAPTIONS["training"]))
+        caption = _CAPTIONS["training"] + selection_note(params, places.trained_variants(params, dataset))
+        plan.append(Planned(f"{dataset}_training", "training", dataset, "", caption))
         variant = shown_variant(params, dataset)
         for protocol in _shown_protocols(params, dataset):
             caption = f"{protocol_label(protocol)}, variant {variant}, first run. {_CAPTIONS['ranks']}"
+            caption += selection_note(params, [variant])
             plan.append(Planned(f"{dataset}_ranks_{protocol}", "ranks", dataset, protocol, caption))
     return plan
 

@@ -1,6 +1,8 @@
 """Names as a reader sees them: datasets, protocols, loss terms."""
 
-from csdn.config import EMBEDDED, Dataset
+from collections.abc import Iterable
+
+from csdn.config import EMBEDDED, Dataset, Params
 
 LAYOUTS = {"sysu_mm01": "SYSU-MM01", "regdb": "RegDB", "llcm": "LLCM"}
 PROTOCOL_LABELS = {
@@ -14,7 +16,8 @@ PROTOCOL_LABELS = {
     "llcm_infrared_to_visible": "Infrared to visible",
 }
 MINUS = "\N{MINUS SIGN}"
-SUFFIXES = {"-official": "official gallery", "-reranked": "re-ranked"}
+SELECTED_ON_TEST = "-selected_on_test"
+SUFFIXES = {"-official": "official gallery", "-reranked": "re-ranked", SELECTED_ON_TEST: "selected on the test set"}
 
 
 def protocol_label(protocol: str) -> str:
@@ -22,6 +25,17 @@ def protocol_label(protocol: str) -> str:
     base, *suffixes = protocol.split("-")
     words = [PROTOCOL_LABELS.get(base, base.replace("_", " "))]
     return ", ".join(words + [SUFFIXES.get(f"-{suffix}", suffix) for suffix in suffixes])
+
+
+def selection_note(params: Params, variants: Iterable[str]) -> str:
+    """A sentence for the caption of what shows `variants`, if an epoch of any was chosen on the test set."""
+    known = [name for name in variants if params.variant(name).encoder.selection == "best_on_test"]
+    return f" Selected on the test set: {', '.join(known)}." if known else ""
+
+
+def comparable(params: Params, a: str, b: str) -> bool:
+    """Whether the epochs of both variants, or of neither, were chosen on the test set."""
+    return bool(selection_note(params, [a])) == bool(selection_note(params, [b]))
 
 
 def dataset_label(name: str, dataset: Dataset) -> str:

@@ -20,7 +20,7 @@ from csdn.reporting.comparison import Row, protocol_order
 from csdn.reporting.figures import Planned, planned_figures
 from csdn.reporting.labels import dataset_label, protocol_label
 from csdn.reporting.published import SETTINGS, published_rows
-from csdn.reporting.tables import DIFFERENCE_NOTE, ROW_NOTE, difference_cells, row_cells
+from csdn.reporting.tables import DIFFERENCE_NOTE, ROW_NOTE, difference_cells, labelled, row_cells
 
 ZERO_SHOT = ("attribute", "modality", "classes", "images", "balanced_accuracy", "chance")
 COLOURS = {  # of style.mplstyle and charts.py, and what they are on the page
@@ -113,7 +113,7 @@ def _dataset(params: Params, name: str) -> dict[str, Any]:
         tables.append(
             {
                 "name": table_name,
-                "caption": table.caption,
+                "caption": labelled(table.caption, rows),
                 "rows": _grouped(rows, protocols, row_cells),
                 "note": ROW_NOTE,
                 "differences": _grouped(pairs, protocols, difference_cells),

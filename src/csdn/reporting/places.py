@@ -14,7 +14,7 @@ from csdn.data.image_cache import open_cache, read_index
 from csdn.errors import UserError
 from csdn.evaluation.scoring import load_permutations
 from csdn.reporting.comparison import Row
-from csdn.steps import UNTRAINED_FUSIONS, prompt_key, semantics_key
+from csdn.steps import UNTRAINED_FUSIONS, UNTRAINED_PROMPTS, prompt_key, semantics_key
 
 Runs = dict[str, list[pd.DataFrame]]  # histories of each variant or key
 
@@ -78,10 +78,11 @@ def stage_one_histories(params: Params, dataset: str) -> dict[str, Runs]:
 
 
 def stage_one_keys(params: Params, dataset: str) -> tuple[list[str], list[str]]:
-    """Keys of the prompts and of the trained fusions that the dataset's variants use."""
+    """Keys of the learned prompts and of the trained fusions that the dataset's variants use."""
     texts = [name for name in params.variants_of(dataset) if semantics_key(params, name) is not None]
     fused = [name for name in texts if params.variant(name).fusion.kind not in UNTRAINED_FUSIONS]
-    prompts = dict.fromkeys(prompt_key(params, name) for name in texts)
+    learned = [name for name in texts if params.variant(name).prompts.kind not in UNTRAINED_PROMPTS]
+    prompts = dict.fromkeys(prompt_key(params, name) for name in learned)
     return list(prompts), list(dict.fromkeys(str(semantics_key(params, name)) for name in fused))
 
 

@@ -13,7 +13,7 @@ from csdn.config import Params
 from csdn.errors import UserError
 from csdn.reporting.collect import METRICS, Scores, read_scores
 from csdn.reporting.comparison import Row, compare_pairs, compare_rows
-from csdn.reporting.labels import MINUS, protocol_label
+from csdn.reporting.labels import MINUS, SELECTED_ON_TEST, protocol_label
 from csdn.slices import CompareVariants
 
 ROW_COLUMNS = [
@@ -63,9 +63,15 @@ def compare_variants(
             content[f"{name}_differences"] = (table.caption, compare_pairs(scores, table.differences), True)
     written = [folder / "metrics.json"]
     for name, (caption, rows, is_difference) in content.items():
-        written += _write_table(folder / name, caption, [_rounded(row) for row in rows], is_difference)
+        written += _write_table(folder / name, labelled(caption, rows), [_rounded(row) for row in rows], is_difference)
     write_json(folder / "metrics.json", headline_metrics(scores))
     return written
+
+
+def labelled(caption: str, rows: Iterable[Row]) -> str:
+    """The caption of a table, which says so if any of its rows was selected on the test set."""
+    chosen = any(row["protocol"].endswith(SELECTED_ON_TEST) for row in rows)
+    return caption + (" Rows selected on the test set flatter their variant; do not compare them." if chosen else "")
 
 
 def headline_metrics(scores: Scores) -> dict[str, Any]:

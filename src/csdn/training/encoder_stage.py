@@ -225,6 +225,14 @@ def permute_descriptions(descriptions: Descriptions, rng: np.random.Generator) -
     return Descriptions(descriptions.visible[source], descriptions.infrared[source])
 
 
+def random_descriptions(descriptions: Descriptions, rng: np.random.Generator) -> Descriptions:
+    """The control: every identity gets a random direction, one for both modalities, as long as its own description."""
+    drawn = torch.from_numpy(rng.standard_normal(descriptions.visible.shape))
+    directions = torch.nn.functional.normalize(drawn, dim=1).to(descriptions.visible)
+    visible, infrared = (texts.norm(dim=1, keepdim=True) for texts in (descriptions.visible, descriptions.infrared))
+    return Descriptions(visible * directions, infrared * directions)
+
+
 def _total(values: Iterable[torch.Tensor]) -> torch.Tensor:
     return torch.stack(list(values)).sum()
 

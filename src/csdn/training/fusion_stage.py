@@ -63,6 +63,8 @@ def train_fusion(
 
 
 @torch.no_grad()
-def fuse_all(fusion: nn.Module, text_visible: torch.Tensor, text_infrared: torch.Tensor) -> torch.Tensor:
-    """Fused descriptions (identities, embed), dropout off."""
-    return fusion.eval()(text_visible, text_infrared)
+def fuse_all(
+    fusion: nn.Module, text_visible: torch.Tensor, text_infrared: torch.Tensor, *, dropout: bool = False
+) -> torch.Tensor:
+    """Fused descriptions (identities, embed), dropout off; the authors' code leaves it on for the final ones."""
+    return fusion.train(dropout)(text_visible, text_infrared)

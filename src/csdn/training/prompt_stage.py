@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from open_clip.tokenizer import SimpleTokenizer
 
 from csdn.config import Fusion, Prompts
 from csdn.data.sampling import paired_batches
 from csdn.losses import symmetric_contrastive_loss
-from csdn.models.prompts import PromptBank
+from csdn.models.prompts import PromptBank, TextTower
 from csdn.training.checkpoint import Checkpoints
 from csdn.training.resumable import History, OnEpoch, TrainingRun
 from csdn.training.runtime import clip_gradients
@@ -93,6 +94,17 @@ def describe_all(bank: PromptBank, block: int = 256) -> tuple[torch.Tensor, torc
     rows = torch.arange(bank.contexts.shape[1]).split(block)
     visible, infrared = (torch.cat([bank(index, part) for part in rows]) for index in (VISIBLE, INFRARED))
     return visible, infrared
+
+
+@torch.no_grad()
+def describe_by_captions(tower: TextTower, captions: Sequence[Sequence[str]], device: torch.device) -> torch.Tensor:
+    """Mean text feature of each identity's captions (identities, embed): an oracle, for nothing else has captions.
+
+    Args:
+        captions: for each identity one text or more, cut to the tower's context.
+    """
+    tokenizer = SimpleTokenizer(context_length=tower.context_length)
+    return torch.stack([tower.encode_tokens(tokenizer(list(texts)).to(device)).mean(0) for texts in captions])
 
 
 @torch.no_grad()

@@ -7,64 +7,13 @@ import pandas as pd
 import pytest
 
 from csdn.artifacts import read_tensors, sha256, write_parquet
-from csdn.config import Params, Reranking, Tracking
+from csdn.config import Reranking
 from csdn.data.records import ImageRecord
 from csdn.errors import UserError
-from csdn.jobs.data import build_index, run_index_images, run_make_dataset, run_pretrain_clip
+from csdn.jobs.data import build_index
 from csdn.jobs.evaluation import run_embed_images, run_score_retrieval
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
-from csdn.slices import parse
-from csdn.steps import step_slice
-
-PARAMS = Params.model_validate(
-    {
-        "datasets": {"sysu_mm01": {"layout": "sysu_mm01", "train_subsets": ["train"], "trials": 2}},
-        "benchmark": {
-            "sysu_mm01": {
-                "train": 10,
-                "val": 3,
-                "test": 5,
-                "train_images": 1,
-                "test_images": 2,
-                "infrared_factor": 2,
-            },
-            "pretraining": {"identities": 40, "images": 1, "held_out": 12, "cameras": 2},
-        },
-        "clip": {
-            "mini": {"width": 8, "head_width": 16, "embed_dim": 16, "text_width": 16},
-            "pretraining": {"steps": 3, "batch": 16, "precision": "fp32"},
-        },
-        "prompts": {"epochs": 1, "batch": 8},
-        "fusion": {"epochs": 1},
-        "encoder": {
-            "epochs": 1,
-            "identities": 4,
-            "images": 2,
-            "warmup_epochs": 0,
-            "schedule": "cosine",
-            "descriptor": "both_necks",
-        },
-        "variants": {"csdn": {}, "baseline": {"encoder": {"text": "none"}}, "init": {"encoder": {"epochs": 0}}},
-    }
-)
-CHOICE = {"dataset": "sysu_mm01", "split": "default", "seed": 0}
-
-
-def step(name, **selection):
-    made = parse(step_slice(PARAMS, name, **selection))
-    return made.model_copy(update={"tracking": Tracking(backend="none")})
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """Data, index and the small CLIP, made by the jobs themselves."""
-    root = tmp_path_factory.mktemp("made")
-    run_make_dataset(step("make_dataset", dataset="sysu_mm01"), root / "sysu" / "annotations.parquet", 1)
-    run_make_dataset(step("make_dataset", dataset="pretraining"), root / "pre" / "annotations.parquet", 1)
-    run_pretrain_clip(step("pretrain_clip"), root / "pre" / "annotations.parquet", root / "clip.safetensors")
-    index_step = step("index_images", dataset="sysu_mm01")
-    run_index_images(index_step, root / "sysu", root / "index.parquet", root / "cache.npy", False)
-    return root
+from unit.jobs.tiny import CHOICE, step
 
 
 def train(made, folder, variant="csdn", index="index.parquet", cache="cache.npy"):

@@ -11,7 +11,7 @@ from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import Features
 from csdn.models.semantic_integration import build_fusion
 from csdn.training import encoder_stage
-from csdn.training.encoder_stage import Descriptions, loss_terms, semantic_term, train_encoder
+from csdn.training.encoder_stage import Descriptions, loss_terms, random_descriptions, semantic_term, train_encoder
 from csdn.training.fusion_stage import train_fusion
 from csdn.training.prompt_stage import StageOneImages, learn_prompts
 from csdn.training.runtime import clip_gradients
@@ -176,3 +176,31 @@ def test_clipping_reaches_every_stage(network, images, clip):
         free = stage(None)
         assert equal(stage(1e9), free), stage
         assert not equal(stage(1e-9), free), stage
+
+
+def test_random_descriptions_have_the_lengths_of_the_learned_ones():
+    generator = torch.Generator().manual_seed(0)
+    learned = Descriptions(*(torch.randn(50, 64, generator=generator) * scale for scale in (1, 3)))
+    drawn = random_descriptions(learned, np.random.default_rng(0))
+    for one, other in ((drawn.visible, learned.visible), (drawn.infrared, learned.infrared)):
+        torch.testing.assert_close(one.norm(dim=1), other.norm(dim=1))
+        assert one.dtype == other.dtype
+        assert torch.cosine_similarity(one, other).abs().mean() < 0.2
+    torch.testing.assert_close(torch.cosine_similarity(drawn.visible, drawn.infrared), torch.ones(50))
+    again = random_descriptions(learned, np.random.default_rng(0))
+    assert torch.equal(again.visible, drawn.visible)
+    assert not torch.equal(random_descriptions(learned, np.random.default_rng(1)).visible, drawn.visible)
+
+
+def test_the_epoch_best_on_test_is_kept(network, images):
+    scores = iter([0.2, 0.9, 0.1])
+    states = []
+
+    def validate(net):
+        states.append({name: value.clone() for name, value in net.state_dict().items()})
+        return {"validation_map": len(states), "test_rank_1": next(scores)}
+
+    settings = changed(epochs=3, validate_every=1, selection="best_on_test")
+    own = copy.deepcopy(network)
+    train_encoder(own, images, None, settings, FIDELITY, np.random.default_rng(0), CPU, ignore, validate)
+    assert equal(own.state_dict(), states[1])

@@ -1,0 +1,38 @@
+"""Captions of training images, which the embedded benchmark alone has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from csdn.artifacts import read_parquet
+from csdn.data.image_cache import MODALITIES, TrainingImages
+from csdn.errors import UserError
+
+
+def training_captions(index: pd.DataFrame, images: TrainingImages, annotations: Path) -> dict[str, list[list[str]]]:
+    """For each modality the captions of each training identity's images, in the order of `images.person_ids`.
+
+    Args:
+        index: as `read_index` returns it.
+        annotations: annotations.parquet of the rendered dataset.
+
+    Raises:
+        UserError: the file has no captions, or none for an identity and modality.
+    """
+    table = read_parquet(annotations)
+    if not {"path", "caption"} <= set(table.columns):
+        raise UserError(f"{annotations}: no columns path and caption; give that of a rendered dataset")
+    texts = index["path"].map(table.set_index("path")["caption"])
+    known: dict[str, list[list[str]]] = {}
+    for modality, side in zip(MODALITIES, (images.visible, images.infrared), strict=True):
+        own = texts.iloc[side.rows].to_numpy()
+        found = [[text for text in own[side.labels == n] if pd.notna(text)] for n in range(len(images.person_ids))]
+        lacking = [int(person) for person, some in zip(images.person_ids, found, strict=True) if not some]
+        if lacking:
+            raise UserError(
+                f"{annotations}: no {modality} caption of person {lacking[0]}; render and index the dataset again"
+            )
+        known[modality] = found
+    return known

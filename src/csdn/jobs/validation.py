@@ -1,0 +1,93 @@
+"""What is measured while the encoder trains: on validation identities, and on test where that chooses the epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from csdn.data.image_cache import open_cache, read_index, subset_rows, to_records
+from csdn.errors import UserError
+from csdn.evaluation.embedding import embed_images
+from csdn.evaluation.ranking import retrieval_metrics
+from csdn.evaluation.scoring import score
+from csdn.models.reid_network import ReIDNetwork
+from csdn.slices import TrainEncoder
+
+BATCH = 256
+
+Validate = Callable[[ReIDNetwork], dict[str, float]]
+Embed = Callable[[ReIDNetwork, np.ndarray], np.ndarray]
+
+
+def build_validator(step: TrainEncoder, index: Path, cache: Path, device: torch.device) -> Validate | None:
+    """What the settings ask to measure, or None if nothing.
+
+    Raises:
+        UserError: the epoch is to be chosen on validation identities and there are none.
+    """
+    frame = read_index(index)
+    pixels = open_cache(cache, len(frame))
+    infrared = frame["modality"].to_numpy() == "infrared"
+
+    def embed(network: ReIDNetwork, rows: np.ndarray) -> np.ndarray:
+        return embed_images(
+            network,
+            pixels,
+            rows,
+            infrared[rows],
+            batch=BATCH,
+            flip=True,
+            normalization=step.fidelity.normalization,
+            device=device,
+        )
+
+    measures = [_on_validation(step, frame, embed), _on_test(step, frame, embed)]
+    wanted = [measure for measure in measures if measure]
+    if not wanted:
+        return None
+    return lambda network: {name: value for measure in wanted for name, value in measure(network).items()}
+
+
+def _on_validation(step: TrainEncoder, frame: pd.DataFrame, embed: Embed) -> Validate | None:
+    """Rank-1 and mAP of infrared queries among all visible images of the validation identities."""
+    rows = subset_rows(frame, step.split, ["val"]) if "val" not in step.train_subsets else np.empty(0, dtype=int)
+    if not len(rows):
+        if step.encoder.selection == "best_on_validation":
+            raise UserError(
+                "encoder.selection: best_on_validation needs validation identities; set train_subsets: [train]"
+            )
+        return None
+    infrared = (frame["modality"].to_numpy() == "infrared")[rows]
+    persons = frame["person_id"].to_numpy()[rows]
+
+    def validate(network: ReIDNetwork) -> dict[str, float]:
+        features = embed(network, rows)
+        similarity = features[infrared] @ features[~infrared].T
+        result = retrieval_metrics(similarity, persons[infrared], persons[~infrared], cmc="image")
+        return {"validation_rank_1": float(result.cmc[0]), "validation_map": float(result.mean_average_precision)}
+
+    return validate
+
+
+def _on_test(step: TrainEncoder, frame: pd.DataFrame, embed: Embed) -> Validate | None:
+    """Rank-1 and mAP under a protocol of the test set: for `selection: best_on_test` and nothing else."""
+    if step.encoder.selection != "best_on_test":
+        return None
+    chosen = step.test_selection
+    if chosen is None:
+        raise UserError(
+            "test_selection: missing in the slice of train_encoder; make it again with this version of csdn"
+        )
+    rows = subset_rows(frame, step.split, ["test"])
+    records = to_records(frame, step.split)
+    images = [records[row] for row in rows]
+
+    def validate(network: ReIDNetwork) -> dict[str, float]:
+        summary, _ = score(images, embed(network, rows), chosen.protocol, trials=chosen.trials)
+        return {"test_rank_1": summary["metrics"]["rank_1"], "test_map": summary["metrics"]["map"]}
+
+    return validate

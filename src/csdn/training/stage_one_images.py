@@ -1,0 +1,115 @@
+"""Image features that stage 1 learns from: the frozen network's, of un-augmented training images."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from csdn.config import Fidelity
+from csdn.data.image_cache import ModalityImages, TrainingImages
+from csdn.data.sampling import identity_batches
+from csdn.evaluation.embedding import project_images
+from csdn.models.clip_backbone import ImageTower, as_images, normalize_images
+from csdn.training.prompt_stage import StageOneImages
+
+EMBED_BATCH = 256
+IDENTITIES, IMAGES = 8, 4  # of a batch and modality in the authors' loaders (data_loader/loader.py)
+
+Progress = Callable[[int], None]
+
+
+def stage_one_images(
+    backbone: ImageTower,
+    images: TrainingImages,
+    fidelity: Fidelity,
+    rng: np.random.Generator,
+    device: torch.device,
+    progress: Progress,
+) -> StageOneImages:
+    """Features of every training image once, in evaluation mode; `fidelity` restores what the authors' code does.
+
+    `stage_one_images: sampler` takes the draws of one pass of the identity sampler: some images several times, others
+    never. `fusion_mode: training` normalises with the statistics of each batch of one modality.
+
+    Args:
+        backbone: its parameters and running statistics do not change.
+        rng: draws the sampler's batches; not used by default.
+    """
+    sampled, training = fidelity.stage_one_images == "sampler", fidelity.fusion_mode == "training"
+    if not sampled and not training:
+        return _all_images(backbone, images, fidelity.normalization, device, progress)
+    if training:
+        backbone = copy.deepcopy(backbone)  # batches in training mode change running statistics
+    backbone.train(training)
+    sides = zip(*(sampler_pass if sampled else shuffled_pass)(images, rng), strict=True)
+    made = []
+    for (side, is_infrared), batches in zip(((images.visible, False), (images.infrared, True)), sides, strict=True):
+        parts = _project(backbone, side, batches, is_infrared, fidelity.normalization, device)
+        features = []
+        for part in parts:
+            features.append(part)
+            progress(len(part))
+        made += [torch.cat(features), side.labels[np.concatenate(batches)]]
+    return StageOneImages(*made)
+
+
+def sampler_pass(images: TrainingImages, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Positions in the visible and the infrared images of each batch of one pass of the identity sampler."""
+    visible, infrared = images.visible.labels, images.infrared.labels
+    identities = min(IDENTITIES, len(np.intersect1d(visible, infrared)))
+    return identity_batches(visible, infrared, identities, IMAGES, rng)
+
+
+def shuffled_pass(images: TrainingImages, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Positions of every image once, shuffled, in batches of which none has more than the sampler's images."""
+    count = -(-max(len(images.visible), len(images.infrared)) // (IDENTITIES * IMAGES))
+    sides = [np.array_split(rng.permutation(len(side)), count) for side in (images.visible, images.infrared)]
+    return zip(*sides, strict=True)
+
+
+def count_images(images: TrainingImages, fidelity: Fidelity) -> int:
+    """How many images `stage_one_images` embeds."""
+    visible, infrared = len(images.visible), len(images.infrared)
+    if fidelity.stage_one_images == "all":
+        return visible + infrared
+    per_batch = IMAGES * min(IDENTITIES, len(np.intersect1d(images.visible.labels, images.infrared.labels)))
+    return 2 * per_batch * (max(visible, infrared) // per_batch + 1)
+
+
+def _all_images(
+    backbone: ImageTower, images: TrainingImages, normalization: str, device: torch.device, progress: Progress
+) -> StageOneImages:
+    rows = np.concatenate([images.visible.rows, images.infrared.rows])
+    features = project_images(
+        backbone,
+        images.visible.cache,
+        rows,
+        np.arange(len(rows)) >= len(images.visible),
+        batch=EMBED_BATCH,
+        normalization=normalization,
+        device=device,
+        progress=progress,
+    )
+    both = torch.from_numpy(features).to(device)
+    visible, infrared = both[: len(images.visible)], both[len(images.visible) :]
+    return StageOneImages(visible, images.visible.labels, infrared, images.infrared.labels)
+
+
+@torch.no_grad()
+def _project(
+    backbone: ImageTower,
+    images: ModalityImages,
+    batches: Sequence[np.ndarray],
+    is_infrared: bool,
+    normalization: str,
+    device: torch.device,
+) -> Iterator[torch.Tensor]:
+    """Projected features (n, embed) of each batch of one modality, in the mode that `backbone` is in."""
+    for positions in batches:
+        pixels = normalize_images(as_images(images.pixels(positions)).to(device), normalization)
+        nothing = pixels[:0]
+        maps = backbone(nothing, pixels) if is_infrared else backbone(pixels, nothing)
+        yield backbone.project(maps).float()

@@ -1,0 +1,141 @@
+"""Each switch of the method through the jobs on a tiny rendered dataset, and what may not pass unlabelled."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from csdn.artifacts import read_tensors, selected_on_test, sha256, write_parquet
+from csdn.config import Params
+from csdn.errors import UserError
+from csdn.jobs.evaluation import print_scores, run_embed_images, run_score_features, run_score_retrieval
+from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
+from unit.jobs.tiny import CHOICE, PARAMS, slice_of
+
+PAPER = {"classifier": "linear", "semantic_logits": "dot", "descriptor": "reference"}
+VARIANTS = {
+    "csdn": {},
+    "hse_contrastive": {"encoder": {"semantic_loss": "supervised_contrastive"}},
+    "hse_cosine": {"encoder": {"semantic_loss": "cosine_regression"}},
+    "hse_mse": {"encoder": {"semantic_loss": "mse_regression"}},
+    "hse_triplet": {"encoder": {"semantic_loss": "triplet_to_text"}},
+    "visible_text": {"encoder": {"weights": {"semantic_infrared": 0}}},
+    "random_text": {"encoder": {"text": "random"}},
+    "caption_text": {"prompts": {"kind": "caption"}, "fusion": {"kind": "none"}},
+    "authors_code": {"fidelity": "reference", "prompts": {"logits": "dot"}, "encoder": PAPER},
+    "clipped": {"encoder": {"gradient_clip": 1.0}, "prompts": {"gradient_clip": 1.0}},
+    "best_on_test": {"encoder": {"selection": "best_on_test", "validate_every": 1, "epochs": 2}},
+}
+SWITCHED = Params.model_validate(PARAMS.model_dump() | {"variants": VARIANTS})
+
+
+def step(name, variant, **selection):
+    return slice_of(SWITCHED, name, variant=variant, **CHOICE, **selection)
+
+
+@pytest.fixture(scope="module")
+def train(made, tmp_path_factory):
+    """Trains a variant once; returns its folder. No step changes what it reads."""
+    root, done = tmp_path_factory.mktemp("switches"), {}
+
+    def make(variant):
+        if variant in done:
+            return done[variant]
+        folder = done[variant] = root / variant
+        inputs = (made / "index.parquet", made / "cache.npy", made / "clip.safetensors")
+        prompts, semantics = folder / "prompts" / "prompts.safetensors", folder / "semantics" / "semantics.safetensors"
+        before = [sha256(path) for path in inputs]
+        annotations = made / "sysu" / "annotations.parquet"
+        run_learn_prompts(step("learn_prompts", variant), *inputs, prompts, annotations)
+        learned = sha256(prompts)
+        run_fuse_semantics(step("fuse_semantics", variant), *inputs, prompts, semantics)
+        fused = sha256(semantics)
+        run_train_encoder(step("train_encoder", variant), *inputs, semantics, folder / "encoder.safetensors")
+        assert [sha256(path) for path in inputs] == before
+        assert (sha256(prompts), sha256(semantics)) == (learned, fused)
+        return folder
+
+    return make
+
+
+@pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "csdn"])
+def test_every_switch_trains_and_gives_another_encoder(train, variant):
+    one, other = train(variant), train("csdn")
+    assert sha256(one / "encoder.safetensors") != sha256(other / "encoder.safetensors")
+    history = pd.read_csv(one / "history.csv")
+    assert np.isfinite(history.to_numpy(dtype=float)).all()
+    assert ("semantic_infrared" in history) == (variant != "visible_text")
+    assert ("test_rank_1" in history) == (variant == "best_on_test")
+
+
+def test_switches_of_the_encoder_share_the_descriptions(train):
+    for variant in ("hse_cosine", "visible_text", "random_text", "best_on_test"):
+        assert sha256(train(variant) / "semantics" / "semantics.safetensors") == sha256(
+            train("csdn") / "semantics" / "semantics.safetensors"
+        )
+
+
+def test_the_preset_fuses_as_the_authors_do(train):
+    tensors = read_tensors(train("authors_code") / "semantics" / "semantics.safetensors")
+    assert "fusion.embedding_q.0.weight" in tensors
+    assert "fusion.embedding_q.0.weight" not in read_tensors(train("csdn") / "semantics" / "semantics.safetensors")
+
+
+def test_captions_describe_and_nothing_is_learned(train, made):
+    folder = train("caption_text") / "prompts"
+    tensors = read_tensors(folder / "prompts.safetensors")
+    assert set(tensors) == {"text_visible", "text_infrared", "person_ids"}
+    assert tensors["text_visible"].shape == (10, 16)
+    assert not np.allclose(tensors["text_visible"], tensors["text_infrared"])
+    assert list(pd.read_csv(folder / "history.csv").columns) == ["epoch", "accuracy_visible", "accuracy_infrared"]
+    record = json.loads((folder / "prompts.safetensors.provenance.json").read_text())
+    assert record["inputs"]["captions"]["sha256"] == sha256(made / "sysu" / "annotations.parquet")
+    assert record["parameters"]["prompts"]["kind"] == "caption"
+
+
+def test_captions_that_are_missing_are_told(made, tmp_path):
+    inputs = (made / "index.parquet", made / "cache.npy", made / "clip.safetensors", tmp_path / "prompts.safetensors")
+    settings = step("learn_prompts", "caption_text")
+    with pytest.raises(UserError, match=r"--captions: missing; prompts\.kind is `caption`"):
+        run_learn_prompts(settings, *inputs)
+    table = pd.read_parquet(made / "sysu" / "annotations.parquet")
+    write_parquet(tmp_path / "bare.parquet", table.drop(columns="caption"))
+    with pytest.raises(UserError, match="no columns path and caption"):
+        run_learn_prompts(settings, *inputs, tmp_path / "bare.parquet")
+    infrared = table["modality"].eq("infrared")
+    write_parquet(tmp_path / "half.parquet", table[~infrared])
+    with pytest.raises(UserError, match="no infrared caption of person"):
+        run_learn_prompts(settings, *inputs, tmp_path / "half.parquet")
+    assert not (tmp_path / "prompts.safetensors").exists()
+
+
+def scored(train, made, variant, folder):
+    encoder, index = train(variant) / "encoder.safetensors", made / "index.parquet"
+    embeddings, output = folder / f"{variant}.safetensors", folder / variant / "sysu_all_single.json"
+    run_embed_images(step("embed_images", variant), index, made / "cache.npy", encoder, embeddings)
+    chosen = step("score_retrieval", variant, protocol="sysu_all_single")
+    return embeddings, run_score_retrieval(chosen, index, embeddings, output), json.loads(output.read_text())
+
+
+def test_what_was_selected_on_the_test_set_says_so_to_the_end(train, made, tmp_path, capsys):
+    embeddings, result, written = scored(train, made, "best_on_test", tmp_path)
+    assert written == result
+    assert written["selected_on_test"] is True
+    print_scores(result)
+    assert "selected on the test set" in " ".join(capsys.readouterr().out.split())
+    history = pd.read_csv(train("best_on_test") / "history.csv")
+    assert result["metrics"]["rank_1"] == pytest.approx(history["test_rank_1"].max(), abs=1e-9)
+    assert selected_on_test(embeddings)
+    embeddings, _, written = scored(train, made, "csdn", tmp_path)
+    assert "selected_on_test" not in written
+    assert not selected_on_test(embeddings)
+
+
+def test_the_label_goes_with_the_features_to_any_scoring(train, made, tmp_path, monkeypatch):
+    embeddings, *_ = scored(train, made, "best_on_test", tmp_path)
+    summary = {"metrics": {}, "std": None, "protocol": "sysu_all_single", "reranked": False}
+    monkeypatch.setattr("csdn.evaluation.foreign.score_foreign", lambda *a, **k: (summary, pd.DataFrame()))
+    options = dict(root=None, split=None, similarity="inner", gallery="agw", trials=1, permutations=None)
+    result = run_score_features(embeddings, "sysu_all_single", tmp_path / "foreign.json", reranking=None, **options)
+    assert result["selected_on_test"] is True

@@ -1,0 +1,53 @@
+"""Settings of a tiny rendered dataset and a tiny CLIP, and the slices of their jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from csdn.config import Params, Tracking
+from csdn.slices import parse
+from csdn.steps import step_slice
+
+PARAMS = Params.model_validate(
+    {
+        "datasets": {"sysu_mm01": {"layout": "sysu_mm01", "train_subsets": ["train"], "trials": 2}},
+        "benchmark": {
+            "sysu_mm01": {
+                "train": 10,
+                "val": 3,
+                "test": 5,
+                "train_images": 1,
+                "test_images": 2,
+                "infrared_factor": 2,
+            },
+            "pretraining": {"identities": 40, "images": 1, "held_out": 12, "cameras": 2},
+        },
+        "clip": {
+            "mini": {"width": 8, "head_width": 16, "embed_dim": 16, "text_width": 16},
+            "pretraining": {"steps": 3, "batch": 16, "precision": "fp32"},
+        },
+        "prompts": {"epochs": 1, "batch": 8},
+        "fusion": {"epochs": 1},
+        "encoder": {
+            "epochs": 1,
+            "identities": 4,
+            "images": 2,
+            "warmup_epochs": 0,
+            "schedule": "cosine",
+            "descriptor": "both_necks",
+        },
+        "variants": {"csdn": {}, "baseline": {"encoder": {"text": "none"}}, "init": {"encoder": {"epochs": 0}}},
+    }
+)
+CHOICE = {"dataset": "sysu_mm01", "split": "default", "seed": 0}
+
+
+def slice_of(params: Params, name: str, **selection: Any) -> Any:
+    """The slice of a step, which tracks nothing."""
+    made = parse(step_slice(params, name, **selection))
+    return made.model_copy(update={"tracking": Tracking(backend="none")})
+
+
+def step(name: str, **selection: Any) -> Any:
+    """The slice of a step of PARAMS."""
+    return slice_of(PARAMS, name, **selection)

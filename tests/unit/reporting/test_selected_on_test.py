@@ -1,0 +1,75 @@
+"""Results whose epoch was chosen on the test set are labelled in every table and caption and compared with no other."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from csdn.reporting.collect import read_scores
+from csdn.reporting.figures import planned_figures
+from csdn.reporting.labels import comparable, selection_note
+from csdn.reporting.tables import compare_variants
+from unit.reporting.result_tree import make_params, write_images, write_score
+
+WORDS = "selected on the test set"
+NAME = "sysu_all_single-selected_on_test"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("selected")
+    chosen = {"encoder": {"selection": "best_on_test", "validate_every": 1}}
+    params = make_params(
+        folder,
+        datasets={"sysu_mm01": {"layout": "sysu_mm01", "trials": 2, "variants": ["baseline", "csdn"], "seeds": [0]}},
+        variants={"baseline": {"encoder": {"text": "none"}}, "csdn": chosen, "mspl": {"fusion": {"kind": "none"}}},
+        evaluation={"protocols": ["sysu_all_single"]},
+        tables={"t": {"caption": "A table", "variants": ["baseline", "csdn"], "differences": [["csdn", "baseline"]]}},
+    )
+    index = write_images(params, "sysu_mm01", 12, 4)
+    files = []
+    for variant, label in (("baseline", {}), ("csdn", {"selected_on_test": True})):
+        place = ("sysu_mm01", "default", variant, 0, "sysu_all_single")
+        files.append(write_score(folder / "runs" / variant, index, *place, **label))
+    compare_variants(params, files, folder / "tables")
+    return params, files, folder / "tables"
+
+
+def test_such_runs_have_a_protocol_of_their_own(made):
+    runs = read_scores(made[1]).runs.set_index("variant")["protocol"]
+    assert runs.to_dict() == {"baseline": "sysu_all_single", "csdn": NAME}
+
+
+def test_every_table_and_its_caption_say_so(made):
+    folder = made[2]
+    rows = json.loads((folder / "t.json").read_text())
+    assert {row["variant"]: row["protocol"] for row in rows["rows"]} == {"baseline": "sysu_all_single", "csdn": NAME}
+    assert WORDS in rows["caption"]
+    assert pd.read_csv(folder / "t.csv").set_index("variant")["protocol"]["csdn"] == NAME
+    for suffix in ("md", "tex"):
+        text = (folder / f"t.{suffix}").read_text()
+        (row,) = [line for line in text.splitlines() if "csdn" in line]
+        assert WORDS in row
+        assert WORDS in text.split("baseline")[0], "the caption stands above the rows"
+    assert list(json.loads((folder / "metrics.json").read_text())["sysu_mm01"][NAME]) == ["csdn"]
+
+
+def test_they_are_tested_against_no_other_run(made):
+    assert json.loads((made[2] / "t_differences.json").read_text())["rows"] == []
+    rows = json.loads((made[2] / "t.json").read_text())["rows"]
+    assert all(row["above"] is None for row in rows)
+
+
+def test_captions_of_figures_name_them(made):
+    figures = {figure.kind: figure.caption for figure in planned_figures(made[0])}
+    assert "differences" not in figures
+    for kind in ("components", "matches", "training", "ranks"):
+        assert "Selected on the test set: csdn." in figures[kind], kind
+    assert "Selected" not in figures["contact_sheet"]
+
+
+def test_the_note_is_for_what_is_shown(made):
+    params = made[0]
+    assert selection_note(params, ["baseline", "mspl"]) == ""
+    assert comparable(params, "baseline", "mspl")
+    assert not comparable(params, "csdn", "mspl")

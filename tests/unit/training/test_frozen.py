@@ -1,0 +1,147 @@
+"""Everything outside a stage's trained module stays as it is: parameters, buffers, and no gradient is allocated."""
+
+import numpy as np
+import pytest
+import torch
+
+from csdn.config import Encoder, Fidelity, Fusion, Prompts
+from csdn.models.clip_backbone import build_tower
+from csdn.models.prompts import PromptBank, TextTower
+from csdn.models.semantic_integration import build_fusion
+from csdn.training.encoder_stage import Descriptions, train_encoder
+from csdn.training.fusion_stage import fuse_all, train_fusion
+from csdn.training.prompt_stage import describe_all, describe_by_captions, learn_prompts
+from csdn.training.stage_one_images import count_images, sampler_pass, shuffled_pass, stage_one_images
+
+CPU = torch.device("cpu")
+REFERENCE = Fidelity.model_validate("reference")
+
+
+def ignore(row):
+    """An on_epoch or progress that does nothing."""
+
+
+def state(module):
+    """Copies of all parameters and buffers, those that are not saved included."""
+    return {name: value.clone() for name, value in [*module.named_parameters(), *module.named_buffers()]}
+
+
+def assert_untouched(module, before):
+    after = dict([*module.named_parameters(), *module.named_buffers()])
+    assert after.keys() == before.keys()
+    assert [name for name, value in before.items() if not torch.equal(value, after[name])] == []
+    assert [name for name, parameter in module.named_parameters() if parameter.grad is not None] == []
+    assert not any(parameter.requires_grad for parameter in module.parameters())
+
+
+@pytest.fixture
+def stage(clip, images):
+    backbone = build_tower(clip)
+    return stage_one_images(backbone, images, Fidelity(), np.random.default_rng(0), CPU, ignore)
+
+
+@pytest.fixture
+def bank(clip):
+    make = dict(tokens=4, template="A photo of a {} person.", generator=torch.Generator().manual_seed(0))
+    return PromptBank(TextTower(clip), banks=2, identities=6, **make)
+
+
+def test_learning_prompts_changes_the_prompts_alone(clip, bank, stage):
+    before, features, start = state(clip), stage.visible.clone(), state(bank)
+    learn_prompts(bank, stage, Prompts(epochs=1, batch=8), np.random.default_rng(0), ignore)
+    assert_untouched(clip, before)
+    assert torch.equal(stage.visible, features)
+    assert not stage.visible.requires_grad
+    changed = [name for name, value in state(bank).items() if not torch.equal(value, start[name])]
+    assert changed == ["contexts"]
+    assert [name for name, _ in bank.named_parameters()] == ["contexts"]
+    assert (bank.contexts != start["contexts"]).any(dim=-1).all(), "every token of every identity in both banks"
+
+
+@pytest.mark.parametrize("kind", ["attention", "reference", "concat"])
+def test_fusing_changes_the_fusion_alone(clip, bank, stage, kind):
+    before, start = state(clip), state(bank)
+    visible, infrared = describe_all(bank)
+    texts = visible.clone(), infrared.clone()
+    fusion = build_fusion(kind, 16, heads=4, dropout=0.1)
+    own = state(fusion)
+    train_fusion(fusion, visible, infrared, stage, Fusion(epochs=1, batch=8), np.random.default_rng(0), ignore)
+    assert_untouched(clip, before)
+    assert all(torch.equal(value, start[name]) for name, value in state(bank).items())
+    assert bank.contexts.grad is None
+    assert torch.equal(visible, texts[0])
+    assert torch.equal(infrared, texts[1])
+    assert any(not torch.equal(value, own[name]) for name, value in state(fusion).items())
+
+
+def test_training_the_encoder_leaves_text_tower_and_descriptions(clip, network, images):
+    tower = TextTower(clip)
+    before = state(tower)
+    texts = torch.randn(6, 16, generator=torch.Generator().manual_seed(0))
+    kept = texts.clone()
+    settings = Encoder(epochs=1, identities=3, images=2, warmup_epochs=0)
+    descriptions = Descriptions(texts, texts)
+    train_encoder(network, images, descriptions, settings, Fidelity(), np.random.default_rng(0), CPU, ignore)
+    assert_untouched(tower, before)
+    assert torch.equal(texts, kept)
+    assert texts.grad is None
+    in_network = {id(parameter) for parameter in network.parameters()}
+    assert not in_network & {id(parameter) for parameter in tower.parameters()}
+
+
+@pytest.mark.parametrize("mode", ["evaluation", "training"])
+@pytest.mark.parametrize("chosen", ["all", "sampler"])
+def test_embedding_for_stage_one_changes_no_statistics(clip, images, chosen, mode):
+    backbone = build_tower(clip)
+    before = state(backbone)
+    fidelity = Fidelity(stage_one_images=chosen, fusion_mode=mode)
+    seen = []
+    made = stage_one_images(backbone, images, fidelity, np.random.default_rng(0), CPU, seen.append)
+    assert_untouched(backbone, before)
+    assert sum(seen) == count_images(images, fidelity) == len(made.visible) + len(made.infrared)
+    assert len(made.visible) == len(made.visible_labels)
+    assert not made.visible.requires_grad
+
+
+def test_by_default_every_image_is_embedded_once_in_evaluation_mode(clip, images, stage):
+    """The draws of the sampler hold the same feature for the same image, but not each image once."""
+    backbone = build_tower(clip)
+    fidelity = Fidelity(stage_one_images="sampler")
+    drawn = stage_one_images(backbone, images, fidelity, np.random.default_rng(3), CPU, ignore)
+    passes = list(sampler_pass(images, np.random.default_rng(3)))
+    for name, side in zip(("visible", "infrared"), zip(*passes, strict=True), strict=True):
+        positions = np.concatenate(side)
+        assert len(np.unique(positions)) < 24, "misses"
+        np.testing.assert_array_equal(getattr(drawn, f"{name}_labels"), getattr(images, name).labels[positions])
+        torch.testing.assert_close(getattr(drawn, name), getattr(stage, name)[positions])
+    assert np.array_equal(stage.visible_labels, images.visible.labels)
+
+
+def test_training_mode_normalises_with_each_batch_of_one_modality(clip, images, stage):
+    backbone = build_tower(clip)
+    fidelity = Fidelity(fusion_mode="training")
+    made = stage_one_images(backbone, images, fidelity, np.random.default_rng(3), CPU, ignore)
+    ((visible, infrared),) = shuffled_pass(images, np.random.default_rng(3))
+    assert sorted(visible) == sorted(infrared) == list(range(24))
+    assert not torch.allclose(made.visible, stage.visible[visible], atol=1e-3)
+    again = stage_one_images(backbone, images, fidelity, np.random.default_rng(3), CPU, ignore)
+    assert torch.equal(made.infrared, again.infrared)
+
+
+def test_dropout_is_on_in_the_final_descriptions_only_where_it_is_asked_for():
+    texts = torch.randn(6, 16, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    fusion = build_fusion("reference", 16, heads=1, dropout=0.5)
+    sound = fuse_all(fusion, texts, texts)
+    assert torch.equal(sound, fuse_all(fusion, texts, texts))
+    assert not torch.equal(sound, fuse_all(fusion, texts, texts, dropout=True))
+
+
+def test_captions_become_the_mean_of_their_text_features(clip):
+    tower = TextTower(clip)
+    before = state(tower)
+    one, two = "a photo of a tall man wearing a red coat.", "a photo of a woman with a bag."
+    texts = describe_by_captions(tower, [[one], [one, two]], CPU)
+    single = describe_by_captions(tower, [[two]], CPU)[0]
+    torch.testing.assert_close(texts[1], (texts[0] + single) / 2)
+    assert_untouched(tower, before)
