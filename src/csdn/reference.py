@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from csdn.artifacts import write_json, write_text
-from csdn.config import Params
+from csdn.config import FIDELITY_PRESETS, Params
 
 HEADER = """# Configuration
 
@@ -28,7 +28,10 @@ SIMPLE = {"integer": "whole number", "number": "number", "string": "text", "bool
 
 def schema() -> dict[str, Any]:
     """JSON Schema of params.yaml."""
-    return Params.model_json_schema()
+    whole = Params.model_json_schema()
+    fidelity = whole["properties"]["fidelity"]  # the one section that may be the name of a preset
+    fidelity["anyOf"] = [{"$ref": fidelity.pop("$ref")}, {"enum": list(FIDELITY_PRESETS), "type": "string"}]
+    return whole
 
 
 def page() -> str:
@@ -43,11 +46,13 @@ def _section(path: str, model: dict[str, Any], known: dict[str, Any]) -> list[st
     rows, inner = [], []
     for name, key in model["properties"].items():
         below = _model(key, known)
-        if below is None:
+        if below is None or "anyOf" in key:
             default = f"`{json.dumps(key['default'])}`" if "default" in key else "*required*"
-            rows.append(f"| `{name}` | {_kind(key, known)} | {default} | {key.get('description', '')} |")
-        else:
-            repeated = "$ref" not in key
+            default = "*see below*" if isinstance(key.get("default"), dict) else default
+            meaning = key.get("description") or (below or {}).get("description", "").split("\n")[0]
+            rows.append(f"| `{name}` | {_kind(key, known)} | {default} | {meaning} |")
+        if below is not None:
+            repeated = "$ref" not in key and "anyOf" not in key
             inner += _section(f"{path}{name}.{'<name>.' if repeated else ''}", below, known)
     title = f"## `{path.rstrip('.')}`\n" if path else "## Top level\n"
     table = ["| key | value | default | meaning |", "|---|---|---|---|", *rows, ""] if rows else []
@@ -55,9 +60,10 @@ def _section(path: str, model: dict[str, Any], known: dict[str, Any]) -> list[st
 
 
 def _model(key: dict[str, Any], known: dict[str, Any]) -> dict[str, Any] | None:
-    """The section that `key` is, or that each of its entries is."""
+    """The section that `key` is or may be, or that each of its entries is."""
     inside = key.get("additionalProperties") or next(iter(key.get("patternProperties", {}).values()), None)
-    found = key if "$ref" in key else inside if isinstance(inside, dict) else {}
+    options = [key, inside if isinstance(inside, dict) else {}, *key.get("anyOf", [])]
+    found: dict[str, Any] = next((option for option in options if "$ref" in option), {})
     return known[found["$ref"].rsplit("/", 1)[1]] if "$ref" in found else None
 
 
