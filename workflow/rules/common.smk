@@ -7,6 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 from csdn.config import EMBEDDED, MINI
 from csdn.errors import UserError
+from csdn.run_lock import hold_run_lock, only_looks
 from csdn.settings import check_paths, validate, wants_gpu
 from csdn.slices import CHECKPOINTS_VARIABLE, TRACKING_VARIABLE, Checkpointing
 from csdn.steps import PRETRAINING, canonical, prompt_key, semantics_key, step_slice
@@ -14,6 +15,7 @@ from csdn.steps import PRETRAINING, canonical, prompt_key, semantics_key, step_s
 try:
     PARAMS = validate({k: v for k, v in config.items() if k != "adopt"})
     check_paths(PARAMS)
+    RUN_LOCK = hold_run_lock() if workflow.is_main_process and not only_looks(sys.argv) else None
 except UserError as error:
     raise WorkflowError(str(error))
 

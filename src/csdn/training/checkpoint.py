@@ -27,6 +27,7 @@ from safetensors.numpy import save
 
 import csdn
 from csdn.artifacts import atomic, canonical_json, sha256
+from csdn.errors import UserError
 
 KEPT = 2  # the newest, and the one before it in case the newest is damaged
 COST_SHARE = 0.01  # of the training's time, which writing checkpoints may take
@@ -100,7 +101,7 @@ class Checkpoints:
             self._write(self._folder, checkpoint, step)
             for old in self._files()[KEPT:]:
                 old.unlink()
-        except OSError as error:
+        except (OSError, UserError) as error:
             log.warning("checkpoint of step %d not written (%s); the training goes on", step, error)
         self._written = time.monotonic()
         self._cost = self._written - start
@@ -112,7 +113,7 @@ class Checkpoints:
             for old in folder.glob("*"):
                 old.unlink()
             return self._write(folder, checkpoint, step)
-        except OSError as error:
+        except (OSError, UserError) as error:
             log.warning("checkpoint of step %d not written (%s)", step, error)
             return None
 
