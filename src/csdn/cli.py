@@ -282,6 +282,43 @@ def compare_variants(
     compare(_slice("compare_variants", params, overrides), scores, output)
 
 
+@app.command("describe-model")
+def describe_model(
+    params: ParamsOption,
+    overrides: SetOption = None,
+    dataset: DatasetOption = None,
+    variant: VariantOption = None,
+    identities: Annotated[
+        int | None, typer.Option(min=1, help="Training identities; the expected number if left out.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", help="Also write the JSON here.")] = None,
+) -> None:
+    """Parameters, FLOPs and activation memory of each module of a variant; needs no data and no weights.
+
+    Example: `csdn describe-model --params params.yaml --params config/paper.yaml --dataset sysu_mm01 --variant csdn`
+    """
+    from csdn.jobs.costs import run_describe_model
+
+    step = _slice("describe_model", params, overrides, dataset=dataset, variant=variant)
+    run_describe_model(step.model_copy(update={"identities": identities or step.identities}), output, as_json)
+
+
+@app.command("compare-costs")
+def compare_costs(
+    params: ParamsOption,
+    output: Annotated[Path, typer.Option("--output", help="Folder of the tables.")],
+    overrides: SetOption = None,
+) -> None:
+    """Set what each variant trains, computes and takes beside what it gains: the table of costs.
+
+    Example: `csdn compare-costs --params params.yaml --output results/tables`
+    """
+    from csdn.jobs.costs import run_compare_costs
+
+    run_compare_costs(_slice("compare_costs", params, overrides), output)
+
+
 @app.command("draw-figures")
 def draw_figures(
     params: ParamsOption,

@@ -11,6 +11,7 @@ from csdn.sections import (
     FIDELITY_PRESETS,
     MINI,
     PROTOCOLS,
+    TRAINING_IDENTITIES,
     Augmentation,
     Backbone,
     Benchmark,
@@ -48,6 +49,7 @@ __all__ = [
     "FIDELITY_PRESETS",
     "MINI",
     "PROTOCOLS",
+    "TRAINING_IDENTITIES",
     "Augmentation",
     "Backbone",
     "Benchmark",
@@ -81,6 +83,9 @@ __all__ = [
     "merge",
     "score_name",
 ]
+
+
+RESERVED_TABLES = ("costs", "metrics")
 
 
 class Params(Strict):
@@ -127,6 +132,11 @@ class Params(Strict):
                 for name in pair
                 if name not in table.variants
             ]
+        lines += [
+            f"tables.{name}: the workflow writes a table of that name; choose another"
+            for name in self.tables
+            if name in RESERVED_TABLES
+        ]
         if lines:
             raise ValueError("\n".join(lines))
         return self
@@ -163,6 +173,14 @@ class Params(Strict):
             return Variant.model_validate(merge(base, self.variants[name])).resolved()
         except ValidationError as error:
             raise ValueError("\n".join(problems(error, Variant, f"variants.{name}"))) from error
+
+    def expected_identities(self, dataset: str) -> int:
+        """Training identities of `dataset` before it has been read: those rendered, or the official number."""
+        settings = self.datasets[dataset]
+        if settings.root != EMBEDDED:
+            return TRAINING_IDENTITIES[settings.layout]
+        people = getattr(self.benchmark, settings.layout)
+        return people.train + (people.val if "val" in settings.train_subsets else 0) - settings.held_out_identities
 
     def variants_of(self, dataset: str) -> list[str]:
         """Names of the variants that run on `dataset`, in the order of params.yaml."""

@@ -241,6 +241,29 @@ class CompareVariants(Slice):
     results: str
 
 
+class DescribeModel(Slice):
+    """What decides the modules of a variant and their sizes."""
+
+    step: Literal["describe_model"]
+    dataset: str
+    variant: str
+    image_size: Size
+    identities: Count
+    clip: Backbone
+    prompts: Prompts
+    fusion: Fusion
+    encoder: Encoder
+    described: bool
+
+
+class CompareCosts(Slice):
+    """Sets costs beside gains; the settings without the renderer's."""
+
+    step: Literal["compare_costs"]
+    variants: list[str]  # in the order of params.yaml, which a mapping in a slice has lost
+    params: Params
+
+
 class DrawFigures(Slice):
     """Draws figures from everything made before."""
 
@@ -266,6 +289,8 @@ AnySlice = (
     | ScoreRetrieval
     | TrackScores
     | CompareVariants
+    | DescribeModel
+    | CompareCosts
     | DrawFigures
     | WriteReport
 )

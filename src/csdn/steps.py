@@ -47,6 +47,8 @@ STEP_VERSIONS: dict[str, int] = {
     "score_retrieval": 1,
     "track_scores": 1,
     "compare_variants": 1,
+    "describe_model": 1,
+    "compare_costs": 1,
     "draw_figures": 1,
     "write_report": 1,
 }
@@ -278,6 +280,28 @@ def _compare_variants(chosen: _Selection) -> dict[str, Any]:
     }
 
 
+def _describe_model(chosen: _Selection) -> dict[str, Any]:
+    own = chosen.variant
+    return {
+        "dataset": chosen["dataset"],
+        "variant": chosen["variant"],
+        "image_size": list(chosen.dataset.image_size),
+        "identities": chosen.params.expected_identities(chosen["dataset"]),
+        "clip": backbone(own.clip),
+        "prompts": dump(own.prompts),
+        "fusion": dump(own.fusion),
+        "encoder": dump(own.encoder),
+        "described": semantics_key(chosen.params, chosen["variant"]) is not None,
+    }
+
+
+def _compare_costs(chosen: _Selection) -> dict[str, Any]:
+    values = chosen.params.model_dump(mode="json", exclude={"tracking", "benchmark", "tables"})
+    for dataset in values["datasets"].values():
+        dataset.pop("trials")  # they change gains, which come from a file
+    return {"variants": list(chosen.params.variants), "params": values}
+
+
 def _everything(chosen: _Selection) -> dict[str, Any]:
     values = chosen.params.model_dump(mode="json", exclude={"tracking"})
     del values["runtime"]["checkpoint_seconds"]  # like `tracking`, it changes no result
@@ -295,6 +319,8 @@ _BUILDERS: dict[str, Callable[[_Selection], dict[str, Any]]] = {
     "score_retrieval": _score_retrieval,
     "track_scores": _track_scores,
     "compare_variants": _compare_variants,
+    "describe_model": _describe_model,
+    "compare_costs": _compare_costs,
     "draw_figures": _everything,
     "write_report": _everything,
 }

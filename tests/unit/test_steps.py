@@ -16,7 +16,8 @@ from csdn.settings import load_params
 
 ROOT = Path(__file__).parents[2]
 SELECTION = {"dataset": "sysu_mm01", "split": "default", "variant": "csdn", "seed": 0, "protocol": "sysu_all_single"}
-MAIN = [name for name in steps.STEP_VERSIONS if name not in ("draw_figures", "write_report")]
+WHOLE = ("describe_model", "compare_costs", "draw_figures", "write_report")  # of all settings, or no step of a run
+MAIN = [name for name in steps.STEP_VERSIONS if name not in WHOLE]
 
 
 def params(*overrides):

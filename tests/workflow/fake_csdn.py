@@ -50,6 +50,10 @@ def write(path: Path, command: str, step: dict, text: str) -> None:
         value = int(text.split()[1][:6], 16) / 16**6
         (path / "metrics.json").write_text(json.dumps({"csdn": {"rank_1": value}}))
         return
+    if command == "compare-costs":
+        for ending in ("csv", "md", "json"):
+            (path / f"costs.{ending}").write_text(text)
+        return
     if command == "draw-figures":
         path.mkdir(parents=True, exist_ok=True)
         path = path / "curves.svg"

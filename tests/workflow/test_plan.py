@@ -7,8 +7,8 @@ import shutil
 import pytest
 import yaml
 
-SCORES = {"score_retrieval", "track_scores", "compare_variants", "draw_figures", "write_report"}
-PAGES = {"compare_variants", "draw_figures", "write_report"}
+PAGES = {"compare_variants", "compare_costs", "draw_figures", "write_report"}
+SCORES = {"score_retrieval", "track_scores", *PAGES}
 
 
 def test_a_fresh_clone_plans_the_whole_benchmark(workflow):
@@ -25,6 +25,7 @@ def test_a_fresh_clone_plans_the_whole_benchmark(workflow):
         "score_retrieval": 52,
         "track_scores": 1,
         "compare_variants": 1,
+        "compare_costs": 1,
         "draw_figures": 1,
         "write_report": 1,
     }
@@ -38,7 +39,7 @@ def test_a_fresh_clone_plans_the_whole_benchmark(workflow):
 def test_smoke_is_the_same_workflow_in_small(workflow):
     plan = workflow.plan("all", "--configfile", "params.yaml", "config/smoke.yaml")
     assert set(plan) == set(workflow.plan())
-    assert sum(plan.values()) == 22
+    assert sum(plan.values()) == 23
 
 
 def test_the_first_run_makes_everything_and_the_second_nothing(small, small_run):

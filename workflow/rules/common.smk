@@ -194,6 +194,11 @@ def all_tables():
     return [f"{RESULTS}/tables/{t}.{e}" for t in tables for e in ("csv", "md", "tex", "json")]
 
 
+def cost_tables():
+    """What each variant costs."""
+    return [f"{RESULTS}/tables/costs.{e}" for e in ("csv", "md", "json")]
+
+
 def all_histories():
     """Curves of every training whose results are used."""
     files = for_all_runs(f"{RUN}/history.csv")

@@ -21,6 +21,28 @@ rule compare_variants:
         "csdn compare-variants --params {params.cfg:q} {params.scores:q} --output {params.folder:q} > {log:q} 2>&1"
 
 
+rule compare_costs:
+    input:
+        [f"{DATA}/index/{dataset}.parquet" for dataset in PARAMS.datasets],
+        all_histories(),
+        metrics=f"{RESULTS}/tables/metrics.json",
+    output:
+        cost_tables(),
+    log:
+        f"{LOGS}/compare_costs.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=30,
+    params:
+        cfg=settings("compare_costs"),
+        folder=subpath(output[0], parent=True),
+    shell:
+        "csdn compare-costs --params {params.cfg:q} --output {params.folder:q} > {log:q} 2>&1"
+
+
 rule draw_figures:
     input:
         all_images(),
@@ -52,6 +74,7 @@ rule write_report:
         small_clip(),
         all_scores(),
         all_tables(),
+        cost_tables(),
         ancient(f"{RESULTS}/figures"),
         digests=f"{RESULTS}/figures.sha256",
     output:

@@ -31,9 +31,13 @@ class TextTower(nn.Module):
         """Dimensions of a token vector."""
         return self.positional_embedding.shape[1]
 
-    def forward(self, embedded: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
-        """Token vectors (N, L, width) with end-of-text positions (N,) -> text features (N, embed)."""
-        length = int(end.max()) + 1
+    def forward(self, embedded: torch.Tensor, end: torch.Tensor, length: int | None = None) -> torch.Tensor:
+        """Token vectors (N, L, width) with end-of-text positions (N,) -> text features (N, embed).
+
+        Args:
+            length: the last end of text plus one, where the caller knows it: a GPU then need not be waited for.
+        """
+        length = int(end.max()) + 1 if length is None else length
         x = embedded[:, :length] + self.positional_embedding[:length]
         x = self.ln_final(self.transformer(x, attn_mask=self.attn_mask[:length, :length]))
         return x[torch.arange(len(x), device=x.device), end] @ self.text_projection
@@ -75,8 +79,9 @@ class PromptBank(nn.Module):
         contexts = self.contexts[min(bank, len(self.contexts) - 1)][rows]
         count = len(rows)
         embedded = torch.cat([self.prefix.expand(count, -1, -1), contexts, self.suffix.expand(count, -1, -1)], dim=1)
-        end = torch.full((count,), embedded.shape[1] - 1, device=embedded.device)
-        return self._tower[0](embedded, end)
+        length = embedded.shape[1]
+        end = torch.full((count,), length - 1, device=embedded.device)
+        return self._tower[0](embedded, end, length)
 
 
 def template_tokens(template: str, tokens: int, context_length: int) -> tuple[torch.Tensor, torch.Tensor]:

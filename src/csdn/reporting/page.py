@@ -17,6 +17,7 @@ from csdn.config import EMBEDDED, MINI, Params
 from csdn.data.image_cache import MODALITIES
 from csdn.reporting import places, summary
 from csdn.reporting.comparison import Row, protocol_order
+from csdn.reporting.costs import cost_group
 from csdn.reporting.figures import Planned, planned_figures
 from csdn.reporting.labels import dataset_label, protocol_label
 from csdn.reporting.published import SETTINGS, published_rows
@@ -130,6 +131,7 @@ def _dataset(params: Params, name: str) -> dict[str, Any]:
         "notes": notes,
         "tables": tables,
         "time": _training_time(params, name),
+        "costs": cost_group([row for row in places.read_table(params, "costs") if row["dataset"] == name]),
         "figures": [_figure(params, f) for f in figures if f.kind in IMAGE_TITLES or f.kind == "ranks"],
     }
 

@@ -1,0 +1,153 @@
+"""The subcommands about costs: describe-model, by hand, and compare-costs, which the ablation tables come from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from csdn.artifacts import read_json, write_json
+from csdn.config import Params
+from csdn.data.image_cache import MODALITIES, read_index, subset_rows
+from csdn.keys import prompt_key, semantics_key
+from csdn.models.costs import ModuleCost, description_costs, network_costs
+from csdn.reporting.costs import STAGES, CostRow, add_differences, quantity, write_costs
+from csdn.slices import CompareCosts, DescribeModel
+from csdn.steps import step_slice
+from csdn.training.workload import image_flops, step_activation_bytes, training_flops
+
+
+def run_describe_model(step: DescribeModel, output: Path | None, as_json: bool) -> None:
+    """Print the costs of every module of a variant as a table or as JSON, and write the JSON to `output`."""
+    costs = describe(step)
+    content = {
+        "dataset": step.dataset,
+        "variant": step.variant,
+        "model": step.clip.model,
+        "image_size": list(step.image_size),
+        "identities": step.identities,
+        "modules": [asdict(cost) for cost in costs],
+    }
+    if output:
+        write_json(output, content)
+    if as_json:
+        print(json.dumps(content, indent=2))
+    else:
+        _print_costs(step, costs)
+
+
+def describe(step: DescribeModel) -> list[ModuleCost]:
+    """Costs of the modules that the variant uses, stage by stage."""
+    network = network_costs(step.clip, step.image_size, step.encoder, step.identities, described=step.described)
+    if not step.described:
+        return network
+    return description_costs(step.clip, step.image_size, step.prompts, step.fusion, step.identities) + network
+
+
+def run_compare_costs(step: CompareCosts, output: Path) -> None:
+    """Write the table of costs of every dataset and variant into the folder `output`."""
+    params = step.params
+    metrics = read_json(Path(params.runtime.results) / "tables" / "metrics.json")
+    rows: list[CostRow] = []
+    modules: dict[str, dict[str, Any]] = {}
+    known: dict[str, list[ModuleCost]] = {}  # variants that differ in their training only have the same modules
+    for dataset in params.datasets:
+        visible, infrared, identities = _training_counts(params, dataset)
+        own = []
+        for variant in (name for name in step.variants if name in params.variants_of(dataset)):
+            described = _description(params, dataset, variant, identities)
+            key = described.encoder.classifier + described.model_dump_json(exclude={"variant", "dataset", "encoder"})
+            costs = known[key] = known.get(key) or describe(described)
+            modules.setdefault(dataset, {})[variant] = [asdict(cost) for cost in costs]
+            own.append(_row(params, dataset, variant, costs, visible, infrared, metrics))
+        rows += add_differences(own)
+    write_costs(rows, modules, output)
+
+
+def _description(params: Params, dataset: str, variant: str, identities: int) -> DescribeModel:
+    values = step_slice(params, "describe_model", dataset=dataset, variant=variant)
+    return DescribeModel.model_validate(values | {"identities": identities})
+
+
+def _training_counts(params: Params, dataset: str) -> tuple[int, int, int]:
+    """Visible images, infrared images and identities of the training of the dataset's first split."""
+    settings = params.datasets[dataset]
+    index = read_index(Path(params.runtime.data) / "index" / f"{dataset}.parquet")
+    train = index.iloc[subset_rows(index, settings.splits[0], settings.train_subsets)]
+    visible, infrared = (int((train["modality"] == modality).sum()) for modality in MODALITIES)
+    return visible, infrared, train["person_id"].nunique()
+
+
+def _row(
+    params: Params, dataset: str, variant: str, costs: list[ModuleCost], visible: int, infrared: int, metrics: Any
+) -> CostRow:
+    settings = params.variant(variant)
+    flops = training_flops(costs, visible, infrared, settings.prompts, settings.fusion, settings.encoder)
+    trained = settings.encoder.epochs > 0
+    parameters = {stage: sum(cost.trainable for cost in costs if cost.stage == stage) for stage in STAGES}
+    parameters["encoder"] *= trained
+    seconds = _training_seconds(params, dataset, variant)
+    image = image_flops(costs, "visible") * (2 if params.evaluation.flip else 1)
+    protocol = next(iter(params.scores_of(dataset)))
+    scored = metrics.get(dataset, {}).get(protocol, {}).get(variant, {})
+    return {
+        "dataset": dataset,
+        "variant": variant,
+        "runs": len(params.datasets[dataset].splits) * len(params.seeds_of(dataset)),
+        **{f"{stage}_parameters": parameters[stage] for stage in STAGES},
+        **{f"{stage}_flops": flops[stage] for stage in STAGES},
+        **{f"{stage}_seconds": seconds[stage] for stage in STAGES},
+        "parameters": sum(parameters.values()),
+        "training_flops": sum(flops.values()),
+        "training_seconds": round(sum(seconds.values()), 1),
+        "image_flops": image,
+        "activation_bytes": step_activation_bytes(costs, settings.encoder) * trained,
+        "protocol": protocol,
+        "map_mean": scored.get("map"),
+    }
+
+
+def _training_seconds(params: Params, dataset: str, variant: str) -> dict[str, float]:
+    """Mean seconds of each stage over the runs, from their histories."""
+    folders = {"encoder": f"runs/{variant}"}
+    key = semantics_key(params, variant)
+    if key is not None:
+        folders |= {"prompts": f"prompts/{prompt_key(params, variant)}", "fusion": f"semantics/{key}"}
+    root = Path(params.runtime.results) / dataset
+    places = [(split, seed) for split in params.datasets[dataset].splits for seed in params.seeds_of(dataset)]
+    out = dict.fromkeys(STAGES, 0.0)
+    for stage, folder in folders.items():
+        files = [root / split / folder / f"seed_{seed}" / "history.csv" for split, seed in places]
+        out[stage] = round(float(np.mean([_seconds(path) for path in files])), 1)
+    return out
+
+
+def _seconds(history: Path) -> float:
+    frame = pd.read_csv(history)
+    return float(frame["seconds"].sum()) if "seconds" in frame else 0.0  # nothing was trained
+
+
+def _print_costs(step: DescribeModel, costs: list[ModuleCost]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    height, width = step.image_size
+    title = f"{step.variant} on {step.dataset}: {step.clip.model}, {height}x{width}, {step.identities} identities"
+    caption = "FLOPs, training FLOPs (with the backward pass) and memory that this pass needs: of one unit each"
+    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("module", "size", "trained", "unit", "FLOPs", "training", "memory, MiB"):
+        table.add_column(name, justify="left" if name in ("module", "unit") else "right", no_wrap=True)
+    for _, members in groupby(costs, key=lambda cost: cost.stage):
+        for cost in members:
+            sizes = (quantity(cost.parameters), quantity(cost.trainable), cost.unit)
+            flops = (quantity(cost.forward_flops), quantity(cost.training_flops))
+            table.add_row(cost.module, *sizes, *flops, f"{cost.activation_bytes / 2**20:,.2f}")
+        table.add_section()
+    table.add_row("all", *(quantity(sum(getattr(c, name) for c in costs)) for name in ("parameters", "trainable")))
+    Console().print(table)

@@ -1,0 +1,183 @@
+"""What each module costs: trainable parameters, floating-point operations and activation memory.
+
+Everything is built and run on the meta device, where tensors have shapes but no values: sizes are exact, nothing is
+computed, and a model of any size takes seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from open_clip.model import CLIP
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from csdn.config import Backbone, Encoder, Fusion, Prompts
+from csdn.keys import UNTRAINED_FUSIONS
+from csdn.models.clip_backbone import ImageTower, TwoStreamResNet, build_tower, create_clip
+from csdn.models.prompts import PromptBank, TextTower
+from csdn.models.reid_network import Features, ReIDNetwork
+from csdn.models.semantic_integration import build_fusion
+
+PROMPTS, FUSION, ENCODER = "prompts", "fusion", "encoder"  # the stages
+IMAGE, TEXT, IDENTITY = "image", "text", "identity"  # what one pass handles
+LEARNED_PROMPTS = ("specific", "shared")
+BATCH = 2  # batch normalisation needs two; every figure is of one
+META = torch.device("meta")
+
+Outputs = torch.Tensor | tuple[torch.Tensor, ...]
+
+
+@dataclass(frozen=True)
+class ModuleCost:
+    """Costs of one module.
+
+    Attributes:
+        module: its name.
+        stage: "prompts", "fusion" or "encoder".
+        parameters: all of them; `trainable` those that the stage trains.
+        unit: what one pass handles: an image, a text (the description of one identity in one modality), or an identity.
+        forward_flops: operations of one unit's forward pass, a multiplication and an addition counting as two; matrix
+            products, convolutions and attention only. `training_flops`: with the backward pass.
+        activation_bytes: what one unit keeps in float32 for the backward pass, each buffer told once, with the first
+            module that keeps it.
+    """
+
+    module: str
+    stage: str
+    parameters: int
+    trainable: int
+    unit: str
+    forward_flops: int
+    training_flops: int
+    activation_bytes: int
+
+
+def network_costs(
+    clip: Backbone, image_size: tuple[int, int], encoder: Encoder, identities: int, *, described: bool
+) -> list[ModuleCost]:
+    """Costs of stage 2, of one image: stems, trunk, projection, pooling, heads and, if `described`, HSE.
+
+    Raises:
+        UserError: the model does not exist, or `image_size` (H, W) does not fit it.
+    """
+    with META:
+        tower = build_tower(create_clip(clip, image_size))
+        network = ReIDNetwork(
+            tower,
+            identities=identities,
+            classifier_scale=encoder.classifier_scale if encoder.classifier == "cosine" else None,
+            descriptor=encoder.descriptor,
+            generator=torch.Generator(),
+        )
+        images = torch.empty(BATCH, 3, *image_size)
+        texts = torch.empty(identities, tower.embed_dim)
+    meter = Meter([*network.parameters(), texts])
+    trunk, name, projection = _shared_parts(tower)
+    heads = [*network.pooled_head.parameters(), *network.projected_head.parameters()]
+    seen = meter.measure("visible stem", lambda: tower.visible_stem(images), tower.visible_stem.parameters())
+    meter.measure("infrared stem", lambda: tower.infrared_stem(images), tower.infrared_stem.parameters())
+    maps = meter.measure("trunk", lambda: tower.trunk(seen), trunk)
+    projected, pooled = meter.measure(name, lambda: tower.project(maps), projection), maps
+    if list(network.pooling.parameters()):
+        pooled = meter.measure("GeM pooling", lambda: network.pooling(maps), network.pooling.parameters())
+    meter.measure("identity heads", lambda: network.classify(Features(pooled, projected)), heads)
+    if described:
+        meter.measure("HSE", lambda: projected @ texts.T, ())
+    return meter.costs
+
+
+def description_costs(
+    clip: Backbone, image_size: tuple[int, int], prompts: Prompts, fusion: Fusion, identities: int
+) -> list[ModuleCost]:
+    """Costs of stage 1: prompts that are learned, the frozen text tower that reads them, a fusion that is trained.
+
+    Raises:
+        UserError: the model does not exist, or `image_size` (H, W) does not fit it.
+    """
+    with META:
+        model = create_clip(clip, image_size).eval().requires_grad_(False)
+    costs = _prompt_costs(model, prompts, identities) if prompts.kind in LEARNED_PROMPTS else []
+    if fusion.kind not in UNTRAINED_FUSIONS:
+        with META:
+            texts = torch.empty(BATCH, model.text_projection.shape[1])
+            fused = build_fusion(fusion.kind, texts.shape[1], heads=fusion.heads, dropout=fusion.dropout)
+        meter = Meter([*fused.parameters(), texts], FUSION, IDENTITY)
+        meter.measure("fusion (SII)", lambda: fused(texts, texts), fused.parameters())
+        costs += meter.costs
+    return costs
+
+
+def _prompt_costs(model: CLIP, prompts: Prompts, identities: int) -> list[ModuleCost]:
+    tower = TextTower(model)
+    with META:
+        bank = PromptBank(
+            tower,
+            banks=1 if prompts.kind == "shared" else 2,
+            identities=identities,
+            tokens=prompts.tokens,
+            template=prompts.template,
+            generator=torch.Generator(),
+        )
+        rows = torch.zeros(BATCH, dtype=torch.long)
+    numbers = bank.contexts.numel()
+    meter = Meter([bank.contexts, *model.parameters()], PROMPTS, TEXT)
+    meter.measure("text tower", lambda: bank(0, rows), tower.parameters())
+    return [ModuleCost("prompts (MsPL)", PROMPTS, numbers, numbers, TEXT, 0, 0, 0), *meter.costs]
+
+
+class Meter:
+    """Measures the modules of one stage in their order, and tells each kept buffer once."""
+
+    def __init__(self, parameters: Iterable[torch.Tensor], stage: str = ENCODER, unit: str = IMAGE) -> None:
+        self._seen = {_address(tensor): tensor.untyped_storage() for tensor in parameters}
+        self._stage, self._unit = stage, unit
+        self.costs: list[ModuleCost] = []
+
+    def measure(self, name: str, function: Callable[[], Outputs], parameters: Iterable[nn.Parameter]) -> torch.Tensor:
+        """Run `function` forward and backward and note its costs; returns its (first) output as a new leaf."""
+        kept = 0
+
+        def keep(tensor: torch.Tensor) -> torch.Tensor:
+            nonlocal kept
+            if _address(tensor) not in self._seen:
+                self._seen[_address(tensor)] = tensor.untyped_storage()  # held, so that no other takes its address
+                kept += tensor.untyped_storage().nbytes()
+            return tensor
+
+        counter = FlopCounterMode(display=False)
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), counter:
+            outputs = function()
+        tensors = (outputs,) if isinstance(outputs, torch.Tensor) else tuple(outputs)
+        forward = counter.get_total_flops()
+        with counter:  # counts from zero again
+            torch.autograd.backward([tensor.sum() for tensor in tensors])
+        own = list(parameters)
+        self.costs.append(
+            ModuleCost(
+                name,
+                self._stage,
+                sum(parameter.numel() for parameter in own),
+                sum(parameter.numel() for parameter in own if parameter.requires_grad),
+                self._unit,
+                forward // BATCH,
+                (forward + counter.get_total_flops()) // BATCH,
+                kept // BATCH,
+            )
+        )
+        return tensors[0].detach().requires_grad_()
+
+
+def _address(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def _shared_parts(tower: ImageTower) -> tuple[Sequence[nn.Parameter], str, Sequence[nn.Parameter]]:
+    """Parameters of the trunk, what projects its output, and the parameters of that."""
+    if isinstance(tower, TwoStreamResNet):
+        return list(tower.layers.parameters()), "attention pool", list(tower.attention_pool.parameters())
+    stems = [*tower.visible_stem.parameters(), *tower.infrared_stem.parameters(), tower.projection]
+    known = {id(parameter) for parameter in stems}
+    return [each for each in tower.parameters() if id(each) not in known], "projection", [tower.projection]

@@ -1,0 +1,57 @@
+"""How much a training computes: the costs of the modules times how often the stages use them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from csdn.config import Encoder, Fusion, Prompts
+from csdn.data.sampling import batches_in_epoch
+from csdn.models.costs import ENCODER, FUSION, PROMPTS, ModuleCost
+
+VIEWS = 3  # of stage 2's batch: two visible ones and the infrared one
+
+
+def training_flops(
+    costs: Sequence[ModuleCost], visible: int, infrared: int, prompts: Prompts, fusion: Fusion, encoder: Encoder
+) -> dict[str, int]:
+    """Operations of each stage's optimiser steps, and of the image features that stage 1 needs once a step of it.
+
+    Validation and the accuracy that stage 1 reports are left out.
+
+    Args:
+        costs: of the modules that are used; a stage without any costs nothing.
+        visible: training images; infrared: training images.
+    """
+    images = visible * image_flops(costs, "visible") + infrared * image_flops(costs, "infrared")
+    text = sum(cost.training_flops for cost in costs if cost.stage == PROMPTS)
+    fused = sum(cost.training_flops for cost in costs if cost.stage == FUSION)
+    descriptions = prompts.epochs * max(max(visible, infrared) // prompts.batch, 1) * 2 * prompts.batch
+    fusions = fusion.epochs * max((visible + infrared) // fusion.batch, 1) * fusion.batch
+    steps = encoder.epochs * batches_in_epoch(visible, infrared, encoder.identities * encoder.images)
+    return {
+        PROMPTS: (images + descriptions * text) if text else 0,
+        FUSION: (images + fusions * fused) if fused else 0,
+        ENCODER: steps * encoder.identities * encoder.images * step_flops(costs),
+    }
+
+
+def image_flops(costs: Sequence[ModuleCost], modality: str) -> int:
+    """Forward operations of an image of `modality` up to its two features."""
+    wanted = (f"{modality} stem", "trunk", "attention pool", "projection")
+    return sum(cost.forward_flops for cost in costs if cost.stage == ENCODER and cost.module in wanted)
+
+
+def step_flops(costs: Sequence[ModuleCost]) -> int:
+    """Forward and backward operations of stage 2 for each image of a modality in a batch, which gives three views."""
+    return sum(uses * cost.training_flops for cost, uses in _used(costs))
+
+
+def step_activation_bytes(costs: Sequence[ModuleCost], encoder: Encoder) -> int:
+    """What a step of stage 2 keeps for its backward pass, in float32 and without the losses' own matrices."""
+    return encoder.identities * encoder.images * sum(uses * cost.activation_bytes for cost, uses in _used(costs))
+
+
+def _used(costs: Sequence[ModuleCost]) -> list[tuple[ModuleCost, int]]:
+    """Each module of stage 2 with how many of the three views go through it; HSE takes one of each modality."""
+    uses = {"visible stem": 2, "infrared stem": 1, "HSE": 2}
+    return [(cost, uses.get(cost.module, VIEWS)) for cost in costs if cost.stage == ENCODER]

@@ -1,0 +1,43 @@
+"""The work of a training against its own loops, counted batch by batch."""
+
+import numpy as np
+
+from csdn.config import Encoder, Fusion, Prompts
+from csdn.data.sampling import identity_batches, paired_batches
+from csdn.models.costs import ModuleCost
+from csdn.training.workload import step_activation_bytes, training_flops
+
+VISIBLE, INFRARED = np.repeat(np.arange(6), 5), np.repeat(np.arange(6), 3)
+COSTS = [
+    ModuleCost("prompts (MsPL)", "prompts", 9, 9, "text", 0, 0, 0),
+    ModuleCost("text tower", "prompts", 9, 0, "text", 10, 20, 0),
+    ModuleCost("fusion (SII)", "fusion", 9, 9, "identity", 1, 3, 0),
+    ModuleCost("visible stem", "encoder", 9, 9, "image", 100, 200, 7),
+    ModuleCost("infrared stem", "encoder", 9, 9, "image", 1_000, 2_000, 11),
+    ModuleCost("trunk", "encoder", 9, 9, "image", 10_000, 30_000, 13),
+    ModuleCost("HSE", "encoder", 0, 0, "image", 50, 100, 1),
+]
+
+
+def test_the_work_is_that_of_the_loops():
+    prompts, fusion = Prompts(epochs=2, batch=4), Fusion(epochs=3, batch=8)
+    encoder = Encoder(epochs=2, identities=3, images=2)
+    rng = np.random.default_rng(0)
+    features = sum(10_100 for _ in VISIBLE) + sum(11_000 for _ in INFRARED)
+    texts = sum(2 * len(rows) for _ in range(2) for rows, _ in paired_batches(VISIBLE, INFRARED, 4, rng))
+    fused = 3 * (len(VISIBLE) + len(INFRARED)) // 8 * 8
+    views = 0
+    for _ in range(2):
+        for visible, infrared in identity_batches(VISIBLE, INFRARED, 3, 2, rng):
+            views += len(visible) * (2 * (200 + 30_000)) + len(infrared) * (2_000 + 30_000)
+            views += (len(visible) + len(infrared)) * 100
+    flops = training_flops(COSTS, len(VISIBLE), len(INFRARED), prompts, fusion, encoder)
+    assert flops == {"prompts": features + texts * 20, "fusion": features + fused * 3, "encoder": views}
+    assert step_activation_bytes(COSTS, encoder) == 6 * (2 * 7 + 11 + 3 * 13 + 2 * 1)
+
+
+def test_a_variant_without_descriptions_has_no_stage_one():
+    network = [cost for cost in COSTS if cost.stage == "encoder" and cost.module != "HSE"]
+    flops = training_flops(network, 30, 18, Prompts(), Fusion(), Encoder(epochs=1))
+    assert flops["prompts"] == flops["fusion"] == 0
+    assert flops["encoder"] > 0
