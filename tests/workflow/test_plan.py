@@ -42,6 +42,13 @@ def test_smoke_is_the_same_workflow_in_small(workflow):
     assert sum(plan.values()) == 23
 
 
+def test_the_switches_share_what_they_have_in_common(workflow):
+    plan = workflow.plan("all", "--configfile", "params.yaml", "config/switches.yaml")
+    assert plan["train_encoder"] == 20
+    assert plan["learn_prompts"] == 5  # specific, shared, captions, the authors' code, its stem
+    assert plan["fuse_semantics"] == 9  # shared, specific with five fusions, captions, the authors' code, its stem
+
+
 def test_the_first_run_makes_everything_and_the_second_nothing(small, small_run):
     assert small_run[1]["train_encoder"] == 3
     assert small_run[1]["score_retrieval"] == 6

@@ -1,14 +1,17 @@
 """Results whose epoch was chosen on the test set are labelled in every table and caption and compared with no other."""
 
 import json
+from contextlib import nullcontext
 
 import pandas as pd
 import pytest
 
+from csdn.config import Tracking
 from csdn.reporting.collect import read_scores
 from csdn.reporting.figures import planned_figures
 from csdn.reporting.labels import comparable, selection_note
 from csdn.reporting.tables import compare_variants
+from csdn.tracking import track_scores
 from unit.reporting.result_tree import make_params, write_images, write_score
 
 WORDS = "selected on the test set"
@@ -73,3 +76,17 @@ def test_the_note_is_for_what_is_shown(made):
     assert selection_note(params, ["baseline", "mspl"]) == ""
     assert comparable(params, "baseline", "mspl")
     assert not comparable(params, "csdn", "mspl")
+
+
+def test_tracked_metrics_carry_the_label(made, monkeypatch):
+    logged = []
+
+    class Run:
+        def metrics(self, values):
+            logged.extend(values)
+
+    monkeypatch.setattr("csdn.tracking.open_tracker", lambda *a, **k: nullcontext(Run()))
+    track_scores(Tracking(backend="none"), made[1])
+    by_csdn = {name for name in logged if name.startswith(NAME)}
+    assert f"{NAME}/map" in by_csdn
+    assert {name for name in logged if name.endswith("/map")} == {f"{NAME}/map", "sysu_all_single/map"}
