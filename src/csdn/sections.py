@@ -387,6 +387,7 @@ class Evaluation(Strict):
     )
     batch: Count = 256
     flip: bool = Field(True, description="Concatenate the features of the mirrored image.")
+    precision: Precision = Field("fp32", description=PRECISION)
     reranking: Reranking | None = Field(
         None, description="Also score with k-reciprocal re-ranking, in rows of their own; `{}` takes its defaults."
     )

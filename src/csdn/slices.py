@@ -23,6 +23,7 @@ from csdn.config import (
     Fusion,
     Layout,
     Params,
+    Precision,
     Prompts,
     Reranking,
     Seed,
@@ -190,6 +191,7 @@ class Embedding(Strict):
 
     batch: Count
     flip: bool
+    precision: Precision = "fp32"
 
 
 class EmbedImages(OfVariant, Trained):

@@ -40,10 +40,10 @@ STEP_VERSIONS: dict[str, int] = {
     "make_dataset": 1,
     "pretrain_clip": 1,
     "index_images": 1,
-    "learn_prompts": 1,
-    "fuse_semantics": 1,
-    "train_encoder": 1,
-    "embed_images": 1,
+    "learn_prompts": 2,
+    "fuse_semantics": 2,
+    "train_encoder": 2,
+    "embed_images": 2,
     "score_retrieval": 1,
     "track_scores": 1,
     "compare_variants": 1,
@@ -233,12 +233,15 @@ def _train_encoder(chosen: _Selection) -> dict[str, Any]:
 
 
 def _embed_images(chosen: _Selection) -> dict[str, Any]:
+    evaluation = chosen.params.evaluation.model_dump(mode="json", include=set(Embedding.model_fields))
+    if evaluation["precision"] == "fp32":
+        del evaluation["precision"]  # named only where it changes something
     return {
         **chosen.trained(),
         "variant": chosen["variant"],
         "encoder": dump(chosen.variant.encoder),
         "fidelity": encoder_fidelity(chosen.variant.fidelity),
-        "evaluation": chosen.params.evaluation.model_dump(mode="json", include=set(Embedding.model_fields)),
+        "evaluation": evaluation,
     }
 
 

@@ -83,6 +83,7 @@ def test_sections_of_a_slice_are_those_of_the_settings():
         ("prompts.kind=caption", {"learn_prompts", "fuse_semantics"}),
         ("encoder={selection: best_on_test}", {"train_encoder", "embed_images"}),
         ("evaluation.flip=false", {"embed_images"}),
+        ("evaluation.precision=bf16", {"embed_images"}),
         ("evaluation.protocols=[sysu_all_single]", {"compare_variants"}),
         ("evaluation.reranking={k1: 5}", {"compare_variants"}),
         ("datasets.sysu_mm01.trials=3", {"score_retrieval", "compare_variants"}),

@@ -1,4 +1,4 @@
-"""Features of images: every image once, mirrored image included."""
+"""Features of images: every image once, mirrored image included, by a network whose BN is folded away."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
+from csdn.data.prefetch import on_side_stream
 from csdn.models.clip_backbone import ImageTower, as_images, normalize_images
-from csdn.models.reid_network import ReIDNetwork
+from csdn.models.folding import folded
+from csdn.models.reid_network import Features, ReIDNetwork
+from csdn.training.runtime import autocast
 
 
 @torch.inference_mode()
@@ -22,6 +25,7 @@ def embed_images(
     flip: bool,
     normalization: str,
     device: torch.device,
+    precision: str = "fp32",
     progress: Callable[[int], None] | None = None,
 ) -> np.ndarray:
     """Retrieval descriptors of the images at `rows` of the cache, float32 (len(rows), dim).
@@ -30,13 +34,18 @@ def embed_images(
         cache: uint8 (images, H, W, 3).
         rows: (N,) rows of the cache; infrared: (N,) bool, which stem an image goes through.
         flip: concatenate the descriptor of the mirrored image (METHOD section 2).
+        precision: of matrix products, `auto`, `fp32`, `tf32` or `bf16`; the necks compute in float32.
     """
-    network.eval()
+    lean = folded(network).to(memory_format=torch.channels_last)
+
+    def features_of(visible: torch.Tensor, thermal: torch.Tensor) -> Features:
+        with autocast(device, precision):
+            return Features(*(feature.float() for feature in lean(visible, thermal)))
 
     def describe(visible: torch.Tensor, thermal: torch.Tensor) -> torch.Tensor:
-        parts = [network.describe(network(visible, thermal))]
+        parts = [lean.describe(features_of(visible, thermal))]
         if flip:
-            parts.append(network.describe(network(visible.flip(3), thermal.flip(3))))
+            parts.append(lean.describe(features_of(visible.flip(3), thermal.flip(3))))
         return torch.cat(parts, dim=1)
 
     return _run(describe, cache, rows, infrared, batch, normalization, device, progress)
@@ -55,10 +64,10 @@ def project_images(
     progress: Callable[[int], None] | None = None,
 ) -> np.ndarray:
     """Features in CLIP's joint space of un-augmented images, float32 (len(rows), embed), network in eval mode."""
-    backbone.eval()
+    lean = folded(backbone).to(memory_format=torch.channels_last)
 
     def project(visible: torch.Tensor, thermal: torch.Tensor) -> torch.Tensor:
-        return backbone.project(backbone(visible, thermal))
+        return lean.project(lean(visible, thermal))
 
     return _run(project, cache, rows, infrared, batch, normalization, device, progress)
 
@@ -74,8 +83,17 @@ def _run(
     progress: Callable[[int], None] | None,
 ) -> np.ndarray:
     out: np.ndarray | None = None
-    for positions, is_infrared in _single_modality_batches(infrared, batch):
-        images = normalize_images(as_images(cache[rows[positions]]).to(device), normalization)
+    batches = list(_single_modality_batches(infrared, batch))
+
+    def load(positions: np.ndarray) -> tuple[torch.Tensor]:
+        images = as_images(cache[rows[positions]])
+        if device.type == "cuda":  # only from pinned memory is a copy asynchronous
+            images = images.pin_memory()
+        return (normalize_images(images.to(device, non_blocking=True), normalization),)
+
+    places = (positions for positions, _ in batches)
+    loaded = (load(own) for own in places) if device.type == "cpu" else on_side_stream(places, load, device)
+    for (positions, is_infrared), (images,) in zip(batches, loaded, strict=True):
         nothing = images[:0]
         features = function(nothing, images) if is_infrared else function(images, nothing)
         if out is None:

@@ -59,6 +59,7 @@ def run_embed_images(step: EmbedImages, index: Path, cache: Path, encoder: Path,
             flip=step.evaluation.flip,
             normalization=step.fidelity.normalization,
             device=device,
+            precision=step.evaluation.precision,
             progress=advance,
         )
     label = SELECTED_ON_TEST if selected_on_test(encoder) else None

@@ -7,6 +7,8 @@ from open_clip.model import CLIP
 from open_clip.tokenizer import SimpleTokenizer
 from torch import nn
 
+from csdn.models.prefixed_text import PrefixedText
+
 
 class TextTower(nn.Module):
     """CLIP's text tower, reading embedded tokens and stopping at the last one that matters.
@@ -66,6 +68,7 @@ class PromptBank(nn.Module):
         self, tower: TextTower, *, banks: int, identities: int, tokens: int, template: str, generator: torch.Generator
     ) -> None:
         super().__init__()
+        self._read: tuple[tuple[torch.device, torch.dtype], PrefixedText] | None = None
         self._tower = [tower]  # in a list: its weights belong to CLIP, not to the prompts
         self.contexts = nn.Parameter(torch.empty(banks, identities, tokens, tower.width))
         nn.init.normal_(self.contexts, std=0.02, generator=generator)
@@ -76,12 +79,31 @@ class PromptBank(nn.Module):
 
     def forward(self, bank: int, rows: torch.Tensor) -> torch.Tensor:
         """Text features (N, embed) of identities `rows` (N,) in `bank` (a shared bank serves any index)."""
-        contexts = self.contexts[min(bank, len(self.contexts) - 1)][rows]
-        count = len(rows)
-        embedded = torch.cat([self.prefix.expand(count, -1, -1), contexts, self.suffix.expand(count, -1, -1)], dim=1)
+        return self._describe(self.contexts[min(bank, len(self.contexts) - 1)][rows])
+
+    def both(self, rows: torch.Tensor) -> torch.Tensor:
+        """Text features (2 N, embed) of identities `rows` (N,): visible, then infrared; each description read once."""
+        persons, places = torch.unique(rows, return_inverse=True)
+        texts = self._describe(self.contexts[:, persons].flatten(0, 1))
+        infrared = len(persons) if len(self.contexts) == 2 else 0
+        return texts[torch.cat([places, places + infrared])]
+
+    def _describe(self, contexts: torch.Tensor) -> torch.Tensor:
+        """Contexts (N, tokens, width) -> text features (N, embed)."""
+        count, tower = len(contexts), self._tower[0]
+        suffix = self.suffix.expand(count, -1, -1)
+        if PrefixedText.reads(tower):
+            return self._prefixed()(torch.cat([contexts, suffix], dim=1))
+        embedded = torch.cat([self.prefix.expand(count, -1, -1), contexts, suffix], dim=1)
         length = embedded.shape[1]
-        end = torch.full((count,), length - 1, device=embedded.device)
-        return self._tower[0](embedded, end, length)
+        return tower(embedded, torch.full((count,), length - 1, device=embedded.device), length)
+
+    def _prefixed(self) -> PrefixedText:
+        """The tower with the template's beginning read; once for each device and type that the bank is moved to."""
+        place = (self.prefix.device, self.prefix.dtype)
+        if self._read is None or self._read[0] != place:
+            self._read = place, PrefixedText(self._tower[0], self.prefix)
+        return self._read[1]
 
 
 def template_tokens(template: str, tokens: int, context_length: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -59,7 +59,7 @@ def learn_prompts(
             run.set_learning_rate(prompt_learning_rate(at, settings.epochs, settings.learning_rate, settings.schedule))
             labels = torch.from_numpy(images.visible_labels[visible])
             features = torch.cat([images.visible[visible], images.infrared[infrared]])
-            texts = torch.cat([bank(VISIBLE, labels), bank(INFRARED, labels)])
+            texts = bank.both(labels)
             contrastive_step(features, texts, labels.repeat(2), scale, optimizer, run.record, settings.gradient_clip)
         row = {"epoch": epoch, "loss": float(np.mean(run.terms["contrastive"])), "learning_rate": run.learning_rate}
         row |= description_accuracy(images, *describe_all(bank), scale)
