@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from csdn.losses.distances import single
 from csdn.models.clip_backbone import ImageTower
 
 
@@ -71,7 +72,7 @@ class ReIDNetwork(nn.Module):
     def forward(self, visible: torch.Tensor, infrared: torch.Tensor) -> Features:
         """Visible (N, 3, H, W) and infrared (M, 3, H, W) images -> features of N + M images in that order."""
         maps = self.backbone(visible, infrared)
-        return Features(self.pooling(maps), self.backbone.project(maps).float())
+        return Features(self.pooling(maps), single(self.backbone.project(maps)))
 
     def classify(self, features: Features) -> tuple[torch.Tensor, torch.Tensor]:
         """Identity logits of both heads, (N, identities) each."""

@@ -23,6 +23,7 @@ from csdn.losses import (
     text_triplet_loss,
     weighted_regularization_triplet_loss,
 )
+from csdn.losses.distances import single
 from csdn.models.reid_network import Features, ReIDNetwork
 from csdn.training.batches import Batch, augmented_batches, build_augmenter
 from csdn.training.checkpoint import Checkpoints
@@ -142,7 +143,7 @@ def loss_terms(
     """
     count = len(labels)
     everyone = labels.repeat(3)
-    both = [feature.float() for feature in features]
+    both = [single(feature) for feature in features]
     smoothing, floor = settings.label_smoothing, fidelity.triplet_denominator_floor
     unit = settings.metric_features == "unit"
     weights = settings.weights

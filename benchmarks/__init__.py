@@ -1,0 +1,1 @@
+"""Measurements of speed and memory against plain implementations of the same steps."""
