@@ -255,15 +255,21 @@ def score_retrieval(
 
 
 @app.command("track-scores")
-def track_scores(params: ParamsOption, scores: ScoresOption, output: OutputOption, overrides: SetOption = None) -> None:
-    """Log all scores to their MLflow runs and write which run is which.
+def track_scores(
+    params: ParamsOption,
+    scores: ScoresOption,
+    output: OutputOption,
+    artifacts: Annotated[list[Path] | None, typer.Option("--artifact", help="File or folder to keep; repeat.")] = None,
+    overrides: SetOption = None,
+) -> None:
+    """Log all scores to their MLflow runs, keep tables and figures there, and write which run is which.
 
     Example: `csdn track-scores --params params.yaml --scores S.json --output results/tracking.json`
     """
     from csdn.artifacts import write_json
     from csdn.tracking import track_scores as track
 
-    write_json(output, track(_slice("track_scores", params, overrides).store, scores))
+    write_json(output, track(_slice("track_scores", params, overrides).store, scores, artifacts or []))
 
 
 @app.command("compare-variants")

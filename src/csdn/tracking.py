@@ -6,11 +6,13 @@ to travel through files.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,6 +32,13 @@ FLUSH_EVERY = 10.0  # seconds: curves appear while training runs, at the price o
 FLUSH_AT = 500  # metrics; MLflow takes up to 1000 at once
 PARAMS_AT_ONCE = 100  # MLflow's limit
 LONGEST_PARAM = 6000  # MLflow's limit, in characters
+SHOWN_DIGEST = 16  # MLflow takes up to 36 characters
+EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development",  # else the UI opens its pages for language models
+    "mlflow.note.content": "One run for each split, variant and seed, with the curves of its training and its scores "
+    "(`<protocol>/map`). Filter `tags.kind = 'runs'`, group by the tag `variant`, open the chart view. What variants "
+    "share has runs of its own (`tags.kind = 'prompts'`, `'semantics'`).",
+}
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +53,13 @@ class Tracker(Protocol):
         """Record numbers, at a step of a curve or once."""
 
     def artifact(self, path: Path | str, folder: str | None = None) -> None:
-        """Store a copy of a file."""
+        """Store a copy of a file or folder."""
+
+    def dataset(self, name: str, source: Path, digest: str) -> None:
+        """Record which images were used: a name, where their index lies and its SHA-256."""
+
+    def model(self, name: str, source: Path, digest: str) -> None:
+        """Record which file the run made: a name, where it lies and its SHA-256; no copy is stored."""
 
 
 class NullTracker:
@@ -59,6 +74,39 @@ class NullTracker:
     def artifact(self, path: Path | str, folder: str | None = None) -> None:
         """Do nothing."""
 
+    def dataset(self, name: str, source: Path, digest: str) -> None:
+        """Do nothing."""
+
+    def model(self, name: str, source: Path, digest: str) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True)
+class RunPlace:
+    """Where a run stands in MLflow.
+
+    Attributes:
+        experiment: second part of its experiment's name, after `tracking.project`: the dataset, or `clip`.
+        name: what the UI shows and sorts by: `csdn seed 0`, `csdn split 03 seed 0`, `prompts specific seed 0`.
+        tags: kind (runs, prompts, semantics or clip), and split, variant (or key) and seed where it has them.
+    """
+
+    experiment: str
+    name: str
+    tags: dict[str, str]
+
+
+def run_place(key: str) -> RunPlace:
+    """The place of a run from its slice's key: `<dataset>/<split>/<kind>/<name>/seed_<n>`, or `clip/<name>`."""
+    parts = key.split("/")
+    if len(parts) != 5:
+        return RunPlace(parts[0], parts[-1], {"kind": parts[0]})
+    dataset, split, kind, name, seed = parts[0], parts[1], parts[2], parts[3], parts[4].removeprefix("seed_")
+    shown = name if kind == "runs" else f"{kind} {name}"
+    shown += "" if split == "default" else f" split {split:>02}"
+    tags = {"kind": kind, "dataset": dataset, "split": split, "seed": seed}
+    return RunPlace(dataset, f"{shown} seed {seed}", tags | {"variant" if kind == "runs" else "key": name})
+
 
 class MlflowTracker:
     """Logs to one MLflow run; metrics are gathered and written together.
@@ -72,6 +120,7 @@ class MlflowTracker:
         self._resumed = resumed
         self._logged: dict[str, set[int]] = {}
         self._client = client
+        self._experiment_id: str = run.info.experiment_id
         self._params: dict[str, str] = dict(run.data.params)
         self._pending: list[Metric] = []
         self._flushed = time.monotonic()
@@ -112,8 +161,32 @@ class MlflowTracker:
         return self._logged.get(name, set())
 
     def artifact(self, path: Path | str, folder: str | None = None) -> None:
-        """Store a copy of a file."""
-        self._client.log_artifact(self.run_id, str(path), folder)
+        """Store a copy of a file or folder."""
+        store = self._client.log_artifacts if Path(path).is_dir() else self._client.log_artifact
+        with _tolerated():
+            store(self.run_id, str(path), folder)
+
+    def dataset(self, name: str, source: Path, digest: str) -> None:
+        """Record which images were used; the UI's column `Dataset` shows the name and the digest's beginning."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        place = json.dumps({"uri": str(source)})
+        images = Dataset(name, digest[:SHOWN_DIGEST], "local", place, profile=json.dumps({"sha256": digest}))
+        used = DatasetInput(images, [InputTag("mlflow.data.context", "training")])
+        with _tolerated():
+            self._client.log_inputs(self.run_id, [used])
+
+    def model(self, name: str, source: Path, digest: str) -> None:
+        """Record which file the run made, as a model of MLflow's without files of its own."""
+        from mlflow.entities import LoggedModelOutput
+
+        tags = {"path": str(source), "sha256": digest}
+        with _tolerated():
+            made = self._client.create_logged_model(
+                self._experiment_id, name, source_run_id=self.run_id, tags=tags, model_type="safetensors"
+            )
+            self._client.finalize_logged_model(made.model_id, "READY")
+            self._client.log_outputs(self.run_id, [LoggedModelOutput(made.model_id, step=0)])
 
     def flush(self) -> None:
         """Write what is pending. Training does not fail for the store's sake: it is kept and tried again.
@@ -134,31 +207,30 @@ class MlflowTracker:
             del self._pending[: len(batch)]
 
 
+@contextmanager
+def _tolerated() -> Iterator[None]:
+    """A store that refuses what only describes a run must not fail the training."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        log.warning("tracking: not recorded (%s)", first_line(error))
+
+
 class _StoreFailed(Exception):
     """The store refused a batch."""
 
 
 @contextmanager
-def open_tracker(
-    tracking: Tracking,
-    *,
-    experiment: str,
-    key: str,
-    name: str,
-    tags: Mapping[str, Any],
-    replace: bool,
-    resume: bool = False,
-) -> Iterator[Tracker]:
+def open_tracker(tracking: Tracking, key: str, *, replace: bool, resume: bool = False) -> Iterator[Tracker]:
     """Yield the tracker of the run `key`, and end the run as FINISHED, FAILED or KILLED.
 
     Runs of jobs that were killed and never repeated are ended as KILLED on the way.
 
     Args:
         tracking: backend and store.
-        experiment: second part of the experiment's name, after `tracking.project`.
-        key: identifies the run within the experiment, whatever process opens it.
-        name: what the UI shows.
-        tags: further tags, to filter by.
+        key: identifies the run, whatever process opens it, and says where it stands (`run_place`).
         replace: delete what an earlier run of this key logged and start anew; else go on with it, or create it.
         resume: go on with it after a kill: what it has logged at a step is not logged again. Wins over `replace`.
 
@@ -169,7 +241,7 @@ def open_tracker(
         yield NullTracker()
         return
     client = _client(tracking)
-    run = _open_run(client, tracking, experiment, key, name, tags, replace=replace, resume=resume)
+    run = _open_run(client, tracking, key, replace=replace, resume=resume)
     tracker = MlflowTracker(client, run, resumed=resume)
     try:
         yield tracker
@@ -179,21 +251,15 @@ def open_tracker(
     _finish(client, tracker, "FINISHED")
 
 
-@contextmanager
-def open_step(step: Any, *, replace: bool) -> Iterator[Tracker]:
-    """`open_tracker` for a slice of `csdn.slices` that has a `key`."""
-    names = ("dataset", "split", "variant", "seed", "prompt_key", "semantics_key")
-    tags = {name: getattr(step, name) for name in names if hasattr(step, name)}
-    experiment = tags.get("dataset", "clip")
-    name = step.key.removeprefix(f"{experiment}/").removeprefix("default/").removeprefix("runs/").replace("/", " ")
-    with open_tracker(
-        step.tracking, experiment=experiment, key=step.key, name=name, tags=tags, replace=replace
-    ) as tracker:
-        yield tracker
-
-
-def track_scores(tracking: Tracking, score_files: Iterable[Path | str]) -> dict[str, str]:
+def track_scores(
+    tracking: Tracking, score_files: Iterable[Path | str], artifacts: Iterable[Path] = ()
+) -> dict[str, str]:
     """Log the metrics of score files, as `<protocol>/<metric>`, to the runs of their variants.
+
+    Args:
+        tracking: backend and store.
+        score_files: JSON files of score-retrieval.
+        artifacts: files and folders (tables, figures) to store in a run of their own, `summary/latest`.
 
     Returns:
         The run id of each run key; empty when nothing is tracked.
@@ -209,14 +275,16 @@ def track_scores(tracking: Tracking, score_files: Iterable[Path | str]) -> dict[
         by_run.setdefault(key, []).append((path.stem + label, scores))
     ids: dict[str, str] = {}
     for key, items in by_run.items():
-        first = items[0][1]
-        tags = {name: first[name] for name in ("dataset", "split", "variant", "seed")}
-        name = key.removeprefix(f"{first['dataset']}/").removeprefix("default/").removeprefix("runs/").replace("/", " ")
-        with open_tracker(tracking, experiment=first["dataset"], key=key, name=name, tags=tags, replace=False) as run:
+        with open_tracker(tracking, key, replace=False) as run:
             for protocol, scores in items:
                 run.metrics({f"{protocol}/{metric}": value for metric, value in scores["metrics"].items()})
             if isinstance(run, MlflowTracker):
                 ids[key] = run.run_id
+    artifacts = list(artifacts)
+    if artifacts:
+        with open_tracker(tracking, "summary/latest", replace=True) as run:
+            for path in artifacts:
+                run.artifact(path, path.name if path.is_dir() else None)
     return ids
 
 
@@ -227,18 +295,16 @@ def _client(tracking: Tracking) -> MlflowClient:
 def _open_run(
     client: MlflowClient,
     tracking: Tracking,
-    experiment: str,
     key: str,
-    name: str,
-    tags: Mapping[str, Any],
     *,
     replace: bool,
     resume: bool,
 ) -> Run:
     from mlflow.exceptions import MlflowException
 
+    place = run_place(key)
     try:
-        experiment_id = _experiment(client, tracking, f"{tracking.project}/{experiment}")
+        experiment_id = _experiment(client, tracking, f"{tracking.project}/{place.experiment}")
         found = client.search_runs([experiment_id], f"tags.`{KEY_TAG}` = '{key}'")
         _end_runs_of_the_dead(client, experiment_id)
         if found and resume:
@@ -248,8 +314,8 @@ def _open_run(
             return found[0]
         for run in found:
             client.delete_run(run.info.run_id)
-        text = {tag: str(value) for tag, value in tags.items()}
-        return client.create_run(experiment_id, tags={KEY_TAG: key, PROCESS_TAG: this_process(), **text}, run_name=name)
+        tags = {KEY_TAG: key, PROCESS_TAG: this_process(), **place.tags}
+        return client.create_run(experiment_id, tags=tags, run_name=place.name)
     except MlflowException as error:
         raise UserError(
             f"tracking: the store cannot be used ({first_line(error)}); mend it, or set tracking.backend to none"
@@ -276,7 +342,7 @@ def _experiment(client: MlflowClient, tracking: Tracking, name: str) -> str:
         if found is not None:
             return found.experiment_id
         try:
-            return client.create_experiment(name, artifact_location=location)
+            return client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS)
         except MlflowException as error:
             if last or error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise

@@ -5,12 +5,13 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from csdn.config import Tracking
 from csdn.errors import UserError
-from csdn.tracking import MlflowTracker, NullTracker, open_tracker, track_scores
+from csdn.tracking import MlflowTracker, NullTracker, open_tracker, run_place, track_scores
 from csdn.tracking_store import ensure_store
 
 WORKER = """
@@ -19,7 +20,7 @@ from csdn.config import Tracking
 from csdn.tracking import open_tracker
 store, name, steps = sys.argv[1], sys.argv[2], int(sys.argv[3])
 tracking = Tracking(store=store)
-with open_tracker(tracking, experiment="toy", key=name, name=name, tags={"seed": 0}, replace=True) as tracker:
+with open_tracker(tracking, f"toy/{name}", replace=True) as tracker:
     tracker.params({"name": name})
     for step in range(steps):
         tracker.metrics({"loss": step, "accuracy": -step}, step)
@@ -49,11 +50,15 @@ def runs(tracking, experiment):
     return api.search_runs([api.get_experiment_by_name(f"csdn/{experiment}").experiment_id])
 
 
-def log_once(tracking, *, replace, value=1.0, experiment="sysu", key="sysu/run", params=None):
-    with open_tracker(tracking, experiment=experiment, key=key, name="run", tags={}, replace=replace) as tracker:
+def log_once(tracking, *, replace, value=1.0, key="sysu/run", params=None):
+    with open_tracker(tracking, key, replace=replace) as tracker:
         tracker.params(params or {})
         tracker.metrics({"map": value})
         return tracker.run_id
+
+
+def name_of(run):
+    return run.data.tags["csdn.key"].split("/")[1]
 
 
 def test_eight_processes_meet_a_missing_store_and_nothing_is_lost(tmp_path):
@@ -76,16 +81,16 @@ def test_eight_processes_meet_a_missing_store_and_nothing_is_lost(tmp_path):
 
 
 def test_attaching_finds_the_run_again(store):
-    first = log_once(store, replace=True, experiment="attach")
-    second = log_once(store, replace=False, value=2.0, experiment="attach")
+    first = log_once(store, replace=True, key="attach/run")
+    second = log_once(store, replace=False, value=2.0, key="attach/run")
     assert first == second
     (run,) = runs(store, "attach")
     assert run.data.metrics["map"] == 2.0
 
 
 def test_replacing_leaves_one_run_without_the_old_values(store):
-    old = log_once(store, replace=True, experiment="replace", params={"encoder": {"epochs": 1}})
-    new = log_once(store, replace=True, experiment="replace", params={"encoder": {"epochs": 2}})
+    old = log_once(store, replace=True, key="replace/run", params={"encoder": {"epochs": 1}})
+    new = log_once(store, replace=True, key="replace/run", params={"encoder": {"epochs": 2}})
     assert old != new
     (run,) = runs(store, "replace")
     assert run.info.run_id == new
@@ -93,8 +98,8 @@ def test_replacing_leaves_one_run_without_the_old_values(store):
 
 
 def test_a_param_that_changed_becomes_a_tag(store):
-    log_once(store, replace=True, experiment="params", params={"flip": True, "batch": 1})
-    log_once(store, replace=False, experiment="params", params={"flip": False, "batch": 1, "new": 3})
+    log_once(store, replace=True, key="params/run", params={"flip": True, "batch": 1})
+    log_once(store, replace=False, key="params/run", params={"flip": False, "batch": 1, "new": 3})
     (run,) = runs(store, "params")
     assert run.data.params == {"flip": "True", "batch": "1", "new": "3"}
     assert run.data.tags["flip"] == "False"
@@ -105,7 +110,7 @@ def test_a_param_that_changed_becomes_a_tag(store):
 def test_a_block_that_raises_ends_its_run_and_keeps_its_metrics(store, error, status):
     with (
         pytest.raises(error),
-        open_tracker(store, experiment=status, key="k", name="n", tags={}, replace=True) as tracker,
+        open_tracker(store, f"{status}/k", replace=True) as tracker,
     ):
         tracker.metrics({"loss": 1.0}, 3)
         raise error
@@ -119,7 +124,7 @@ import os, signal, sys
 from csdn.config import Tracking
 from csdn.tracking import open_tracker
 for key in ("resumed", "abandoned", "replaced"):
-    tracked = open_tracker(Tracking(store=sys.argv[1]), experiment="killed", key=key, name=key, tags={}, replace=True)
+    tracked = open_tracker(Tracking(store=sys.argv[1]), f"killed/{key}", replace=True)
     tracker = tracked.__enter__()
     kept = [*globals().get("kept", []), tracked]
     tracker.params({"epochs": 4})
@@ -133,19 +138,18 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_a_killed_jobs_run_is_gone_on_with_or_ended(store):
     assert subprocess.run([sys.executable, "-c", KILLED, store.store]).returncode == -9
-    before = {run.data.tags["csdn.key"]: run for run in runs(store, "killed")}
+    before = {name_of(run): run for run in runs(store, "killed")}
     assert {run.info.status for run in before.values()} == {"RUNNING"}
-    make = {"experiment": "killed", "tags": {}, "replace": True}
-    with open_tracker(store, key="resumed", name="resumed", **make, resume=True) as tracker:
+    with open_tracker(store, "killed/resumed", replace=True, resume=True) as tracker:
         assert tracker.run_id == before["resumed"].info.run_id
-        running = {run.data.tags["csdn.key"]: run.info.status for run in runs(store, "killed")}
+        running = {name_of(run): run.info.status for run in runs(store, "killed")}
         assert running == {"resumed": "RUNNING", "abandoned": "KILLED", "replaced": "KILLED"}
         tracker.params({"epochs": 4})
         for epoch in range(4):
             tracker.metrics({"loss": epoch, "accuracy": epoch}, epoch)
-    with open_tracker(store, key="replaced", name="replaced", **make) as tracker:
+    with open_tracker(store, "killed/replaced", replace=True) as tracker:
         assert tracker.run_id != before["replaced"].info.run_id
-    after = {run.data.tags["csdn.key"]: run.info.status for run in runs(store, "killed")}
+    after = {name_of(run): run.info.status for run in runs(store, "killed")}
     assert after == {"resumed": "FINISHED", "abandoned": "KILLED", "replaced": "FINISHED"}
     for metric in ("loss", "accuracy"):
         history = client(store).get_metric_history(before["resumed"].info.run_id, metric)
@@ -153,12 +157,12 @@ def test_a_killed_jobs_run_is_gone_on_with_or_ended(store):
 
 
 def test_runs_of_live_processes_and_of_other_hosts_are_left_alone(store):
-    with open_tracker(store, experiment="live", key="one", name="one", tags={}, replace=True) as one:
+    with open_tracker(store, "live/one", replace=True) as one:
         for tag in (f"{socket.gethostname()} {os.getpid()} 1", "elsewhere 1 1"):
-            with open_tracker(store, experiment="live", key="two", name="two", tags={}, replace=True) as two:
+            with open_tracker(store, "live/two", replace=True) as two:
                 client(store).set_tag(two.run_id, "csdn.process", tag)
-                log_once(store, replace=True, experiment="live", key="three")
-                status = {run.data.tags["csdn.key"]: run.info.status for run in runs(store, "live")}
+                log_once(store, replace=True, key="live/three")
+                status = {name_of(run): run.info.status for run in runs(store, "live")}
                 assert status["one"] == "RUNNING"
                 # the same id, but another start: the process is gone and its id is used again
                 assert status["two"] == ("RUNNING" if tag.startswith("elsewhere") else "KILLED")
@@ -167,11 +171,57 @@ def test_runs_of_live_processes_and_of_other_hosts_are_left_alone(store):
 
 def test_artifacts_are_stored(store, tmp_path):
     (tmp_path / "history.csv").write_text("epoch\n1\n")
-    with open_tracker(store, experiment="files", key="k", name="n", tags={}, replace=True) as tracker:
+    with open_tracker(store, "files/k", replace=True) as tracker:
         tracker.artifact(tmp_path / "history.csv", "train")
     (run,) = runs(store, "files")
     (entry,) = client(store).list_artifacts(run.info.run_id, "train")
     assert entry.path == "train/history.csv"
+
+
+def test_the_images_used_and_the_file_made_are_recorded_with_their_digests(store):
+    digest = "0123456789abcdef" * 4
+    with open_tracker(store, "digests/k", replace=True) as tracker:
+        tracker.dataset("sysu_mm01-default", Path("data/index/sysu_mm01.parquet"), digest)
+        tracker.model("encoder", Path("results/encoder.safetensors"), digest)
+    (run,) = runs(store, "digests")
+    (used,) = run.inputs.dataset_inputs
+    assert (used.dataset.name, json.loads(used.dataset.profile)) == ("sysu_mm01-default", {"sha256": digest})
+    (made,) = run.outputs.model_outputs
+    model = client(store).get_logged_model(made.model_id)
+    assert (model.name, model.tags["sha256"], model.status) == ("encoder", digest, "READY")
+
+
+def test_a_store_that_refuses_a_description_does_not_fail_the_training(store, monkeypatch, caplog):
+    from mlflow.exceptions import MlflowException
+
+    def refuse(*args, **kwargs):
+        raise MlflowException("disk full\nmore")
+
+    with open_tracker(store, "tolerates/k", replace=True) as tracker, monkeypatch.context() as patch:
+        patch.setattr(tracker._client, "log_inputs", refuse)
+        patch.setattr(tracker._client, "create_logged_model", refuse)
+        patch.setattr(tracker._client, "log_artifact", refuse)
+        tracker.dataset("a", Path("b"), "c")
+        tracker.model("a", Path("b"), "c")
+        tracker.artifact("x")
+    assert caplog.text.count("disk full") == 3
+    (run,) = runs(store, "tolerates")
+    assert run.info.status == "FINISHED"
+
+
+@pytest.mark.parametrize(
+    ("key", "experiment", "name", "kind"),
+    [
+        ("sysu_mm01/default/runs/csdn/seed_0", "sysu_mm01", "csdn seed 0", "runs"),
+        ("regdb/3/runs/csdn/seed_1", "regdb", "csdn split 03 seed 1", "runs"),
+        ("regdb/10/prompts/specific-tokens_8/seed_1", "regdb", "prompts specific-tokens_8 split 10 seed 1", "prompts"),
+        ("clip/mini", "clip", "mini", "clip"),
+        ("summary/latest", "summary", "latest", "summary"),
+    ],
+)
+def test_a_run_has_a_name_that_sorts_and_tags_to_filter_by(key, experiment, name, kind):
+    place = run_place(key)
+    assert (place.experiment, place.name, place.tags["kind"]) == (experiment, name, kind)
 
 
 def test_a_store_that_refuses_does_not_fail_the_training(store, monkeypatch, caplog):
@@ -180,7 +230,7 @@ def test_a_store_that_refuses_does_not_fail_the_training(store, monkeypatch, cap
     def refuse(*args, **kwargs):
         raise MlflowException("disk full\nmore")
 
-    with open_tracker(store, experiment="refuse", key="k", name="n", tags={}, replace=True) as tracker:
+    with open_tracker(store, "refuse/k", replace=True) as tracker:
         assert isinstance(tracker, MlflowTracker)
         with monkeypatch.context() as patch:
             patch.setattr(tracker._client, "log_batch", refuse)
@@ -193,7 +243,7 @@ def test_a_store_that_refuses_does_not_fail_the_training(store, monkeypatch, cap
 def test_no_backend_imports_nothing(tmp_path):
     code = (
         "import sys; from csdn.config import Tracking; from csdn.tracking import *\n"
-        "with open_tracker(Tracking(backend='none'), experiment='a', key='b', name='c', tags={}, replace=True) as t:\n"
+        "with open_tracker(Tracking(backend='none'), 'a/b', replace=True) as t:\n"
         "    t.params({'a': 1}); t.metrics({'b': 2}, 1); t.artifact('x')\n"
         "assert isinstance(t, NullTracker) and not {'mlflow', 'torch', 'pandas'} & set(sys.modules)\n"
     )
@@ -215,7 +265,7 @@ def scores(variant, protocol, rank_1):
 
 def test_scores_go_to_their_runs_once(store, tmp_path):
     key = "sysu_mm01/default/runs/csdn/seed_0"
-    trained = log_once(store, replace=True, experiment="sysu_mm01", key=key)
+    trained = log_once(store, replace=True, key=key)
     files = []
     for variant in ("csdn", "baseline"):
         for protocol in ("sysu_all_single", "sysu_indoor_single"):
@@ -231,7 +281,18 @@ def test_scores_go_to_their_runs_once(store, tmp_path):
     run = client(store).get_run(trained)
     assert run.data.metrics["sysu_all_single/rank_1"] == 0.25
     assert run.data.metrics["map"] == 1.0
-    assert track_scores(Tracking(backend="none"), files) == {}
+    assert track_scores(Tracking(backend="none"), files, [tmp_path]) == {}
+
+
+def test_tables_and_figures_are_kept_once_however_often_they_change(store, tmp_path):
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "components.csv").write_text("a\n1\n")
+    (tmp_path / "report.html").write_text("<p>")
+    for _ in range(2):
+        track_scores(store, [], [tmp_path / "tables", tmp_path / "report.html"])
+    (run,) = runs(store, "summary")
+    assert [entry.path for entry in client(store).list_artifacts(run.info.run_id)] == ["report.html", "tables"]
+    assert client(store).list_artifacts(run.info.run_id, "tables")[0].path == "tables/components.csv"
 
 
 def test_a_store_that_is_no_database_is_named(tmp_path):

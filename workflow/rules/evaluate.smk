@@ -1,7 +1,3 @@
-localrules:
-    track_scores,
-
-
 rule embed_images:
     input:
         unpack(images_of),
@@ -46,23 +42,3 @@ rule score_retrieval:
     shell:
         "csdn score-retrieval --params {params.cfg:q} --index {input.index:q} --embeddings {input.embeddings:q} "
         "{params.permutations:q} --output {output.scores:q} > {log:q} 2>&1"
-
-
-rule track_scores:
-    input:
-        all_scores(),
-    output:
-        f"{RESULTS}/tracking.json",
-    log:
-        f"{LOGS}/track_scores.log",
-    conda:
-        ENVIRONMENT
-    resources:
-        gpu=0,
-        mem_mb=1000,
-        runtime=10,
-    params:
-        cfg=settings("track_scores"),
-        scores=lambda wc, input: [word for path in input for word in ("--scores", path)],
-    shell:
-        "csdn track-scores --params {params.cfg:q} {params.scores:q} --output {output:q} > {log:q} 2>&1"

@@ -1,3 +1,7 @@
+localrules:
+    track_scores,
+
+
 rule compare_variants:
     input:
         scores=all_scores(),
@@ -91,3 +95,31 @@ rule write_report:
         cfg=settings("write_report"),
     shell:
         "csdn write-report --params {params.cfg:q} --output {output.report:q} > {log:q} 2>&1"
+
+
+rule track_scores:
+    input:
+        ancient(f"{RESULTS}/figures"),
+        scores=all_scores(),
+        tables=all_tables() + cost_tables(),
+        digests=f"{RESULTS}/figures.sha256",
+        report=f"{RESULTS}/report.html",
+    output:
+        f"{RESULTS}/tracking.json",
+    log:
+        f"{LOGS}/track_scores.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=0,
+        mem_mb=1000,
+        runtime=10,
+    params:
+        cfg=settings("track_scores"),
+        scores=lambda wc, input: [word for path in input.scores for word in ("--scores", path)],
+        artifacts=[
+            word for name in ("tables", "figures", "report.html") for word in ("--artifact", f"{RESULTS}/{name}")
+        ],
+    shell:
+        "csdn track-scores --params {params.cfg:q} {params.scores:q} {params.artifacts:q} --output {output:q} "
+        "> {log:q} 2>&1"

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from csdn.artifacts import write_provenance
+from csdn.artifacts import sha256, write_provenance
 from csdn.tracking import Tracker, open_tracker
 from csdn.training.checkpoint import Checkpoints, training_identity
 from csdn.training.runtime import prepare_machine
@@ -36,23 +36,16 @@ def trained_step(step: Any, output: Path, inputs: Mapping[str, Path | None]) -> 
     files = {name: path for name, path in inputs.items() if path is not None}
     device = prepare_machine(step.runtime.device, step.runtime.threads, step.runtime.deterministic)
     slice_ = step.record()
-    tags = {name: str(slice_[name]) for name in ("step", "dataset", "split", "variant", "seed") if name in slice_}
-    experiment, name = step.key.split("/", 1)
     folder = Path(step.checkpoints.folder or output.parent / ".checkpoints") / step.key.replace("/", "--")
     checkpoints = Checkpoints(folder, training_identity(slice_, files, device.type), step.checkpoints.seconds)
     with (
         checkpoints.locked(),
-        open_tracker(
-            step.tracking,
-            experiment=experiment,
-            key=step.key,
-            name=name,
-            tags=tags,
-            replace=True,
-            resume=checkpoints.resumable,
-        ) as tracker,
+        open_tracker(step.tracking, step.key, replace=True, resume=checkpoints.resumable) as tracker,
     ):
         tracker.params(slice_)
+        if "index" in files:
+            tracker.dataset(f"{step.dataset}-{step.split}", files["index"], sha256(files["index"]))
         yield TrainingContext(device, tracker, checkpoints)
         write_provenance(output, slice_, files)
+        tracker.model(output.stem, output, sha256(output))
         checkpoints.remove()
