@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from csdn.errors import UserError
+from csdn.data.cache_record import recorded_digest
+from csdn.errors import UserError, cannot_write, first_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,21 +24,75 @@ if TYPE_CHECKING:
 # Metadata of an encoder whose epoch was chosen on the test set, and of what is made with it.
 SELECTED_ON_TEST = {"selected_on": "test"}
 PACKAGES = ("csdn", "numpy", "torch", "open_clip_torch", "pandas", "scipy", "pillow", "snakemake", "mlflow")
+PART = ".part"  # ending of a file that is being written
+RECORD = ".provenance.json"  # ending of the record beside a result
+_HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]  # a process number means nothing elsewhere
 
 
 @contextmanager
 def atomic(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path in the same folder and rename it onto `path` when the block ends without an error."""
+    """Yield a temporary path in the same folder and rename it onto `path` when the block ends without an error.
+
+    File and folder are flushed to the disk, so that after a power cut too the file is whole or absent.
+
+    Raises:
+        UserError: the disk is full, read-only or the folder may not be written; the old file, if any, stays.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}{PART}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path)
         yield temporary
         with temporary.open("rb") as handle:
             os.fsync(handle.fileno())
         temporary.replace(path)
+        _flush_folder(path.parent)
+    except Exception as error:
+        told = cannot_write(path, error) if _is_about(error, path, temporary) else None
+        if told is None:
+            raise
+        raise told from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _is_about(error: Exception, path: Path, temporary: Path) -> bool:
+    """Whether an error is about writing `path`: the block may read other files, too."""
+    if isinstance(error, UserError):
+        return False
+    name = getattr(error, "filename", None)
+    return name is None or Path(os.fsdecode(name)) in (path, temporary, *path.parents)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove the temporary files of `path` whose process, on this machine, was killed."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.{_HOST}.*{PART}"):
+        number = part.name.removesuffix(PART).rpartition(".")[2]
+        if number.isdecimal() and not _is_alive(int(number)):
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # another user's
+    return True
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut, where the file system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -137,14 +194,23 @@ def _as_user_error(path: Path | str, *kinds: type[Exception]) -> Iterator[None]:
     try:
         yield
     except kinds as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path}: cannot be read ({first}); delete it and run the step that writes it again") from error
+        raise UserError(
+            f"{path}: cannot be read ({first_line(error)}); delete it and run the step that writes it again"
+        ) from error
 
 
 def sha256(path: Path | str) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
     with Path(path).open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def digest(path: Path | str) -> str:
+    """What identifies a file's content: its SHA-256, or that of the digests of its blocks where they were recorded.
+
+    The pixel cache has such a record (csdn.data.cache_record), for it may be too large to be read for each job.
+    """
+    return recorded_digest(Path(path)) or sha256(path)
 
 
 def canonical_json(value: Any) -> str:
@@ -160,7 +226,7 @@ def provenance(step: Mapping[str, Any], inputs: Mapping[str, Path | str]) -> dic
     return {
         "parameters": dict(step),
         "inputs": {
-            name: {"path": Path(path).as_posix(), "sha256": sha256(path)} for name, path in sorted(inputs.items())
+            name: {"path": Path(path).as_posix(), "sha256": digest(path)} for name, path in sorted(inputs.items())
         },
         "packages": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
@@ -168,9 +234,24 @@ def provenance(step: Mapping[str, Any], inputs: Mapping[str, Path | str]) -> dic
     }
 
 
-def write_provenance(output: Path | str, step: Mapping[str, Any], inputs: Mapping[str, Path | str]) -> None:
-    """Write `<output>.provenance.json` beside a result."""
-    write_json(f"{output}.provenance.json", provenance(step, inputs))
+def write_provenance(
+    output: Path | str,
+    step: Mapping[str, Any],
+    inputs: Mapping[str, Path | str],
+    *,
+    beside: Iterable[Path | str] = (),
+) -> None:
+    """Write `<output>.provenance.json` beside a result, with the digests of the result itself and of its inputs.
+
+    Args:
+        output: the result.
+        step: the slice that it was made with.
+        inputs: name and file of each input.
+        beside: further files in the same folder that belong to the result.
+    """
+    made = [Path(output), *map(Path, beside)]
+    outputs = {path.name: digest(path) for path in made}
+    write_json(f"{output}{RECORD}", provenance(step, inputs) | {"outputs": outputs})
 
 
 def _version(name: str) -> str | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from csdn.errors import UserError
+from csdn.errors import UserError, cannot_write
 from csdn.preloaded import VARIABLE, run_there
 
 # Typer carries its own copy of click, whose base class of wrong usage has no public name of its own.
@@ -76,23 +77,36 @@ def pretrain_clip(
 @app.command("index-images")
 def index_images(
     params: ParamsOption,
-    root: Annotated[Path, typer.Option(help="Folder of the dataset in its official layout.")],
-    index: Annotated[Path, typer.Option(help="Index to write.")],
-    cache: Annotated[Path, typer.Option(help="Pixel cache to write.")],
+    root: Annotated[
+        Path | None, typer.Option(help="Folder of the dataset in its official layout; with --check as configured.")
+    ] = None,
+    index: Annotated[Path | None, typer.Option(help="Index to write.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Pixel cache to write.")] = None,
     overrides: SetOption = None,
     dataset: DatasetOption = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Print counts beside the official ones; write nothing.")
+        bool, typer.Option("--check", help="Print counts beside the official ones and all problems; write nothing.")
     ] = False,
 ) -> None:
     """Read a dataset's lists and resize its images once.
 
     Example: `csdn index-images --params params.yaml --dataset sysu_mm01 --root data/raw/sysu_mm01
     --index data/index/sysu_mm01.parquet --cache data/cache/sysu_mm01_64x32.npy`
-    """
-    from csdn.jobs.data import run_index_images
 
-    run_index_images(_slice("index_images", params, overrides, dataset=dataset), root, index, cache, check)
+    `csdn index-images --check --params params.yaml --params mine.yaml` checks every dataset of the settings.
+    """
+    if check:
+        from csdn.jobs.check import run_check
+        from csdn.steps import slices_of_datasets
+
+        run_check(slices_of_datasets(params, overrides or [], dataset, root))
+        return
+    missing = [f"--{name}" for name, value in (("root", root), ("index", index), ("cache", cache)) if value is None]
+    if root is None or index is None or cache is None:
+        raise UserError(f"index-images: {', '.join(missing)} missing; give them, or --check")
+    from csdn.jobs.index import run_index_images
+
+    run_index_images(_slice("index_images", params, overrides, dataset=dataset), root, index, cache)
 
 
 @app.command("learn-prompts")
@@ -267,8 +281,10 @@ def track_scores(
     Example: `csdn track-scores --params params.yaml --scores S.json --output results/tracking.json`
     """
     from csdn.artifacts import write_json
+    from csdn.provenance import check_results
     from csdn.tracking import track_scores as track
 
+    check_results(scores)
     write_json(output, track(_slice("track_scores", params, overrides).store, scores, artifacts or []))
 
 
@@ -283,8 +299,10 @@ def compare_variants(
 
     Example: `csdn compare-variants --params params.yaml --scores S.json --output results/tables`
     """
+    from csdn.provenance import check_results
     from csdn.reporting.tables import compare_variants as compare
 
+    check_results(scores)
     compare(_slice("compare_variants", params, overrides), scores, output)
 
 
@@ -383,22 +401,55 @@ def _slice(step: str, layers: list[str], overrides: list[str] | None, **selectio
     return load_slice(layers, overrides or [], step, **selection)
 
 
+@app.callback()
+def options(
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="CSDN_DEBUG", help="Show the traceback of an error.")
+    ] = False,
+) -> None:
+    """CLIP-driven visible-infrared person re-identification, one subcommand a step of the pipeline."""
+
+
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line; wrong input is one line on standard error and exit code 2."""
-    if os.environ.get(VARIABLE) and (code := run_there(sys.argv[1:] if arguments is None else arguments)) is not None:
+    """Run the command line; wrong input is one line on standard error and exit code 2, any other failure 1.
+
+    `--debug`, anywhere among the arguments, or `CSDN_DEBUG=1` shows tracebacks.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    if os.environ.get(VARIABLE) and (code := run_there(given)) is not None:
         sys.exit(code)
+    debug = "--debug" in given or os.environ.get("CSDN_DEBUG", "") not in ("", "0")
     try:
-        code = app(args=arguments, standalone_mode=False)
-    except UserError as error:
-        _fail(str(error), 2)
-    except UsageError as error:
-        message = error.format_message().rstrip(".")  # empty when plain `csdn` has printed its help
-        _fail(f"{message}; see `csdn --help`" if message else "", 2)
-    except typer.Abort:
-        _fail("interrupted", 130)
-    except FloatingPointError as error:
-        _fail(str(error), 1)
+        code = app(args=[word for word in given if word != "--debug"], standalone_mode=False)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        _fail(*_told(error))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """What to say about an error, and the exit code."""
+    if isinstance(error, UserError):
+        return str(error), 2
+    if isinstance(error, UsageError):
+        message = error.format_message().rstrip(".")  # empty when plain `csdn` has printed its help
+        return f"{message}; see `csdn --help`" if message else "", 2
+    if isinstance(error, typer.Abort):
+        return "interrupted", 130
+    if isinstance(error, FloatingPointError):
+        return str(error), 1
+    if isinstance(error, MemoryError):
+        return "out of memory; use a smaller batch or a machine with more", 1
+    if isinstance(error, OSError) and (told := cannot_write(error.filename or "a file", error)):
+        return str(told), 2
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    what = " ".join(str(error).split())[:300]
+    return (
+        f"unexpected {type(error).__name__} in {Path(where.filename).name}:{where.lineno}: {what}; "
+        "this is a fault of csdn: run again with --debug and report what it prints",
+        1,
+    )
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from csdn.contradictions import contradictions
 from csdn.sections import (
     EMBEDDED,
     FIDELITY_PRESETS,
@@ -139,6 +140,7 @@ class Params(Strict):
             for name in self.tables
             if name in RESERVED_TABLES
         ]
+        lines = list(dict.fromkeys(lines or contradictions(self)))
         if lines:
             raise ValueError("\n".join(lines))
         return self

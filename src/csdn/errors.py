@@ -1,4 +1,28 @@
-"""What a user can mend."""
+"""The one exception for what a user can mend, and the one way to warn."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+from pathlib import Path
+
+_REMEDIES = {
+    errno.ENOSPC: "free space on that disk and run the step again",
+    errno.EDQUOT: "free space in your quota and run the step again",
+    errno.EFBIG: "raise the largest file size (`ulimit -f`) or choose another file system, and run the step again",
+    errno.EROFS: "choose a folder that can be written (runtime.results, runtime.data)",
+    errno.EACCES: "choose a folder that you may write (runtime.results, runtime.data), or change its permissions",
+    errno.EPERM: "choose a folder that you may write (runtime.results, runtime.data), or change its permissions",
+    errno.ENOTDIR: "a part of the path is a file; move that away or choose another path",
+    errno.EEXIST: "a part of the path is a file; move that away or choose another path",
+    errno.EISDIR: "it is a folder; move that away or choose another path",
+    errno.ENOTEMPTY: "it is a folder; move that away or choose another path",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EIO: "the disk fails; check it, or choose another",
+    errno.EMFILE: "raise the number of open files (`ulimit -n`) and run the step again",
+}
 
 
 class UserError(Exception):
@@ -7,3 +31,27 @@ class UserError(Exception):
 
 class NotFiniteError(UserError, FloatingPointError):
     """A loss became NaN or infinite."""
+
+
+def warn(text: str) -> None:
+    """Print a warning as one line on standard error: the result stands, but the user should know."""
+    print(f"csdn: warning: {text}", file=sys.stderr)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its kind if it has none."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def cannot_write(path: Path | str, error: Exception) -> UserError | None:
+    """The line for a failed write of `path`; None if `error` is of another kind.
+
+    Libraries written in Rust (safetensors) raise errors of their own; these name the system's number in their text.
+    """
+    number = getattr(error, "errno", None)
+    if number is None:
+        found = re.search(r"(?:os error|code:) (\d+)", str(error))
+        number = int(found[1]) if found else None
+    if number not in _REMEDIES:
+        return None
+    return UserError(f"{path}: cannot be written ({os.strerror(number)}); {_REMEDIES[number]}")

@@ -6,14 +6,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from csdn.validation import FOLDER_PATTERN
+
 Layout = Literal["sysu_mm01", "regdb", "llcm"]
 Subset = Literal["train", "val", "test"]
 Size = tuple[Annotated[int, Field(ge=16, le=1024)], Annotated[int, Field(ge=16, le=1024)]]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Ratio = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0.0, le=10.0)]
 Count = Annotated[int, Field(ge=1)]
 Norm = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+# Snakemake reads braces in a path as wildcards; a dash in front would be an option.
+Folder = Annotated[str, Field(pattern=FOLDER_PATTERN, max_length=1000)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
@@ -45,6 +50,15 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_as_number(cls, values: Any) -> Any:
+        """`epochs: yes` is no number, though Python counts True as 1; as text it is refused with its key."""
+        if not isinstance(values, dict):
+            return values
+        numbers = {name for name, field in cls.model_fields.items() if field.annotation in (int, float)}
+        return {k: str(v) if isinstance(v, bool) and k in numbers else v for k, v in values.items()}
+
 
 class Dataset(Strict):
     """One dataset: where it is, how it is read and what is trained on it."""
@@ -65,6 +79,9 @@ class Dataset(Strict):
     held_out_identities: int = Field(
         0, ge=0, description="Training identities set aside as `val` where the dataset names none."
     )
+    duplicates: Literal["refuse", "warn"] = Field(
+        "refuse", description="What to do about equal image files in different subsets, which leak test into training."
+    )
     variants: list[str] | None = Field(None, description="Variants run on this dataset (null: all).")
     seeds: list[Seed] | None = Field(
         None, min_length=1, description="Seeds run on this dataset (null: the top-level seeds)."
@@ -78,15 +95,18 @@ class Dataset(Strict):
     @model_validator(mode="after")
     def _splits_exist(self) -> Dataset:
         known = [str(n) for n in range(1, 11)] if self.layout == "regdb" else ["default"]
+        lines = []
         wrong = [s for s in self.splits if s not in known]
         if wrong:
-            raise ValueError(f"splits {wrong} do not exist in layout {self.layout}; known: {', '.join(known)}")
+            lines.append(f"splits {wrong} do not exist in layout {self.layout}; known: {', '.join(known)}")
         for key in ("splits", "variants", "seeds", "train_subsets"):
             values = getattr(self, key) or []
             if len(set(values)) != len(values):
-                raise ValueError(f"{key} names one of {values} twice; name it once")
+                lines.append(f"{key} names one of {values} twice; name it once")
         if "train" not in self.train_subsets:
-            raise ValueError("train_subsets needs `train`")
+            lines.append("train_subsets needs `train`")
+        if lines:
+            raise ValueError("\n".join(lines))
         return self
 
 
@@ -133,6 +153,8 @@ class Benchmark(Strict):
     @model_validator(mode="after")
     def _regdb_is_balanced(self) -> Benchmark:
         p = self.regdb
+        if self.llcm.val:
+            raise ValueError("llcm.val: the LLCM layout names no validation identities; set it to 0")
         if p.train != p.test or p.train_images != p.test_images or p.val or p.infrared_factor != 1:
             raise ValueError(
                 "regdb: every split swaps halves, so train and test need equal counts, val 0 and infrared_factor 1"
@@ -169,6 +191,21 @@ class MiniModel(Strict):
     text_layers: Count = 2
     text_heads: Count = 2
     context_length: int = Field(40, ge=16, le=77)
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> MiniModel:
+        lines = []
+        if self.text_width % self.text_heads:
+            lines.append(
+                f"text_heads: {self.text_heads} does not divide text_width {self.text_width}; choose a divisor"
+            )
+        if 32 * self.width % self.head_width:
+            lines.append(
+                f"head_width: {self.head_width} does not divide 32 x width = {32 * self.width}; choose another"
+            )
+        if lines:
+            raise ValueError("\n".join(lines))
+        return self
 
 
 class Backbone(Strict):
@@ -267,7 +304,15 @@ class Augmentation(Strict):
     flip: Fraction = 0.5
     erase: Fraction = 0.5
     erase_area: tuple[Fraction, Fraction] = (0.02, 0.4)
-    erase_aspect: tuple[float, float] = (0.3, 3.33)
+    erase_aspect: tuple[Ratio, Ratio] = (0.3, 3.33)
+
+    @model_validator(mode="after")
+    def _ranges_ascend(self) -> Augmentation:
+        for key in ("erase_area", "erase_aspect"):
+            low, high = getattr(self, key)
+            if low > high:
+                raise ValueError(f"{key}: {low} to {high} is no range; put the smaller number first")
+        return self
 
 
 class Encoder(Strict):
@@ -414,7 +459,7 @@ class Tracking(Strict):
     """Where runs are recorded."""
 
     backend: Literal["mlflow", "none"] = "mlflow"
-    store: str = Field("mlruns", description="Folder of the SQLite store; MLFLOW_TRACKING_URI overrides it.")
+    store: Folder = Field("mlruns", description="Folder of the SQLite store; MLFLOW_TRACKING_URI overrides it.")
     project: str = Field(
         "csdn", min_length=1, description="First part of the experiments' names, so that settings keep apart."
     )
@@ -423,8 +468,8 @@ class Tracking(Strict):
 class Runtime(Strict):
     """Where things are written and what they run on; never changes a result's meaning."""
 
-    data: str = Field("data", description="Folder of rendered images, indices and caches.")
-    results: str = Field("results", description="Folder of models, scores, tables and the report.")
+    data: Folder = Field("data", description="Folder of rendered images, indices and caches.")
+    results: Folder = Field("results", description="Folder of models, scores, tables and the report.")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count = Field(1, description="CPU threads of a training job.")
     pretraining_threads: Count = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,25 @@ from pydantic import ValidationError
 
 from csdn.artifacts import readable
 from csdn.config import EMBEDDED, Params, merge
-from csdn.errors import UserError
-from csdn.validation import problems
+from csdn.errors import UserError, first_line
+from csdn.validation import lines_of
+
+Place = tuple[int | str, ...]
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """The safe loader, which refuses a key that stands twice in a mapping: the first would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def load_params(layers: Iterable[Path | str], overrides: Iterable[str] = ()) -> Params:
@@ -38,10 +56,52 @@ def validate(values: Mapping[str, Any]) -> Params:
     Raises:
         UserError: one line for every problem.
     """
-    try:
-        return Params.model_validate(dict(values))
-    except ValidationError as error:
-        raise UserError("\n".join(problems(error, Params))) from error
+    left: Any = dict(values)
+    lines: list[str] = []
+    removed: set[Place] = set()
+    while True:
+        try:
+            params = Params.model_validate(left)
+        except ValidationError as error:
+            lines += [line for line in _new_problems(error, removed) if line not in lines]
+            places = {_place(item["loc"]) for item in error.errors(include_url=False)}
+            smaller = _without(left, places)
+            if smaller == left:
+                break
+            removed |= places
+            left = smaller
+        else:
+            if not lines:
+                return params
+            break
+    raise UserError("\n".join(lines))
+
+
+def _new_problems(error: ValidationError, removed: set[Place]) -> list[str]:
+    """Lines of the problems that are no consequence of what was removed."""
+    own = [
+        item
+        for item in error.errors(include_url=False)
+        if not any(place[: len(item["loc"])] == _place(item["loc"]) for place in removed)
+    ]
+    return lines_of(own, Params)
+
+
+def _place(location: tuple[int | str, ...]) -> Place:
+    """The keys of a problem down to the first list, and without pydantic's own marks."""
+    keys = list(takewhile(lambda part: isinstance(part, str), location))
+    return tuple(key for key in keys if key != "[key]")
+
+
+def _without(values: Any, places: set[Place]) -> Any:
+    """`values` without what stands at `places`, so that the rest can be checked as well."""
+    if not isinstance(values, dict):
+        return values
+    out = {}
+    for key, value in values.items():
+        if (key,) not in places:
+            out[key] = _without(value, {place[1:] for place in places if place[:1] == (key,)} - {()})
+    return out
 
 
 def read_layer(path: Path | str) -> dict[str, Any]:
@@ -52,11 +112,11 @@ def read_layer(path: Path | str) -> dict[str, Any]:
     """
     try:
         with readable(path):
-            value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+            value = _UniqueKeys(Path(path).read_text(encoding="utf-8")).get_single_data()
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or a date or number is none
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark else "the file"
-        what = getattr(error, "problem", None) or str(error).splitlines()[0]
+        what = getattr(error, "problem", None) or first_line(error)
         raise UserError(f"{path}: {where} is not YAML ({what}); mend it") from error
     if value is None:
         return {}
@@ -78,7 +138,7 @@ def merge_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[st
             raise UserError(f"--set {text}: not of the form key.path=value; write e.g. --set encoder.epochs=5")
         try:
             nested: Any = yaml.safe_load(value)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise UserError(f"--set {text}: the value is not YAML; quote it") from error
         for part in reversed(parts):
             nested = {part: nested}

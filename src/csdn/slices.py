@@ -108,6 +108,7 @@ class IndexImages(Slice):
     splits: list[str]
     image_size: Size
     held_out_identities: int
+    duplicates: Literal["refuse", "warn"] = "refuse"
 
 
 class Selected(Slice):

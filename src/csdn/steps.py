@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from csdn.config import EMBEDDED, MINI, PROTOCOLS, Params, Variant
@@ -20,7 +21,16 @@ from csdn.keys import (
     semantics_key,
 )
 from csdn.settings import load_params
-from csdn.slices import AnySlice, Checkpointing, Embedding, Machine, canonical, parse, parse_slice
+from csdn.slices import (
+    AnySlice,
+    Checkpointing,
+    Embedding,
+    IndexImages,
+    Machine,
+    canonical,
+    parse,
+    parse_slice,
+)
 from csdn.validation import did_you_mean
 
 __all__ = [
@@ -32,6 +42,7 @@ __all__ = [
     "load_slice",
     "prompt_key",
     "semantics_key",
+    "slices_of_datasets",
     "step_slice",
 ]
 
@@ -102,6 +113,37 @@ def load_slice(layers: Sequence[str], overrides: Sequence[str], step: str, **sel
     values = step_slice(params, step, **selection)
     elsewhere = {"tracking": params.tracking, "checkpoints": Checkpointing.of(params)}
     return parse(values | {name: dump(section) for name, section in elsewhere.items()})
+
+
+def slices_of_datasets(
+    layers: Sequence[str], overrides: Sequence[str], dataset: str | None, root: Path | None
+) -> list[tuple[IndexImages, Path]]:
+    """The `index_images` slices of one dataset, or of all that are there, each with its folder.
+
+    Args:
+        layers: see `load_slice`.
+        overrides: see `load_slice`.
+        dataset: name of the dataset; None for all.
+        root: its folder, if not the configured one.
+
+    Raises:
+        UserError: wrong settings, or a folder for several datasets.
+    """
+    if layers and layers[0].lstrip().startswith("{"):
+        found = load_slice(layers, overrides, "index_images")
+        return [(found, root or Path(found.root))] if isinstance(found, IndexImages) else []
+    params = load_params(layers, overrides)
+    names = [dataset] if dataset else list(params.datasets)
+    if root and len(names) > 1:
+        raise UserError(f"--dataset: missing; --root {root} is the folder of one of {', '.join(names)}")
+    out = []
+    for name in names:
+        made = load_slice(layers, overrides, "index_images", dataset=name)
+        rendered = Path(params.runtime.data) / "raw" / name
+        folder = rendered if params.datasets[name].root == EMBEDDED else Path(params.datasets[name].root)
+        if isinstance(made, IndexImages):
+            out.append((made, root or folder))
+    return out
 
 
 class _Selection:
@@ -183,6 +225,8 @@ def _pretrain_clip(chosen: _Selection) -> dict[str, Any]:
 
 def _index_images(chosen: _Selection) -> dict[str, Any]:
     keys = {"layout", "root", "splits", "image_size", "held_out_identities"}
+    if chosen.dataset.duplicates != "refuse":
+        keys.add("duplicates")
     return {"dataset": chosen["dataset"], **chosen.dataset.model_dump(mode="json", include=keys)}
 
 

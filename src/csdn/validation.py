@@ -8,6 +8,10 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+FOLDER_PATTERN = r"^[^-{}\x00-\x1f][^{}\x00-\x1f]*$"
+_NAMES = "may contain only small letters, digits and _"
+_PATTERNS = {FOLDER_PATTERN: "must be a folder's name without braces, control characters or a dash in front"}
+
 
 def problems(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[str]:
     """One line for each problem in `error`: `<key path>: what is wrong; what to do`.
@@ -17,8 +21,13 @@ def problems(error: ValidationError, model: type[BaseModel], prefix: str = "") -
         model: the model, to look up the keys that exist.
         prefix: put before every key path, for a section that was validated on its own.
     """
+    return lines_of(error.errors(include_url=False), model, prefix)
+
+
+def lines_of(items: Iterable[Any], model: type[BaseModel], prefix: str = "") -> list[str]:
+    """`problems` of some of a ValidationError's `errors()`."""
     lines: list[str] = []
-    for item in error.errors(include_url=False):
+    for item in items:
         path = key_path((*([prefix] if prefix else []), *item["loc"]))
         for text in _what(item, model).splitlines():
             lines.append(f"{path}: {text}" if path else text)
@@ -53,7 +62,7 @@ def _what(item: Any, model: type[BaseModel]) -> str:
     if kind == "literal_error":
         return f"must be {context['expected']}, not {value!r}"
     if kind == "string_pattern_mismatch":
-        return f"may contain only small letters, digits and _, not {value!r}"
+        return f"{_PATTERNS.get(context['pattern'], _NAMES)}, not {_short(value)}"
     message = item["msg"].removeprefix("Input ").replace("should", "must", 1)
     return f"{message[0].lower()}{message[1:]}, not {_short(value)}"
 

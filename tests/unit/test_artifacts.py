@@ -57,10 +57,12 @@ def test_missing_and_damaged_files_are_named(tmp_path, read):
 def test_provenance_names_settings_inputs_and_versions(tmp_path):
     source = tmp_path / "in.csv"
     artifacts.write_csv(source, pd.DataFrame({"a": [1]}))
+    artifacts.write_json(tmp_path / "out.json", {})
     artifacts.write_provenance(tmp_path / "out.json", {"step": "x", "seed": 3}, {"data": source})
     record = json.loads((tmp_path / "out.json.provenance.json").read_text())
     assert record["parameters"] == {"step": "x", "seed": 3}
     assert record["inputs"]["data"]["sha256"] == artifacts.sha256(source)
+    assert record["outputs"] == {"out.json": artifacts.sha256(tmp_path / "out.json")}
     assert record["packages"]["torch"]
 
 

@@ -35,6 +35,9 @@ def main(command: str, *arguments: str) -> None:
     text = f"{command} {digest.hexdigest()}\n"
     for name in written & set(values):
         write(Path(values[name]), command, step, text)
+    if "--cache" in values and command == "index-images":
+        blocks = {"size": len(text), "images": "", "blocks": [hashlib.sha256(text.encode()).hexdigest()]}
+        Path(values["--cache"] + ".blocks.json").write_text(json.dumps(blocks))
     record = {"step": step["step"], "arguments": values, "tracking": os.environ.get("CSDN_TRACKING")}
     with Path("calls.jsonl").open("a") as handle:
         handle.write(json.dumps(record) + "\n")

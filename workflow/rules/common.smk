@@ -6,13 +6,16 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from csdn.config import EMBEDDED, MINI
-from csdn.errors import UserError
+from csdn.data.cache_record import fault, record_path
+from csdn.errors import UserError, warn
 from csdn.run_lock import hold_run_lock, only_looks
-from csdn.settings import check_paths, validate, wants_gpu
+from csdn.settings import check_paths, read_layer, validate, wants_gpu
 from csdn.slices import CHECKPOINTS_VARIABLE, TRACKING_VARIABLE, Checkpointing
 from csdn.steps import PRETRAINING, canonical, prompt_key, semantics_key, step_slice
 
 try:
+    for path in workflow.configfiles:
+        read_layer(path)  # Snakemake's own reader takes the last of two equal keys without a word
     PARAMS = validate({k: v for k, v in config.items() if k != "adopt"})
     check_paths(PARAMS)
     RUN_LOCK = hold_run_lock() if workflow.is_main_process and not only_looks(sys.argv) else None
@@ -99,6 +102,15 @@ def cache_of(dataset):
 def images_of(wildcards):
     """Index and pixels of the dataset."""
     return {"index": f"{DATA}/index/{wildcards.dataset}.parquet", "cache": cache_of(wildcards.dataset)}
+
+
+# Every step refuses a cache that is not as it was written, so that one is as good as none.
+if RUN_LOCK:
+    for path in {Path(cache_of(name)) for name in PARAMS.datasets}:
+        if path.is_file() and (wrong := fault(path)):
+            warn(f"{path}: {wrong}; it is removed and made again")
+            path.unlink()
+            record_path(path).unlink(missing_ok=True)
 
 
 def all_images():

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
 
 from csdn.artifacts import atomic, read_parquet
+from csdn.data.cache_record import BlockDigests, digest_of_paths, fault, read_record, record_path
+from csdn.data.image_files import read_image
 from csdn.data.records import ImageRecord
-from csdn.errors import UserError
+from csdn.errors import UserError, first_line
 
 MODALITIES = ("visible", "infrared")
 
@@ -75,21 +79,43 @@ def to_records(index: pd.DataFrame, split: str) -> list[ImageRecord]:
     return [ImageRecord(p, int(i), int(c), m, s) for p, i, c, m, s in zip(*columns, strict=True)]
 
 
-def open_cache(path: Path, images: int) -> np.ndarray:
+def open_cache(path: Path, images: int, paths: Iterable[str] | None = None) -> np.ndarray:
     """The pixel cache, memory-mapped read-only: uint8 (images, H, W, 3).
 
+    Args:
+        path: the cache.
+        images: rows of the index.
+        paths: the index's paths in order; the cache's record is then checked against them and against the file (its
+            size and a sample of its blocks).
+
     Raises:
-        UserError: missing, damaged, or of another number of images than the index.
+        UserError: missing, damaged, changed, or of other images than the index.
     """
+    again = "delete it and run again: `scripts/snake` rewrites it, as does `csdn index-images`"
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; write it with `csdn index-images`")
+    if paths is not None:
+        _check_record(path, paths, again)
     try:
         cache = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; write it with `csdn index-images`") from error
-    except ValueError as error:
-        raise UserError(f"{path}: is not a pixel cache ({error}); rewrite it with `csdn index-images`") from error
-    if cache.dtype != np.uint8 or cache.ndim != 4 or len(cache) != images:
-        raise UserError(f"{path}: holds {len(cache)} images, the index {images}; rewrite both with `csdn index-images`")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); change its permissions") from error
+    except Exception as error:  # a damaged header is parsed as Python
+        raise UserError(f"{path}: is not a pixel cache ({first_line(error)}); {again}") from error
+    if not isinstance(cache, np.ndarray) or cache.dtype != np.uint8 or cache.ndim != 4 or cache.shape[3] != 3:
+        raise UserError(f"{path}: is not a pixel cache; {again}")
+    if len(cache) != images:
+        raise UserError(f"{path}: holds {len(cache)} images, the index {images}; {again}")
     return cache
+
+
+def _check_record(path: Path, paths: Iterable[str], again: str) -> None:
+    wrong = fault(path)
+    if wrong:
+        raise UserError(f"{path}: {wrong}; {again}")
+    record = read_record(path)
+    if record and record.images != digest_of_paths(paths):
+        raise UserError(f"{path}: holds the pixels of other images than the index names; {again}")
 
 
 def training_images(index: pd.DataFrame, cache: np.ndarray, split: str, subsets: Sequence[str]) -> TrainingImages:
@@ -113,31 +139,64 @@ def training_images(index: pd.DataFrame, cache: np.ndarray, split: str, subsets:
 
 
 def write_cache(
-    root: Path, paths: Sequence[str], size: tuple[int, int], output: Path, progress: Callable[[int], None] | None = None
+    root: Path,
+    paths: Sequence[str],
+    size: tuple[int, int],
+    output: Path,
+    progress: Callable[[int], None] | None = None,
+    check: Callable[[list[str]], None] | None = None,
 ) -> None:
-    """Resize every image once (Lanczos) to `size` (H, W) and write the cache atomically.
+    """Resize every image once (Lanczos) to `size` (H, W) and write the cache and its record.
+
+    Args:
+        root: folder that the paths are relative to.
+        paths: images, in the order of the index.
+        size: height and width.
+        output: the cache.
+        progress: told how many images are done.
+        check: given the SHA-256 of every image file; nothing is written if it raises.
 
     Raises:
-        UserError: an image is missing or cannot be read; names it.
+        UserError: an image is missing or cannot be read (it is named), or the disk is full.
     """
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(output) as temporary:
-        shape = (len(paths), *size, 3)
-        cache = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
-        for row, path in enumerate(paths):
-            cache[row] = _read_image(root / path, size)
+
+    def rows() -> Iterator[np.ndarray]:
+        digests = []
+        for path in paths:
+            pixels, digest = read_image(root / path, size)
+            digests.append(digest)
+            yield pixels
             if progress:
                 progress(1)
-        cache.flush()
+        if check:
+            check(digests)
+
+    write_pixels(output, (len(paths), *size, 3), rows(), paths)
 
 
-def _read_image(path: Path, size: tuple[int, int]) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            rgb = image.convert("RGB")
-            target = (size[1], size[0])
-            return np.asarray(rgb if rgb.size == target else rgb.resize(target, Image.Resampling.LANCZOS))
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such image; the dataset is incomplete, copy it again") from error
-    except (UnidentifiedImageError, OSError) as error:
-        raise UserError(f"{path}: cannot be read as an image ({error}); replace or delete it") from error
+def write_pixels(
+    output: Path, shape: tuple[int, int, int, int], blocks: Iterable[np.ndarray], paths: Iterable[str]
+) -> None:
+    """Write uint8 pixels of `shape` as .npy, block after block, and the record beside it.
+
+    Written as a stream, for a full disk is an error there; in a memory map it kills the process.
+
+    Raises:
+        UserError: the disk is full or may not be written.
+        ValueError: the blocks do not fill the shape.
+    """
+    digests = BlockDigests()
+    header = BytesIO()
+    about = {"descr": "|u1", "fortran_order": False, "shape": tuple(map(int, shape))}
+    np.lib.format.write_array_header_1_0(header, about)
+    # Both files are complete before either gets its name.
+    with atomic(output) as temporary, atomic(record_path(output)) as record:
+        with temporary.open("wb") as handle:
+            for block in chain([np.frombuffer(header.getvalue(), np.uint8)], blocks):
+                data = np.ascontiguousarray(block, dtype=np.uint8).tobytes()
+                handle.write(data)
+                digests.update(data)
+        filled = digests.size - len(header.getvalue())
+        if filled != math.prod(shape):
+            raise ValueError(f"{output}: {filled} bytes of pixels for the shape {shape}")
+        record.write_text(digests.record(paths).text(), encoding="utf-8")

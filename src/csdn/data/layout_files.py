@@ -1,141 +1,247 @@
-"""What the readers of the official layouts share: listing images, reading label files and naming what is missing."""
+"""What the readers of the official layouts share: listing images, reading label files and naming what is wrong.
+
+Every function appends what it finds wrong to `problems`, one line each, and goes on: a user sees all at once.
+"""
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
+from csdn.data.records import ImageRecord
 from csdn.errors import UserError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+_NUMBER = re.compile(r"[0-9]{1,9}")  # more digits are no identity, and fit no column of the index
+_LINES = re.compile(r"\r\n|\n|\r")  # not what Unicode counts besides, which may stand in a name
 
 
-def list_images(folder: Path) -> list[str]:
-    """Names of the images in `folder`, sorted as text; hidden files and files that are not images are left out."""
-    return sorted(
-        entry.name
-        for entry in folder.iterdir()
-        if entry.suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".")
-    )
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a reader found.
 
-
-def require(root: Path, folders: list[str], files: list[str], layout: str) -> None:
-    """Check that a dataset's folder holds what its layout needs.
-
-    Raises:
-        UserError: `root` is no folder, or some of `folders` and `files` (relative to it) are missing; all are named.
+    Attributes:
+        records: the images that can be told.
+        problems: one line for everything that must be repaired.
+        warnings: one line for everything that differs from what the lists name but can be worked with.
     """
-    if not root.is_dir():
-        raise UserError(f"{root}: no such folder; give the root of {layout} (see docs/data.md)")
-    missing = [f"{name}/" for name in folders if not (root / name).is_dir()]
-    missing += [name for name in files if not (root / name).is_file()]
+
+    records: list[ImageRecord]
+    problems: list[str]
+    warnings: list[str] = field(default_factory=list)
+
+    def checked(self) -> list[ImageRecord]:
+        """The images.
+
+        Raises:
+            UserError: something is wrong; the first problem and the number of the others.
+        """
+        if self.problems:
+            raise UserError(first_of(self.problems))
+        return self.records
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A line of a list of images: `where` is file and line."""
+
+    path: str
+    label: int
+    where: str
+
+
+def is_folder(path: Path) -> bool:
+    """Whether `path` is a folder; False also where one above cannot be read, for which Path.is_dir raises."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def is_file(path: Path) -> bool:
+    """Whether `path` is a file; False also where a folder above cannot be read, for which Path.is_file raises."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def first_of(problems: list[str]) -> str:
+    """The first problem in one line, with the number of the others."""
+    if len(problems) == 1:
+        return problems[0]
+    return f"{problems[0]} (and {len(problems) - 1} more: `csdn index-images --check` lists all)"
+
+
+def require(root: Path, folders: list[str], files: list[str], layout: str, problems: list[str]) -> bool:
+    """Whether a dataset's folder is there; what its layout needs and it lacks is one problem."""
+    if not is_folder(root):
+        problems.append(f"{root}: no such folder; give the root of {layout} (see docs/data.md)")
+        return False
+    missing = [f"{name}/" for name in folders if not is_folder(root / name)]
+    missing += [name for name in files if not is_file(root / name)]
     if missing:
-        raise UserError(f"{root}: missing {', '.join(missing)}; expected {layout} (see docs/data.md)")
+        problems.append(f"{root}: missing {', '.join(missing)}; expected {layout} (see docs/data.md)")
+    return True
 
 
-def read_text(path: Path) -> str:
-    """Text of a label file.
-
-    Raises:
-        UserError: the file is missing or is not UTF-8 text.
-    """
+def list_images(folder: Path, problems: list[str]) -> list[str]:
+    """Names of the images in `folder`, sorted as text; hidden files and files that are not images are left out."""
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; copy the dataset's label files again (see docs/data.md)") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is not UTF-8 text; copy the dataset's label files again") from error
+        names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        problems.append(f"{folder}: cannot be read ({error.strerror}); change its permissions")
+        return []
+    images = []
+    for name in names:
+        if PurePosixPath(name).suffix.lower() not in IMAGE_SUFFIXES:
+            continue
+        if _is_text(name):
+            images.append(name)
+        else:
+            problems.append(f"{folder}: {name!r} is no name in UTF-8; rename the file")
+    return images
 
 
-def read_identities(path: Path) -> list[int]:
+def read_text(path: Path, problems: list[str]) -> str:
+    """Text of a label file; empty if it cannot be read. A missing file has been named by `require`."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError:
+        problems.append(f"{path}: is not UTF-8 text; copy the dataset's label files again")
+    except OSError as error:
+        problems.append(f"{path}: cannot be read ({error.strerror}); change its permissions or copy it again")
+    return ""
+
+
+def read_identities(path: Path, problems: list[str]) -> list[int]:
     """Identities of a list such as `exp/test_id.txt`, ascending and without repetition.
 
     The official lists are one comma-separated line; blanks, line ends of any kind and trailing commas do no harm.
-
-    Raises:
-        UserError: the file is missing, or an entry is not a positive whole number.
     """
-    entries = [entry for entry in re.split(r"[,\s]+", read_text(path)) if entry]
-    wrong = [entry for entry in entries if not (entry.isdecimal() and int(entry) > 0)]
-    if wrong:
-        raise UserError(f"{path}: {wrong[0]!r} is no identity; expected positive whole numbers separated by commas")
-    return sorted({int(entry) for entry in entries})
+    identities = set()
+    for number, line in enumerate(_LINES.split(read_text(path, problems)), start=1):
+        for entry in filter(None, re.split(r"[,\s]+", line)):
+            if _NUMBER.fullmatch(entry) and int(entry) > 0:
+                identities.add(int(entry))
+            else:
+                problems.append(
+                    f"{path}:{number}: {_short(entry)} is no identity; "
+                    "expected positive whole numbers separated by commas"
+                )
+    return sorted(identities)
 
 
-def read_labels(path: Path) -> list[tuple[str, int]]:
-    """`(POSIX path, label)` of each line `path label` of a list such as `idx/train_vis.txt`; blank lines are skipped.
+def read_labels(path: Path, problems: list[str]) -> list[Labelled]:
+    """The lines `path label` of a list such as `idx/train_vis.txt`; blank lines are skipped.
 
-    Raises:
-        UserError: the file is missing, holds no line, or a line is not a path and a whole number (the line is named).
+    Paths may have blanks, backslashes, and `./` before them; they lead nowhere but into the dataset.
     """
-    rows = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    rows: list[Labelled] = []
+    found = len(problems)
+    line_of: dict[str, int] = {}
+    for number, line in enumerate(_LINES.split(read_text(path, problems)), start=1):
         fields = line.strip().rsplit(maxsplit=1)
         if not fields:
             continue
-        if len(fields) != 2 or not fields[1].isdecimal():
-            raise UserError(f"{path}:{number}: expected `path label` but found {line.strip()!r}; mend the line")
-        rows.append((fields[0].replace("\\", "/").removeprefix("./"), int(fields[1])))
-    if not rows:
-        raise UserError(f"{path}: holds no image; copy the dataset's label files again (see docs/data.md)")
+        where = f"{path}:{number}"
+        if len(fields) != 2 or not _NUMBER.fullmatch(fields[1]):
+            problems.append(f"{where}: expected `path label` but found {_short(line.strip())}; mend the line")
+            continue
+        image = fields[0].replace("\\", "/")
+        wrong = _leads_out(image)
+        if wrong:
+            problems.append(f"{where}: {_short(image)} {wrong}; write it relative to the dataset's root")
+            continue
+        image = str(PurePosixPath(image))
+        if line_of.setdefault(image, number) != number:
+            problems.append(f"{where}: names {_short(image)} again, after line {line_of[image]}; delete one line")
+            continue
+        rows.append(Labelled(image, int(fields[1]), where))
+    if not rows and len(problems) == found and is_file(path):
+        problems.append(f"{path}: holds no image; copy the dataset's label files again (see docs/data.md)")
     return rows
 
 
-def identity_of_folder(path: str, where: str) -> int:
-    """Identity of an image: the number of the folder that it lies in.
-
-    Raises:
-        UserError: that folder is not a number; `where` names the file that listed the image.
-    """
-    folder = path.split("/")[-2] if "/" in path else ""
-    if not folder.isdecimal():
-        raise UserError(
-            f"{where}: {path!r} lies in no folder named by an identity number; expected .../<identity>/<image>"
-        )
-    return int(folder)
+def identity_of_folder(row: Labelled, problems: list[str]) -> int | None:
+    """Identity of an image: the number of the folder that it lies in."""
+    folder = row.path.split("/")[-2] if "/" in row.path else ""
+    if _NUMBER.fullmatch(folder):
+        return int(folder)
+    problems.append(
+        f"{row.where}: {_short(row.path)} lies in no folder named by an identity number; "
+        "expected .../<identity>/<image>"
+    )
+    return None
 
 
-def check_labels(labelled: list[tuple[int, int]], where: str) -> None:
-    """Check that labels and identities of `(identity, label)` pairs correspond one to one.
-
-    Raises:
-        UserError: a label stands for two identities, or an identity has two labels; `where` names the label files.
-    """
+def check_labels(labelled: Iterable[tuple[int, Labelled]], problems: list[str]) -> None:
+    """Check that labels and identities correspond one to one; each contradiction is told once."""
     label_of: dict[int, int] = {}
     identity_of: dict[int, int] = {}
-    for identity, label in labelled:
-        if identity_of.setdefault(label, identity) != identity:
-            raise UserError(
-                f"{where}: label {label} stands for folders {identity_of[label]} and {identity}; "
-                "labels and folders must correspond one to one"
-            )
-        if label_of.setdefault(identity, label) != label:
-            raise UserError(
-                f"{where}: folder {identity} has labels {label_of[identity]} and {label}; "
-                "labels and folders must correspond one to one"
-            )
+    told: set[tuple[str, int]] = set()
+    for identity, row in labelled:
+        first_identity = identity_of.setdefault(row.label, identity)
+        first_label = label_of.setdefault(identity, row.label)
+        if first_identity != identity and ("label", row.label) not in told:
+            told |= {("label", row.label), ("folder", identity)}
+            what = f"label {row.label} stands for folders {first_identity} and {identity}"
+        elif first_label != row.label and ("folder", identity) not in told:
+            told.add(("folder", identity))
+            what = f"folder {identity} has labels {first_label} and {row.label}"
+        else:
+            continue
+        problems.append(f"{row.where}: {what}; labels and folders must correspond one to one")
 
 
-def check_disjoint(first: set[int], second: set[int], names: tuple[str, str], where: Path) -> None:
-    """Check that two groups of identities share none.
-
-    Raises:
-        UserError: they do; the identities are named.
-    """
+def check_disjoint(first: set[int], second: set[int], names: tuple[str, str], where: Path, problems: list[str]) -> None:
+    """Check that two groups of identities share none."""
     common = sorted(first & second)
     if common:
-        shown = ", ".join(map(str, common[:5])) + (", ..." if len(common) > 5 else "")
-        raise UserError(f"{where}: identities {shown} are in {names[0]} and in {names[1]}; they must be disjoint")
-
-
-def require_images(root: Path, paths: list[str], where: str) -> None:
-    """Check that listed images exist.
-
-    Raises:
-        UserError: some do not; their number and the first one are named, and `where` names the list.
-    """
-    missing = [path for path in paths if not (root / path).is_file()]
-    if missing:
-        raise UserError(
-            f"{where}: {len(missing)} of {len(paths)} images are missing, first {root / missing[0]}; unpack again"
+        problems.append(
+            f"{where}: identities {some(common)} are in {names[0]} and in {names[1]}; they must be disjoint"
         )
+
+
+def without_images(listed: Iterable[int], seen: set[int], where: Path, warnings: list[str]) -> None:
+    """Warn of listed identities without an image: the authors' readers pass them over, and so do these."""
+    missing = sorted(set(listed) - seen)
+    if missing:
+        warnings.append(f"{where}: identities {some(missing)} have no image; unpack again if there should be some")
+
+
+def require_images(root: Path, rows: list[Labelled], where: Path, problems: list[str]) -> None:
+    """Check that listed images exist; their number and the first one are named."""
+    missing = [row for row in rows if not is_file(root / row.path)]
+    if missing:
+        problems.append(
+            f"{where}: {len(missing)} of {len(rows)} images are missing, first {root / missing[0].path} "
+            f"(line {missing[0].where.rpartition(':')[2]}); unpack again"
+        )
+
+
+def some(numbers: list[int]) -> str:
+    """The first numbers of a list."""
+    return ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")
+
+
+def _leads_out(path: str) -> str | None:
+    if path.startswith("/") or re.match(r"[A-Za-z]:", path):
+        return "is an absolute path"
+    if ".." in path.split("/"):
+        return "leads out of the dataset"
+    return None if path.isprintable() else "has characters that cannot be printed"
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return name.isprintable()
+
+
+def _short(text: str) -> str:
+    shown = repr(text)
+    return shown if len(shown) <= 100 else f"{shown[:97]}..."

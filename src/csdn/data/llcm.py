@@ -6,17 +6,20 @@ import re
 from pathlib import Path
 
 from csdn.data.layout_files import (
+    Inspection,
+    Labelled,
     check_disjoint,
     check_labels,
     identity_of_folder,
+    is_file,
     list_images,
     read_identities,
     read_labels,
     require,
     require_images,
+    without_images,
 )
 from csdn.data.records import ImageRecord, Modality
-from csdn.errors import UserError
 
 LAYOUT = (
     "the LLCM layout idx/{train_vis,train_nir,test_id}.txt, test_vis/cam1..cam9/<4-digit identity>/ "
@@ -37,52 +40,64 @@ def read_records(root: Path | str) -> list[ImageRecord]:
         root: folder that holds `idx`, `test_vis`, `test_nir` and the training images that the lists name.
 
     Raises:
-        UserError: a list, a camera folder or a listed image is missing, a line is malformed, labels contradict the
-            folders, or train and test share identities.
+        UserError: a list, a camera folder, or a listed image is missing, a line is malformed, labels
+            contradict the folders, or train and test share identities.
     """
-    root = Path(root)
+    return inspect(root).checked()
+
+
+def inspect(root: Path | str) -> Inspection:
+    """`read_records` with everything that is wrong instead of an error."""
+    root, problems = Path(root), list[str]()
     folders = [f"test_{name}/cam{camera}" for name, _ in MODALITIES for camera in TEST_CAMERAS[name]]
-    require(root, folders, ["idx/train_vis.txt", "idx/train_nir.txt", "idx/test_id.txt"], LAYOUT)
-    train, identities = _read_train(root), read_identities(root / "idx" / "test_id.txt")
+    lists = ["idx/train_vis.txt", "idx/train_nir.txt", "idx/test_id.txt"]
+    if not require(root, folders, lists, LAYOUT, problems):
+        return Inspection([], problems)
+    train = _read_train(root, problems)
+    identities = read_identities(root / "idx" / "test_id.txt", problems)
     names = ("train_{vis,nir}.txt", "test_id.txt")
-    check_disjoint({record.person_id for record in train}, set(identities), names, root / "idx")
-    return train + _read_test(root, identities)
+    check_disjoint({record.person_id for record in train}, set(identities), names, root / "idx", problems)
+    test, warnings = _read_test(root, identities, problems), list[str]()
+    if test:
+        without_images(identities, {record.person_id for record in test}, root / "idx" / "test_id.txt", warnings)
+    return Inspection(train + test, problems, warnings)
 
 
-def _read_train(root: Path) -> list[ImageRecord]:
-    records, labelled = [], []
+def _read_train(root: Path, problems: list[str]) -> list[ImageRecord]:
+    records: list[ImageRecord] = []
+    labelled: list[tuple[int, Labelled]] = []
     for name, modality in MODALITIES:
-        where = f"{root / 'idx'}/train_{name}.txt"
-        rows = read_labels(Path(where))
-        require_images(root, [path for path, _ in rows], where)
-        for path, label in rows:
-            person_id = identity_of_folder(path, where)
-            labelled.append((person_id, label))
-            records.append(ImageRecord(path, person_id, _camera_of(path, where), modality, "train"))
-    check_labels(labelled, f"{root / 'idx'}/train_{{vis,nir}}.txt")
+        path = root / "idx" / f"train_{name}.txt"
+        rows = read_labels(path, problems)
+        require_images(root, rows, path, problems)
+        for row in rows:
+            person_id, camera_id = identity_of_folder(row, problems), _camera_of(row, problems)
+            if person_id is not None and camera_id is not None:
+                labelled.append((person_id, row))
+                records.append(ImageRecord(row.path, person_id, camera_id, modality, "train"))
+    check_labels(labelled, problems)
     return records
 
 
-def _read_test(root: Path, identities: list[int]) -> list[ImageRecord]:
+def _read_test(root: Path, identities: list[int], problems: list[str]) -> list[ImageRecord]:
     records = []
     for name, modality in MODALITIES:
         for person_id in identities:
             for camera_id in TEST_CAMERAS[name]:
                 prefix = f"test_{name}/cam{camera_id}/{person_id:04d}"
-                if (root / prefix).is_dir():
-                    records += [
-                        ImageRecord(f"{prefix}/{image}", person_id, camera_id, modality, "test")
-                        for image in list_images(root / prefix)
-                    ]
-        if not any(record.modality == modality for record in records):
-            raise UserError(f"{root}/test_{name}: no image of an identity of idx/test_id.txt; expected {LAYOUT}")
+                records += [
+                    ImageRecord(f"{prefix}/{image}", person_id, camera_id, modality, "test")
+                    for image in list_images(root / prefix, problems)
+                ]
+        if is_file(root / "idx" / "test_id.txt") and not any(record.modality == modality for record in records):
+            problems.append(f"{root}/test_{name}: no image of an identity of idx/test_id.txt; expected {LAYOUT}")
     return records
 
 
-def _camera_of(path: str, where: str) -> int:
-    found = re.search(r"(?:^|/)cam(\d+)/", path) or re.search(r"_c(\d+)_[^/]*$", path)
-    if not found:
-        raise UserError(
-            f"{where}: {path!r} names no camera; expected cam<number>/ in the path or _c<number>_ in the name"
-        )
-    return int(found[1])
+def _camera_of(row: Labelled, problems: list[str]) -> int | None:
+    found = re.search(r"(?:^|/)cam([0-9]{1,3})/", row.path) or re.search(r"_c([0-9]{1,3})_[^/]*$", row.path)
+    if found and int(found[1]) in TEST_CAMERAS["vis"]:
+        return int(found[1])
+    what = f"names camera {int(found[1])}, LLCM has 1..9" if found else "names no camera"
+    problems.append(f"{row.where}: {row.path!r} {what}; expected cam<number>/ in the path or _c<number>_ in the name")
+    return None

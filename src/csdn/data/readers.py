@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from csdn.data import llcm, regdb, sysu_mm01
+from csdn.data.layout_files import Inspection
 from csdn.data.records import ImageRecord
 from csdn.errors import UserError
 
@@ -23,14 +24,23 @@ def read_records(layout: str, root: Path | str, split: str | int = "default") ->
     Raises:
         UserError: the layout or split does not exist, or the folder does not hold the layout (see each reader).
     """
+    return inspect(layout, root, split).checked()
+
+
+def inspect(layout: str, root: Path | str, split: str | int = "default") -> Inspection:
+    """`read_records` with everything that is wrong in the folder instead of an error.
+
+    Raises:
+        UserError: the layout or split does not exist.
+    """
     if layout == "regdb":
-        return regdb.read_records(root, split)
+        return regdb.inspect(root, split)
     if str(split) != "default":
         raise UserError(f"split {split!r} does not exist in layout {layout}; it has `default` only")
     if layout == "sysu_mm01":
-        return sysu_mm01.read_records(root)
+        return sysu_mm01.inspect(root)
     if layout == "llcm":
-        return llcm.read_records(root)
+        return llcm.inspect(root)
     raise UserError(f"unknown layout {layout!r}; known: sysu_mm01, regdb, llcm")
 
 
@@ -39,14 +49,18 @@ def expected_counts(layout: str) -> dict[str, int]:
     return {name: expected for name, (_, expected) in _OFFICIAL[layout].items()}
 
 
+def counts(records: Sequence[ImageRecord], layout: str) -> list[tuple[str, int, int]]:
+    """Everything that has an official count, as `(name, found, expected)`."""
+    return [(name, count(records), expected) for name, (count, expected) in _OFFICIAL[layout].items()]
+
+
 def compare_counts(records: Sequence[ImageRecord], layout: str) -> list[tuple[str, int, int]]:
     """Where `records` differ from the official dataset, as `(name, found, expected)`; empty for a complete copy.
 
     A difference is no error, for parts of a dataset and others in the same layout are read as well. But figures
     obtained on them do not compare with published ones: callers show it as a warning.
     """
-    found = [(name, count(records), expected) for name, (count, expected) in _OFFICIAL[layout].items()]
-    return [row for row in found if row[1] != row[2]]
+    return [row for row in counts(records, layout) if row[1] != row[2]]
 
 
 def _identities(*subsets: str) -> Count:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from csdn.data.layout_files import (
+    Inspection,
+    Labelled,
     check_disjoint,
     check_labels,
     identity_of_folder,
@@ -33,24 +35,45 @@ def read_records(root: Path | str, split: str | int) -> list[ImageRecord]:
 
     Raises:
         UserError: the split, a list or a listed image is missing, a line is malformed, labels contradict the folders,
-            or train and test share identities.
+            an image is named as visible and as thermal, or train and test share identities.
     """
-    root, split = Path(root), str(split)
+    return inspect(root, split).checked()
+
+
+def inspect(root: Path | str, split: str | int) -> Inspection:
+    """`read_records` with everything that is wrong instead of an error.
+
+    Raises:
+        UserError: there is no such split.
+    """
+    root, split, problems, records = Path(root), str(split), list[str](), list[ImageRecord]()
     if split not in SPLITS:
         raise UserError(f"split {split!r} does not exist in RegDB; known: {', '.join(SPLITS)}")
-    require(root, ["idx"], [f"idx/{s}_{name}_{split}.txt" for s in SUBSETS for name, _, _ in CAMERAS], LAYOUT)
-    records = []
+    lists = [f"idx/{subset}_{name}_{split}.txt" for subset in SUBSETS for name, _, _ in CAMERAS]
+    if not require(root, ["idx"], lists, LAYOUT, problems):
+        return Inspection([], problems)
     for subset in SUBSETS:
-        labelled = []
+        labelled: list[tuple[int, Labelled]] = []
         for name, modality, camera_id in CAMERAS:
-            where = f"{root / 'idx'}/{subset}_{name}_{split}.txt"
-            rows = read_labels(Path(where))
-            require_images(root, [path for path, _ in rows], where)
-            for path, label in rows:
-                person_id = identity_of_folder(path, where)
-                labelled.append((person_id, label))
-                records.append(ImageRecord(path, person_id, camera_id, modality, subset))
-        check_labels(labelled, f"{root / 'idx'}/{subset}_{{visible,thermal}}_{split}.txt")
+            path = root / "idx" / f"{subset}_{name}_{split}.txt"
+            rows = read_labels(path, problems)
+            require_images(root, rows, path, problems)
+            for row in rows:
+                person_id = identity_of_folder(row, problems)
+                if person_id is not None:
+                    labelled.append((person_id, row))
+                    records.append(ImageRecord(row.path, person_id, camera_id, modality, subset))
+        check_labels(labelled, problems)
     train, test = ({r.person_id for r in records if r.subset == subset} for subset in SUBSETS)
-    check_disjoint(train, test, (f"train_*_{split}.txt", f"test_*_{split}.txt"), root / "idx")
-    return records
+    check_disjoint(train, test, (f"train_*_{split}.txt", f"test_*_{split}.txt"), root / "idx", problems)
+    _check_modalities(root, records, problems)
+    return Inspection(records, problems)
+
+
+def _check_modalities(root: Path, records: list[ImageRecord], problems: list[str]) -> None:
+    visible, infrared = ({r.path for r in records if r.modality == modality} for _, modality, _ in CAMERAS)
+    for path in sorted(visible & infrared)[:1]:
+        problems.append(
+            f"{root / 'idx'}: {len(visible & infrared)} images are named as visible and as thermal, first {path}; "
+            "copy the dataset's label files again"
+        )

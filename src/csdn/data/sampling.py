@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from csdn.errors import UserError
+
 
 def identity_batches(
     visible_labels: np.ndarray, infrared_labels: np.ndarray, identities: int, images: int, rng: Any
@@ -25,12 +27,13 @@ def identity_batches(
         Row indices (identities * images,) into the visible and the infrared images, labels aligned.
 
     Raises:
-        ValueError: fewer persons than a batch needs.
+        UserError: fewer persons than a batch needs.
     """
     persons = np.intersect1d(visible_labels, infrared_labels)
     if len(persons) < identities:
-        raise ValueError(
-            f"encoder.identities: a batch of {identities} needs as many identities, there are {len(persons)}"
+        raise UserError(
+            f"encoder.identities: a batch of {identities} needs as many identities with images of both modalities, "
+            f"there are {len(persons)}; lower it"
         )
     rows_visible = {person: np.flatnonzero(visible_labels == person) for person in persons}
     rows_infrared = {person: np.flatnonzero(infrared_labels == person) for person in persons}

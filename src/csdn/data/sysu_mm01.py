@@ -5,9 +5,16 @@ from __future__ import annotations
 from itertools import combinations
 from pathlib import Path
 
-from csdn.data.layout_files import check_disjoint, list_images, read_identities, require
+from csdn.data.layout_files import (
+    Inspection,
+    check_disjoint,
+    is_file,
+    list_images,
+    read_identities,
+    require,
+    without_images,
+)
 from csdn.data.records import ImageRecord, Modality, Subset
-from csdn.errors import UserError
 
 LAYOUT = "the SYSU-MM01 layout cam1..cam6/<4-digit identity>/<image>.jpg and exp/{train,val,test}_id.txt"
 CAMERA_MODALITY: dict[int, Modality] = {
@@ -25,31 +32,47 @@ def read_records(root: Path | str) -> list[ImageRecord]:
         root: folder that holds `cam1`..`cam6` and `exp`.
 
     Raises:
-        UserError: a camera folder or identity list is missing, lists share identities, or a list is malformed.
+        UserError: a camera folder or identity list is missing, lists share identities, a list is malformed, or no
+            training or test identity has an image.
     """
-    root = Path(root)
-    require(root, [f"cam{camera}" for camera in CAMERA_MODALITY], [f"exp/{name}_id.txt" for name in SUBSETS], LAYOUT)
-    subset_of = _read_subsets(root)
-    records = []
+    return inspect(root).checked()
+
+
+def inspect(root: Path | str) -> Inspection:
+    """`read_records` with everything that is wrong instead of an error."""
+    root, problems, records = Path(root), list[str](), list[ImageRecord]()
+    folders = [f"cam{camera}" for camera in CAMERA_MODALITY]
+    if not require(root, folders, [f"exp/{name}_id.txt" for name in SUBSETS], LAYOUT, problems):
+        return Inspection([], problems)
+    subset_of = _read_subsets(root, problems)
     for person_id in sorted(subset_of):
         for camera_id, modality in CAMERA_MODALITY.items():
-            folder = root / f"cam{camera_id}" / f"{person_id:04d}"
-            if not folder.is_dir():
-                continue
-            prefix = f"cam{camera_id}/{person_id:04d}/"
+            prefix = f"cam{camera_id}/{person_id:04d}"
             records += [
-                ImageRecord(prefix + name, person_id, camera_id, modality, subset_of[person_id])
-                for name in list_images(folder)
+                ImageRecord(f"{prefix}/{name}", person_id, camera_id, modality, subset_of[person_id])
+                for name in list_images(root / prefix, problems)
             ]
-    for subset in ("train", "test"):
-        if not any(record.subset == subset for record in records):
-            raise UserError(f"{root}: no image of an identity of exp/{subset}_id.txt; expected {LAYOUT}")
-    return records
+    return Inspection(records, problems, _check_complete(root, subset_of, records, problems))
 
 
-def _read_subsets(root: Path) -> dict[int, Subset]:
-    identities = {name: set(read_identities(root / "exp" / f"{name}_id.txt")) for name in SUBSETS}
+def _read_subsets(root: Path, problems: list[str]) -> dict[int, Subset]:
+    identities = {name: set(read_identities(root / "exp" / f"{name}_id.txt", problems)) for name in SUBSETS}
     for first, second in combinations(SUBSETS, 2):
         names = (f"{first}_id.txt", f"{second}_id.txt")
-        check_disjoint(identities[first], identities[second], names, root / "exp")
+        check_disjoint(identities[first], identities[second], names, root / "exp", problems)
     return {person_id: name for name in SUBSETS for person_id in identities[name]}
+
+
+def _check_complete(
+    root: Path, subset_of: dict[int, Subset], records: list[ImageRecord], problems: list[str]
+) -> list[str]:
+    """Warnings of listed identities without an image; a list of which none has one is a problem."""
+    seen, warnings = {record.person_id for record in records}, list[str]()
+    for subset in SUBSETS:
+        path = root / "exp" / f"{subset}_id.txt"
+        listed = {person_id for person_id, name in subset_of.items() if name == subset}
+        if subset == "val" or seen & listed:
+            without_images(listed, seen, path, warnings)
+        elif is_file(path):
+            problems.append(f"{root}: no image of an identity of exp/{subset}_id.txt; expected {LAYOUT}")
+    return warnings

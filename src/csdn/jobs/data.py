@@ -1,25 +1,20 @@
-"""The data subcommands: make-dataset, pretrain-clip and index-images."""
+"""The subcommands of the embedded benchmark: make-dataset and pretrain-clip."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
 
-from csdn.artifacts import read_parquet, write_csv, write_parquet, write_provenance, write_tensors
-from csdn.config import EMBEDDED, PretrainingPopulation
-from csdn.data.image_cache import open_cache, write_cache
-from csdn.data.readers import compare_counts, read_records
-from csdn.data.records import ImageRecord
+from csdn.artifacts import read_parquet, write_csv, write_provenance, write_tensors
+from csdn.config import PretrainingPopulation
+from csdn.data.image_cache import open_cache
 from csdn.errors import UserError
 from csdn.progress import progress
 from csdn.seeding import derive_seed
-from csdn.slices import IndexImages, MakeDataset
+from csdn.slices import MakeDataset
 
 
 def run_make_dataset(step: MakeDataset, output: Path, workers: int) -> None:
@@ -51,66 +46,6 @@ def count_images(step: MakeDataset) -> int:
     return per_person * (people.train * people.train_images + (people.val + people.test) * people.test_images)
 
 
-def run_index_images(step: IndexImages, root: Path, index: Path, cache: Path, check: bool) -> None:
-    """Read the dataset's lists for every split, write the index, and resize every image once into the cache.
-
-    `check` prints what was found beside the official numbers and writes nothing.
-    """
-    by_split = {split: read_records(step.layout, root, split) for split in step.splits}
-    if check:
-        for split, records in by_split.items():
-            _print_counts(step, split, records)
-        return
-    if step.root != EMBEDDED:
-        for split, records in by_split.items():
-            for name, found, expected in compare_counts(records, step.layout):
-                print(f"csdn: warning: split {split}: {found} {name}, officially {expected}", file=sys.stderr)
-    frame = build_index(by_split, step.held_out_identities)
-    with progress(f"index-images {step.dataset}", len(frame), "images") as advance:
-        write_cache(root, frame["path"].tolist(), step.image_size, cache, advance)
-    write_parquet(index, frame)
-    slice_ = step.record()
-    write_provenance(index, slice_, {"cache": cache})
-
-
-def build_index(by_split: dict[str, list[ImageRecord]], held_out_identities: int = 0) -> pd.DataFrame:
-    """One row an image over all splits, with a column `subset_<split>` ("" where an image is not part of a split).
-
-    Args:
-        by_split: records of each split in the reader's order.
-        held_out_identities: training identities of each split that become "val", drawn with a fixed seed.
-    """
-    labels = ["path", "person_id", "camera_id", "modality"]
-    frames = [
-        pd.DataFrame([[getattr(r, c) for c in labels] for r in records], columns=labels)
-        for records in by_split.values()
-    ]
-    index = pd.concat(frames).drop_duplicates("path", ignore_index=True)
-    for split, records in by_split.items():
-        subset = {record.path: record.subset for record in records}
-        column = index["path"].map(subset).fillna("")
-        if held_out_identities:
-            column = _hold_out(index, column, held_out_identities, split)
-        index[f"subset_{split}"] = column
-    return index
-
-
-def _hold_out(index: pd.DataFrame, column: pd.Series, count: int, split: str) -> pd.Series:
-    persons = np.unique(index.loc[column == "train", "person_id"])
-    if count >= len(persons):
-        raise UserError(f"held_out_identities: {count} of {len(persons)} training identities; leave some to train on")
-    rng = np.random.default_rng(derive_seed(0, "held_out", split))
-    chosen = rng.choice(persons, count, replace=False)
-    return column.mask((column == "train") & index["person_id"].isin(chosen), "val")
-
-
-def _print_counts(step: IndexImages, split: str, records: list[ImageRecord]) -> None:
-    table = Table("", "found", "official", title=f"{step.dataset}, split {split}: {len(records)} images")
-    for name, found, expected in compare_counts(records, step.layout):
-        table.add_row(name, str(found), str(expected), style="yellow")
-    Console().print(table if table.row_count else f"{table.title}, all counts as officially published")
-
-
 def run_pretrain_clip(step: Any, annotations: Path, output: Path) -> None:
     """Pre-train the small CLIP and write clip.safetensors, history.csv and zero_shot.csv."""
     import torch
@@ -121,7 +56,7 @@ def run_pretrain_clip(step: Any, annotations: Path, output: Path) -> None:
 
     settings = step.clip.pretraining
     frame = read_parquet(annotations)
-    images = open_cache(annotations.with_name("images.npy"), len(frame))
+    images = open_cache(annotations.with_name("images.npy"), len(frame), frame["identity_key"])
     if images.shape[1:3] != tuple(step.clip.image_size):
         raise UserError(
             f"clip.image_size: is {step.clip.image_size}, the rendered images are {images.shape[1:3]}; set both alike"

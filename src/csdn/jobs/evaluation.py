@@ -19,6 +19,7 @@ from csdn.artifacts import (
 from csdn.data.image_cache import open_cache, read_index, subset_rows, to_records
 from csdn.errors import UserError
 from csdn.progress import progress
+from csdn.provenance import check_inputs
 from csdn.slices import EmbedImages, ScoreRetrieval
 
 if TYPE_CHECKING:
@@ -33,9 +34,12 @@ def run_embed_images(step: EmbedImages, index: Path, cache: Path, encoder: Path,
     from csdn.jobs.training import build_network
     from csdn.training.runtime import prepare_machine
 
+    inputs = {"index": index, "cache": cache, "encoder": encoder}
+    slice_ = step.record()
+    check_inputs(slice_, inputs)
     device = prepare_machine(step.runtime.device, step.runtime.threads, step.runtime.deterministic)
     frame = read_index(index)
-    pixels = open_cache(cache, len(frame))
+    pixels = open_cache(cache, len(frame), frame["path"])
     rows = subset_rows(frame, step.split, ["test"])
     if not len(rows):
         raise UserError(f"{index}: split {step.split} has no test image; check the dataset's lists")
@@ -64,8 +68,7 @@ def run_embed_images(step: EmbedImages, index: Path, cache: Path, encoder: Path,
         )
     label = SELECTED_ON_TEST if selected_on_test(encoder) else None
     write_tensors(output, {"features": features, "rows": rows.astype(np.int64)}, label)
-    slice_ = step.record()
-    write_provenance(output, slice_, {"index": index, "cache": cache, "encoder": encoder})
+    write_provenance(output, slice_, inputs)
 
 
 def run_score_retrieval(
@@ -83,12 +86,15 @@ def run_score_retrieval(
     from csdn.evaluation.reranking import Reranking
     from csdn.evaluation.scoring import load_permutations, score
 
+    inputs = {"index": index, "embeddings": embeddings}
+    slice_ = step.record()
+    check_inputs(slice_, inputs)
     tensors = read_tensors(embeddings)
     frame = read_index(index)
     subset_rows(frame, step.split, ["test"])
     records = to_records(frame, step.split)
     rows = tensors["rows"]
-    if rows.max(initial=0) >= len(frame):
+    if rows.max(initial=0) >= len(frame):  # embeddings without a record
         raise UserError(f"{embeddings}: was made from another index than {index}; rerun embed-images")
     summary, queries = score(
         [records[row] for row in rows],
@@ -100,9 +106,8 @@ def run_score_retrieval(
         reranking=Reranking(**step.reranking.model_dump()) if step.reranking else None,
     )
     names = {name: getattr(step, name) for name in ("dataset", "variant", "seed", "split", "protocol")}
-    slice_ = step.record()
     result = names | summary | _label(embeddings)
-    return _write_scores(result, queries, output, slice_, {"index": index, "embeddings": embeddings})
+    return _write_scores(result, queries, output, slice_, inputs)
 
 
 def run_score_features(
@@ -179,7 +184,8 @@ def _label(features: Path) -> dict[str, Any]:
 def _write_scores(
     result: dict[str, Any], queries: pd.DataFrame, output: Path, options: dict[str, Any], inputs: dict[str, Path]
 ) -> dict[str, Any]:
-    write_parquet(output.with_suffix(".parquet"), queries)
+    table = output.with_suffix(".parquet")
+    write_parquet(table, queries)
     write_json(output, result)
-    write_provenance(output, options, inputs)
+    write_provenance(output, options, inputs, beside=[table])
     return result

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from csdn.artifacts import sha256, write_provenance
+from csdn.provenance import check_inputs
 from csdn.tracking import Tracker, open_tracker
 from csdn.training.checkpoint import Checkpoints, training_identity
 from csdn.training.runtime import prepare_machine
@@ -27,13 +28,14 @@ class TrainingContext:
 
 @contextmanager
 def trained_step(step: Any, output: Path, inputs: Mapping[str, Path | None]) -> Iterator[TrainingContext]:
-    """Prepare a training; when the block has succeeded, write its provenance and drop its checkpoints.
+    """Check the inputs and prepare a training; when the block has succeeded, write its provenance and drop its checkpoints.
 
     Args:
         step: slice with a `key` and `runtime`.
         inputs: name -> file; None where the step has no such input.
     """
     files = {name: path for name, path in inputs.items() if path is not None}
+    check_inputs(step.record(), files)
     device = prepare_machine(step.runtime.device, step.runtime.threads, step.runtime.deterministic)
     slice_ = step.record()
     folder = Path(step.checkpoints.folder or output.parent / ".checkpoints") / step.key.replace("/", "--")

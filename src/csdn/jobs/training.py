@@ -189,7 +189,7 @@ def _logger(tracker: Tracker, prefix: str, advance: Callable[[int], None]) -> Ca
 
 def _open_training_images(step: Any, index: Path, cache: Path) -> TrainingImages:
     frame = read_index(index)
-    return training_images(frame, open_cache(cache, len(frame)), step.split, step.train_subsets)
+    return training_images(frame, open_cache(cache, len(frame), frame["path"]), step.split, step.train_subsets)
 
 
 def _generators(step: Any, *names: str) -> tuple[np.random.Generator, torch.Generator]:

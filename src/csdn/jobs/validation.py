@@ -30,7 +30,7 @@ def build_validator(step: TrainEncoder, index: Path, cache: Path, device: torch.
         UserError: the epoch is to be chosen on validation identities and there are none.
     """
     frame = read_index(index)
-    pixels = open_cache(cache, len(frame))
+    pixels = open_cache(cache, len(frame), frame["path"])
     infrared = frame["modality"].to_numpy() == "infrared"
 
     def embed(network: ReIDNetwork, rows: np.ndarray) -> np.ndarray:

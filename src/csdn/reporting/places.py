@@ -91,7 +91,7 @@ def read_images(params: Params, dataset: str) -> tuple[pd.DataFrame, np.ndarray]
     data, settings = Path(params.runtime.data), params.datasets[dataset]
     height, width = settings.image_size
     index = read_index(data / "index" / f"{dataset}.parquet")
-    cache = open_cache(data / "cache" / f"{dataset}_{height}x{width}.npy", len(index))
+    cache = open_cache(data / "cache" / f"{dataset}_{height}x{width}.npy", len(index), index["path"])
     if settings.root == EMBEDDED:
         path = data / "raw" / dataset / "annotations.parquet"
         annotations = read_parquet(path)

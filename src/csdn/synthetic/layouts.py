@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.lib.format import open_memmap
 from scipy.io import savemat
 
 from csdn.artifacts import write_parquet, write_text
 from csdn.config import Benchmark
+from csdn.data.image_cache import write_pixels
 from csdn.errors import UserError
 from csdn.seeding import derive_seed
 from csdn.synthetic.attributes import ATTRIBUTES
@@ -96,12 +96,9 @@ def write_pretraining(
     """
     shots = plan_pretraining(benchmark)
     with _replacing(Path(folder), benchmark) as target:
-        images = open_memmap(target / "images.npy", "w+", np.uint8, (len(shots), *benchmark.image_size, 3))
-        start = 0
-        for block in render_arrays(benchmark, shots, workers, progress):
-            images[start : start + len(block)] = block
-            start += len(block)
-        images.flush()
+        shape = (len(shots), *benchmark.image_size, 3)
+        blocks = render_arrays(benchmark, shots, workers, progress)
+        write_pixels(target / "images.npy", shape, blocks, [shot.identity_key for shot in shots])
         _write_annotations(target, shots, benchmark, captions=("caption_0", "caption_1"))
 
 

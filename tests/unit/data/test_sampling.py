@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from csdn.data.sampling import batches_in_epoch, identity_batches, paired_batches
+from csdn.errors import UserError
 
 ARRAYS = np.load(Path(__file__).parents[2] / "fixtures" / "sampler.npz")
 
@@ -32,7 +33,7 @@ def test_batches_hold_distinct_identities_seen_in_both_modalities():
 
 
 def test_too_few_identities_are_refused():
-    with pytest.raises(ValueError, match=r"encoder\.identities"):
+    with pytest.raises(UserError, match=r"encoder\.identities"):
         list(identity_batches(np.array([0, 1]), np.array([0, 1]), 4, 2, np.random.default_rng(0)))
 
 

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from csdn.jobs.data import run_index_images, run_make_dataset, run_pretrain_clip
+from csdn.jobs.data import run_make_dataset, run_pretrain_clip
+from csdn.jobs.index import run_index_images
 from unit.jobs.tiny import step
 
 
@@ -14,5 +15,5 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_make_dataset(step("make_dataset", dataset="pretraining"), root / "pre" / "annotations.parquet", 1)
     run_pretrain_clip(step("pretrain_clip"), root / "pre" / "annotations.parquet", root / "clip.safetensors")
     index_step = step("index_images", dataset="sysu_mm01")
-    run_index_images(index_step, root / "sysu", root / "index.parquet", root / "cache.npy", False)
+    run_index_images(index_step, root / "sysu", root / "index.parquet", root / "cache.npy")
     return root

@@ -8,10 +8,11 @@ import pytest
 
 from csdn.artifacts import read_tensors, sha256, write_parquet
 from csdn.config import Reranking
+from csdn.data.image_cache import write_pixels
 from csdn.data.records import ImageRecord
 from csdn.errors import UserError
-from csdn.jobs.data import build_index
 from csdn.jobs.evaluation import run_embed_images, run_score_retrieval
+from csdn.jobs.index import build_index
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
 from unit.jobs.tiny import CHOICE, step
 
@@ -47,7 +48,8 @@ def test_test_images_cannot_influence_training(made, tmp_path):
     cache[test] = np.random.default_rng(0).integers(0, 256, cache[test].shape)
     keep = np.setdiff1d(np.arange(len(index)), test[::2])
     write_parquet(made / "other.parquet", index.iloc[keep].reset_index(drop=True))
-    np.save(made / "other.npy", cache[keep])
+    kept = index.iloc[keep]["path"]
+    write_pixels(made / "other.npy", cache[keep].shape, [cache[keep]], kept)
     first = train(made, tmp_path / "a")
     second = train(made, tmp_path / "b", index="other.parquet", cache="other.npy")
     assert sha256(first) == sha256(second)

@@ -1,0 +1,136 @@
+"""`csdn index-images --check`: what was found beside what is expected, and everything that is wrong at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from csdn.config import EMBEDDED, PROTOCOLS
+from csdn.data.duplicates import across_identities, across_subsets
+from csdn.data.image_files import read_image
+from csdn.data.layout_files import is_file
+from csdn.data.readers import counts, inspect
+from csdn.data.records import ImageRecord
+from csdn.errors import UserError, warn
+from csdn.evaluation.protocols import find_protocol, sysu_gallery
+from csdn.evaluation.scoring import load_permutations
+from csdn.jobs.index import build_index, differences
+from csdn.progress import progress
+from csdn.slices import IndexImages
+
+LONGEST = 100  # lines of problems shown of one dataset
+WIDTH = 120  # columns where standard output is no terminal
+
+
+def run_check(steps: Sequence[tuple[IndexImages, Path]]) -> None:
+    """Print, for each dataset and its folder, what was found beside the official numbers; write nothing.
+
+    Raises:
+        UserError: something must be repaired; a line for each thing.
+    """
+    problems: list[str] = []
+    for step, root in steps:
+        found, warnings = _check_dataset(step, root)
+        for text in warnings:
+            warn(text)
+        problems += found
+    if problems:
+        raise UserError("\n".join(problems))
+
+
+def _check_dataset(step: IndexImages, root: Path) -> tuple[list[str], list[str]]:
+    """Problems and warnings of one dataset, whose tables are printed."""
+    by_split = {split: inspect(step.layout, root, split) for split in step.splits}
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    problems = list(dict.fromkeys(line for found in by_split.values() for line in found.problems))
+    warnings = list(dict.fromkeys(line for found in by_split.values() for line in found.warnings))
+    records = {split: found.records for split, found in by_split.items()}
+    for split, images in records.items():
+        for table in tables(f"{step.dataset}, split {split}", images, step.layout) if images else ():
+            console.print(table)
+        if step.root != EMBEDDED and images:
+            warnings += differences(step, split, images)
+    if any(records.values()):
+        try:
+            index = build_index(records, step.held_out_identities)
+        except UserError as error:
+            problems.append(str(error))
+            index = build_index(records)
+        wrong, doubtful = _check_images(step, root, index)
+        problems += wrong
+        warnings += doubtful
+    if step.layout == "sysu_mm01":
+        warnings += _check_official_gallery(root, records.get("default", []))
+    return _shortened(problems, root), warnings
+
+
+def _check_images(step: IndexImages, root: Path, index: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Problems and warnings of the image files: each is decoded, and equal ones are found."""
+    problems: list[str] = []
+    digests: list[str] = []
+    with progress(f"check {step.dataset}", len(index), "images") as advance:
+        for row, path in enumerate(index["path"]):
+            digest = f"row {row}: unreadable"
+            try:
+                if is_file(root / path):  # the readers have named what is missing
+                    digest = read_image(root / path, step.image_size)[1]
+            except UserError as error:
+                problems.append(str(error))
+            digests.append(digest)
+            advance(1)
+    leaks = [f"{root}: {line}" for line in across_subsets(index, digests, step.splits)]
+    doubtful = [f"{root}: {line}" for line in across_identities(index, digests, step.splits)]
+    if step.duplicates == "refuse":
+        return problems + leaks, doubtful
+    return problems, leaks + doubtful
+
+
+def _check_official_gallery(root: Path, records: Sequence[ImageRecord]) -> list[str]:
+    """A warning if the official gallery draw does not fit the images; only `gallery: official` reads it."""
+    path = root / "exp" / "rand_perm_cam.mat"
+    try:
+        if is_file(path):
+            sysu_gallery(records, "all", 10, 0, permutations=load_permutations(path))
+    except UserError as error:
+        return [f"{root}: {error}"]
+    return []
+
+
+def tables(title: str, records: Sequence[ImageRecord], layout: str) -> list[Table]:
+    """Two tables: counts beside the official ones, and images and identities of each camera and subset."""
+    official = Table("", "found", "official", title=title)
+    for name, found, expected in [*counts(records, layout), *_protocol_sizes(records, layout)]:
+        style = "yellow" if expected is not None and found != expected else None
+        official.add_row(name, str(found), "" if expected is None else str(expected), style=style)
+    subsets = [name for name in ("train", "val", "test") if any(r.subset == name for r in records)]
+    columns = [f"{name}: {what}" for name in subsets for what in ("images", "identities")]
+    cameras = Table("camera", "modality", *columns, title=f"{title}: cameras")
+    for camera_id, modality in sorted({(r.camera_id, r.modality) for r in records}):
+        own = [r for r in records if (r.camera_id, r.modality) == (camera_id, modality)]
+        cells = []
+        for name in subsets:
+            persons = [r.person_id for r in own if r.subset == name]
+            cells += [str(len(persons)), str(len(set(persons)))]
+        cameras.add_row(str(camera_id), modality, *cells)
+    return [official, cameras]
+
+
+def _protocol_sizes(records: Sequence[ImageRecord], layout: str) -> list[tuple[str, int, int | None]]:
+    """Queries and gallery images of the first trial of each protocol."""
+    rows: list[tuple[str, int, int | None]] = []
+    for name in PROTOCOLS[layout]:
+        protocol = find_protocol(name)
+        rows.append((f"{name}: queries", len(protocol.query(records)), None))
+        rows.append((f"{name}: gallery images", len(protocol.gallery(records, 0)), None))
+    return rows
+
+
+def _shortened(problems: list[str], root: Path) -> list[str]:
+    if len(problems) <= LONGEST:
+        return problems
+    return [*problems[:LONGEST], f"{root}: {len(problems) - LONGEST} more problems; repair these first"]

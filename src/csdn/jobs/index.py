@@ -1,0 +1,110 @@
+"""The subcommand index-images: a dataset's lists as one table, its images as one array of pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from csdn.artifacts import write_parquet, write_provenance
+from csdn.config import EMBEDDED
+from csdn.data.duplicates import across_subsets
+from csdn.data.image_cache import write_cache
+from csdn.data.layout_files import first_of, some
+from csdn.data.readers import compare_counts, inspect
+from csdn.data.records import ImageRecord
+from csdn.errors import UserError, warn
+from csdn.progress import progress
+from csdn.seeding import derive_seed
+from csdn.slices import IndexImages
+
+
+def run_index_images(step: IndexImages, root: Path, index: Path, cache: Path) -> None:
+    """Read the dataset's lists for every split, write the index, and resize every image once into the cache.
+
+    Raises:
+        UserError: the dataset is wrong in some way; nothing is written.
+    """
+    records = _read_splits(step, root)
+    frame = build_index(records, step.held_out_identities)
+
+    def check(digests: list[str]) -> None:
+        leaks = [f"{root}: {line}" for line in across_subsets(frame, digests, step.splits)]
+        if leaks and step.duplicates == "refuse":
+            raise UserError(first_of(leaks))
+        for line in leaks:
+            warn(line)
+
+    with progress(f"index-images {step.dataset}", len(frame), "images") as advance:
+        write_cache(root, frame["path"].tolist(), step.image_size, cache, advance, check)
+    write_parquet(index, frame)
+    slice_ = step.record()
+    write_provenance(index, slice_, {"cache": cache})
+
+
+def _read_splits(step: IndexImages, root: Path) -> dict[str, list[ImageRecord]]:
+    """Records of each split; warns where a dataset on disk is not the official one."""
+    found = {split: inspect(step.layout, root, split) for split in step.splits}
+    problems = list(dict.fromkeys(line for split in found.values() for line in split.problems))
+    if problems:
+        raise UserError(first_of(problems))
+    records = {split: inspection.records for split, inspection in found.items()}
+    if step.root != EMBEDDED:
+        told = [line for inspection in found.values() for line in inspection.warnings]
+        for split, images in records.items():
+            told += differences(step, split, images)
+        for line in dict.fromkeys(told):
+            warn(line)
+    return records
+
+
+def differences(step: IndexImages, split: str, images: list[ImageRecord]) -> list[str]:
+    """One line if the counts of a split are not the official ones, one if persons were seen in one modality only."""
+    lines = []
+    differ = compare_counts(images, step.layout)
+    if differ:
+        shown = "; ".join(f"{found} {name}, officially {expected}" for name, found, expected in differ)
+        lines.append(f"{step.dataset}, split {split}: {shown}; figures on it do not compare with published ones")
+    seen = {
+        modality: {r.person_id for r in images if r.subset != "test" and r.modality == modality}
+        for modality in ("visible", "infrared")
+    }
+    single = sorted(seen["visible"] ^ seen["infrared"])
+    if single:
+        lines.append(
+            f"{step.dataset}, split {split}: training identities {some(single)} have images of one modality only; "
+            "they are in no batch of the encoder"
+        )
+    return lines
+
+
+def build_index(by_split: dict[str, list[ImageRecord]], held_out_identities: int = 0) -> pd.DataFrame:
+    """One row an image over all splits, with a column `subset_<split>` ("" where an image is not part of a split).
+
+    Args:
+        by_split: records of each split in the reader's order.
+        held_out_identities: training identities of each split that become "val", drawn with a fixed seed.
+    """
+    labels = ["path", "person_id", "camera_id", "modality"]
+    frames = [
+        pd.DataFrame([[getattr(r, c) for c in labels] for r in records], columns=labels)
+        for records in by_split.values()
+    ]
+    index = pd.concat(frames).drop_duplicates("path", ignore_index=True)
+    for split, records in by_split.items():
+        subset = {record.path: record.subset for record in records}
+        column = index["path"].map(subset).fillna("")
+        if held_out_identities:
+            column = _hold_out(index, column, held_out_identities, split)
+        index[f"subset_{split}"] = column
+    return index
+
+
+def _hold_out(index: pd.DataFrame, column: pd.Series, count: int, split: str) -> pd.Series:
+    persons = np.unique(index.loc[column == "train", "person_id"])
+    if count >= len(persons):
+        raise UserError(f"held_out_identities: {count} of {len(persons)} training identities; leave some to train on")
+    rng = np.random.default_rng(derive_seed(0, "held_out", split))
+    chosen = rng.choice(persons, count, replace=False)
+    return column.mask((column == "train") & index["person_id"].isin(chosen), "val")
