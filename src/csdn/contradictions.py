@@ -62,8 +62,6 @@ def _of_dataset(params: Params, name: str) -> Iterator[str]:
     dataset, key = params.datasets[name], f"datasets.{name}"
     if name in RESERVED:
         yield f"{key}: a folder of the results is called so; choose another name than {', '.join(RESERVED)}"
-    if dataset.gallery == "official" and dataset.layout != "sysu_mm01":
-        yield f"{key}.gallery: only the layout sysu_mm01 has an official gallery; set it to agw"
     if dataset.held_out_identities and "val" in dataset.train_subsets:
         yield (
             f"{key}.held_out_identities: sets {dataset.held_out_identities} aside as `val`, which train_subsets trains "

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from csdn.artifacts import RECORD, digest, read_json, sha256
-from csdn.data.cache_record import recorded_digest
+from csdn.data.cache_record import AGAIN, fault, recorded_digest
 from csdn.errors import UserError, warn
 from csdn.steps import STEP_VERSIONS
 
@@ -31,16 +31,18 @@ def check_inputs(step: Mapping[str, Any], inputs: Mapping[str, Path | None]) -> 
         UserError: a line for each input that was edited, or comes from other inputs, settings or code.
     """
     files = {name: path for name, path in inputs.items() if path is not None and path.is_file()}
-    digests = {name: digest(path) for name, path in files.items()}
-    problems: list[str] = []
+    records = {name: _read(path) for name, path in files.items()}
+    edited = {name: _edited(path, records[name] or {}) for name, path in files.items()}
+    # What came from an edited file is not told again.
+    digests = {name: digest(path) for name, path in files.items() if not edited[name]}
+    problems = [line for lines in edited.values() for line in lines]
     unknown: list[Path] = []
     for name, path in files.items():
-        record = _read(path)
+        record = records[name]
         if record is None:
             if path.suffix != ".npy" and not _is_foreign(name, step):
                 unknown.append(path)
             continue
-        problems += _edited(path, record)
         problems += _other_inputs(path, record, digests)
         problems += _other_settings(path, record, step)
         problems += _other_code(path, record)
@@ -83,6 +85,9 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _edited(path: Path, record: Mapping[str, Any]) -> list[str]:
     """A result and what lies beside it must have the recorded content."""
+    if path.suffix == ".npy":
+        wrong = fault(path)
+        return [f"{path}: {wrong}; {AGAIN}"] if wrong else []
     lines = []
     for name, expected in record.get("outputs", {}).items():
         file = path.with_name(Path(name).name)

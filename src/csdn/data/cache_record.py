@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ENDING = ".blocks.json"
+AGAIN = "delete it and run again: `scripts/snake` makes it anew, as does `csdn index-images`"
 BLOCK_BYTES = 8 * 2**20
 SAMPLED_BLOCKS = 8  # verified when a cache of more blocks is opened: a few hundredths of a second
 

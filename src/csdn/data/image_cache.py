@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from csdn.artifacts import atomic, read_parquet
-from csdn.data.cache_record import BlockDigests, digest_of_paths, fault, read_record, record_path
+from csdn.data.cache_record import AGAIN, BlockDigests, digest_of_paths, fault, read_record, record_path
 from csdn.data.image_files import read_image
 from csdn.data.records import ImageRecord
 from csdn.errors import UserError, first_line
@@ -91,31 +91,30 @@ def open_cache(path: Path, images: int, paths: Iterable[str] | None = None) -> n
     Raises:
         UserError: missing, damaged, changed, or of other images than the index.
     """
-    again = "delete it and run again: `scripts/snake` rewrites it, as does `csdn index-images`"
     if not path.is_file():
         raise UserError(f"{path}: no such file; write it with `csdn index-images`")
     if paths is not None:
-        _check_record(path, paths, again)
+        _check_record(path, paths)
     try:
         cache = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); change its permissions") from error
     except Exception as error:  # a damaged header is parsed as Python
-        raise UserError(f"{path}: is not a pixel cache ({first_line(error)}); {again}") from error
+        raise UserError(f"{path}: is not a pixel cache ({first_line(error)}); {AGAIN}") from error
     if not isinstance(cache, np.ndarray) or cache.dtype != np.uint8 or cache.ndim != 4 or cache.shape[3] != 3:
-        raise UserError(f"{path}: is not a pixel cache; {again}")
+        raise UserError(f"{path}: is not a pixel cache; {AGAIN}")
     if len(cache) != images:
-        raise UserError(f"{path}: holds {len(cache)} images, the index {images}; {again}")
+        raise UserError(f"{path}: holds {len(cache)} images, the index {images}; {AGAIN}")
     return cache
 
 
-def _check_record(path: Path, paths: Iterable[str], again: str) -> None:
+def _check_record(path: Path, paths: Iterable[str]) -> None:
     wrong = fault(path)
     if wrong:
-        raise UserError(f"{path}: {wrong}; {again}")
+        raise UserError(f"{path}: {wrong}; {AGAIN}")
     record = read_record(path)
     if record and record.images != digest_of_paths(paths):
-        raise UserError(f"{path}: holds the pixels of other images than the index names; {again}")
+        raise UserError(f"{path}: holds the pixels of other images than the index names; {AGAIN}")
 
 
 def training_images(index: pd.DataFrame, cache: np.ndarray, split: str, subsets: Sequence[str]) -> TrainingImages:
@@ -190,7 +189,7 @@ def write_pixels(
     about = {"descr": "|u1", "fortran_order": False, "shape": tuple(map(int, shape))}
     np.lib.format.write_array_header_1_0(header, about)
     # Both files are complete before either gets its name.
-    with atomic(output) as temporary, atomic(record_path(output)) as record:
+    with atomic(record_path(output)) as record, atomic(output) as temporary:
         with temporary.open("wb") as handle:
             for block in chain([np.frombuffer(header.getvalue(), np.uint8)], blocks):
                 data = np.ascontiguousarray(block, dtype=np.uint8).tobytes()

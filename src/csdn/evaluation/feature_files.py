@@ -113,6 +113,11 @@ def _as_paths(values: Any, rows: int, where: str) -> list[str]:
     paths = [path.strip().replace("\\", "/") for path in paths]
     if not all(paths):
         raise UserError(f"{where}: row {paths.index('')} (counted from 0) is empty; give one path for each feature")
+    outside = [row for row, path in enumerate(paths) if ".." in path.split("/")]
+    if outside:
+        raise UserError(
+            f"{where}: row {outside[0]} (counted from 0) leads out of the dataset; give the image's own path"
+        )
     return paths
 
 

@@ -26,37 +26,37 @@ def run_index_images(step: IndexImages, root: Path, index: Path, cache: Path) ->
     Raises:
         UserError: the dataset is wrong in some way; nothing is written.
     """
-    records = _read_splits(step, root)
+    records, warnings = _read_splits(step, root)
     frame = build_index(records, step.held_out_identities)
 
     def check(digests: list[str]) -> None:
         leaks = [f"{root}: {line}" for line in across_subsets(frame, digests, step.splits)]
         if leaks and step.duplicates == "refuse":
             raise UserError(first_of(leaks))
-        for line in leaks:
-            warn(line)
+        warnings.extend(leaks)
 
     with progress(f"index-images {step.dataset}", len(frame), "images") as advance:
         write_cache(root, frame["path"].tolist(), step.image_size, cache, advance, check)
     write_parquet(index, frame)
     slice_ = step.record()
     write_provenance(index, slice_, {"cache": cache})
+    for line in warnings:
+        warn(line)
 
 
-def _read_splits(step: IndexImages, root: Path) -> dict[str, list[ImageRecord]]:
-    """Records of each split; warns where a dataset on disk is not the official one."""
+def _read_splits(step: IndexImages, root: Path) -> tuple[dict[str, list[ImageRecord]], list[str]]:
+    """Records of each split, and warnings where a dataset on disk is not the official one."""
     found = {split: inspect(step.layout, root, split) for split in step.splits}
     problems = list(dict.fromkeys(line for split in found.values() for line in split.problems))
     if problems:
         raise UserError(first_of(problems))
     records = {split: inspection.records for split, inspection in found.items()}
-    if step.root != EMBEDDED:
-        told = [line for inspection in found.values() for line in inspection.warnings]
-        for split, images in records.items():
-            told += differences(step, split, images)
-        for line in dict.fromkeys(told):
-            warn(line)
-    return records
+    if step.root == EMBEDDED:
+        return records, []
+    warnings = [line for inspection in found.values() for line in inspection.warnings]
+    for split, images in records.items():
+        warnings += differences(step, split, images)
+    return records, list(dict.fromkeys(warnings))
 
 
 def differences(step: IndexImages, split: str, images: list[ImageRecord]) -> list[str]:
