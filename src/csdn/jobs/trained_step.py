@@ -28,7 +28,7 @@ class TrainingContext:
 
 @contextmanager
 def trained_step(step: Any, output: Path, inputs: Mapping[str, Path | None]) -> Iterator[TrainingContext]:
-    """Check the inputs and prepare a training; when the block has succeeded, write its provenance and drop its checkpoints.
+    """Check inputs and prepare a training; after the block has succeeded, write its provenance, drop its checkpoints.
 
     Args:
         step: slice with a `key` and `runtime`.
