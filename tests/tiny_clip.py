@@ -11,6 +11,7 @@ from open_clip.model import CLIP
 from torch import nn
 
 from csdn.artifacts import write_parquet
+from csdn.data.image_cache import write_pixels
 
 TEXT = {"context_length": 40, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
 RESNET = {"image_size": 64, "layers": [1, 1, 1, 1], "width": 8, "head_width": 16}
@@ -82,4 +83,5 @@ def write_images(folder: Path, size: tuple[int, int], *, train: int = 6, test: i
     index["subset_default"] = np.where(index["person_id"] <= train, "train", "test")
     write_parquet(folder / "index.parquet", index)
     rng = np.random.default_rng(0)
-    np.save(folder / "cache.npy", rng.integers(0, 256, (len(index), *size, 3), dtype=np.uint8))
+    pixels = rng.integers(0, 256, (len(index), *size, 3), dtype=np.uint8)
+    write_pixels(folder / "cache.npy", pixels.shape, pixels, index["path"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from csdn.sections import EMBEDDED, MINI, PROTOCOLS
+from csdn.sections import EMBEDDED, MINI
 
 if TYPE_CHECKING:
     from csdn.config import Params, Variant
@@ -42,11 +42,11 @@ def training_identities(params: Params, dataset: str) -> int | None:
 
 
 def _of_protocols(params: Params) -> Iterator[str]:
-    layouts = {dataset.layout for dataset in params.datasets.values()}
-    for name in params.evaluation.protocols or []:
-        layout = next(layout for layout, names in PROTOCOLS.items() if name in names)
-        if layout not in layouts:
-            yield f"evaluation.protocols: {name} needs a dataset of layout {layout}, there is none; drop it or add one"
+    """Naming more protocols than the datasets have is fine, for layers add and remove datasets; scoring none is not."""
+    names = params.evaluation.protocols or []
+    if names and not any(params.protocols_of(dataset) for dataset in params.datasets):
+        layouts = sorted({dataset.layout for dataset in params.datasets.values()})
+        yield f"evaluation.protocols: {', '.join(names)} are of other layouts than {', '.join(layouts)}; name theirs"
 
 
 def _of_small_clip(params: Params) -> Iterator[str]:
@@ -76,7 +76,7 @@ def _of_dataset(params: Params, name: str) -> Iterator[str]:
 
 
 def _of_run(params: Params, name: str, variant: str) -> Iterator[str]:
-    dataset, own = params.datasets[name], params.variant(variant)
+    dataset, own = params.datasets[name], params.variant(variant).resolved()
     key = f"variants.{variant} on datasets.{name}"
     if not own.encoder.epochs:
         return
@@ -106,7 +106,7 @@ def _has_validation(params: Params, dataset: Dataset) -> bool:
 
 def _of_fusion(own: Variant, key: str) -> Iterator[str]:
     """The small CLIP's text features have a known width; another's is known once it is loaded."""
-    fused = own.encoder.text != "none" and own.fusion.kind == "attention"
+    fused = own.uses_descriptions and own.fusion.kind == "attention"
     if fused and own.clip.model == "mini" and own.clip.mini.embed_dim % own.fusion.heads:
         yield (
             f"{key}: fusion.heads {own.fusion.heads} does not divide clip.mini.embed_dim {own.clip.mini.embed_dim}; "

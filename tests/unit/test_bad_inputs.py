@@ -411,10 +411,12 @@ CASES = {
     ),
     "protocol of another layout": (
         sections(datasets={"regdb": None}, evaluation={"protocols": ["regdb_visible_to_infrared"]}),
-        "evaluation.protocols: regdb_visible_to_infrared needs a dataset of layout regdb, there is none",
+        "evaluation.protocols: regdb_visible_to_infrared are of other layouts than llcm, sysu_mm01",
     ),
     "selection without validation": (
-        sections(datasets={"regdb": None, "llcm": None}, encoder={"selection": "best_on_validation"}),
+        sections(
+            datasets={"regdb": None, "llcm": None}, encoder={"selection": "best_on_validation", "validate_every": 1}
+        ),
         "needs identities that are not trained on; set datasets.sysu_mm01.train_subsets to [train]",
     ),
     "folder with wildcards": (

@@ -11,6 +11,7 @@ import pandas as pd
 
 from csdn import artifacts, steps
 from csdn.config import PROTOCOLS, Params
+from csdn.data.image_cache import write_pixels
 from csdn.reporting.costs import COLUMNS, add_differences, write_costs
 from csdn.seeding import derive_seed
 
@@ -111,8 +112,7 @@ def write_images(params: Params, dataset: str, identities: int, training: int) -
     )
     artifacts.write_parquet(data / "index" / f"{dataset}.parquet", index)
     artifacts.write_parquet(data / "raw" / dataset / "annotations.parquet", frame)
-    (data / "cache").mkdir(parents=True, exist_ok=True)
-    np.save(data / "cache" / f"{dataset}_{height}x{width}.npy", pixels)
+    write_pixels(data / "cache" / f"{dataset}_{height}x{width}.npy", pixels.shape, pixels, index["path"])
     return index
 
 
