@@ -8,12 +8,12 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 REPORT := results/report.html
 SMOKE := --configfile params.yaml config/smoke.yaml
-SOURCES := src tests
+SOURCES := src tests benchmarks
 export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke report test test-all lint format schema ui
+.PHONY: help setup demo smoke report test test-all bench lint format schema ui
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -43,6 +43,9 @@ test: setup ## the tests, without the slow ones
 
 test-all: setup ## all tests that this machine can run
 	$(BIN)/python -m pytest -m 'not gpu'
+
+bench: setup ## speed of every stage against a plain implementation, into results/benchmarks.json
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.speed
 
 lint: setup ## style, types and workflow
 	$(BIN)/ruff check $(SOURCES)

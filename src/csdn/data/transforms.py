@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 ERASE_FILL = (0.4914, 0.4822, 0.4465)  # of [0, 1] pixels, the field's constant (CIFAR-10's mean)
 GREY_WEIGHTS = np.array([0.2989, 0.5870, 0.1140], dtype=np.float32)
@@ -92,7 +93,7 @@ class Augmenter:
         dy, dx = view.shift
         source = image[max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)]
         if view.mirrored:
-            source, dx = source[:, ::-1], -dx
+            dx = -dx
         window = out[max(-dy, 0) : height - max(dy, 0), max(-dx, 0) : width - max(dx, 0)]
         copied = 0 <= view.channel < 3
         black, fill = (-self.shift[view.channel], self.fill[view.channel]) if copied else (-self.shift, self.fill)
@@ -101,14 +102,14 @@ class Augmenter:
         if dx:
             out[:, slice(0, -dx) if dx < 0 else slice(width - dx, None)] = black
         if copied:
-            self._write_channel(source, view.channel, window)
+            self._write_channel(source, view, window)
         else:
-            self._write_colours(source, window)
+            self._write_colours(source, view, window)
         if view.erased:
             y, x, h, w = view.erased
             out[y : y + h, x : x + w] = fill
         if view.channel == GREY:
-            out[:] = (out @ GREY_WEIGHTS)[..., None]
+            _copy_to_all(out @ GREY_WEIGHTS, out)
 
     @cached_property
     def scale(self) -> np.ndarray:
@@ -126,20 +127,20 @@ class Augmenter:
         raw, mean, std = (np.asarray(values, dtype=np.float32) for values in (ERASE_FILL, self.mean, self.std))
         return raw if self.erase_after_normalization else (raw - mean) / std
 
-    def _write_colours(self, source: np.ndarray, window: np.ndarray) -> None:
+    def _write_colours(self, source: np.ndarray, view: View, window: np.ndarray) -> None:
         height, width, _ = source.shape
-        # Whole pixels at a time, then rows of 3 * width values: loops over three channels would take longer.
-        rows = np.ascontiguousarray(source.view("V3")).view(np.uint8).reshape(height, 3 * width).astype(np.float32)
-        rows *= _row(*self.scale.tolist(), width)
-        rows -= _row(*self.shift.tolist(), width)
-        window[:] = rows.reshape(height, width, 3)
+        pixels, target = torch.from_numpy(source), torch.from_numpy(window)
+        if view.mirrored:
+            pixels = pixels.flip(1)
+        # As rows of 3 * width values: loops over three channels would take longer.
+        rows = target.view(height, 3 * width).copy_(pixels.view(height, 3 * width))
+        rows.mul_(_row(*self.scale.tolist(), width)).sub_(_row(*self.shift.tolist(), width))
 
-    def _write_channel(self, source: np.ndarray, channel: int, window: np.ndarray) -> None:
-        plane = source[..., channel].astype(np.float32)
-        plane *= self.scale[channel]
-        plane -= self.shift[channel]
-        for target in range(3):
-            window[..., target] = plane
+    def _write_channel(self, source: np.ndarray, view: View, window: np.ndarray) -> None:
+        plane = (source[:, ::-1] if view.mirrored else source)[..., view.channel].astype(np.float32)
+        plane *= self.scale[view.channel]
+        plane -= self.shift[view.channel]
+        _copy_to_all(plane, window)
 
     def _draw_spatial(
         self, shape: tuple[int, ...], rng: np.random.Generator
@@ -159,7 +160,12 @@ class Augmenter:
         return None
 
 
+def _copy_to_all(plane: np.ndarray, out: np.ndarray) -> None:
+    for channel in range(3):
+        out[..., channel] = plane
+
+
 @lru_cache(maxsize=1024)
-def _row(red: float, green: float, blue: float, width: int) -> np.ndarray:
+def _row(red: float, green: float, blue: float, width: int) -> torch.Tensor:
     """float32 (3 * width,): three values for each pixel of a row."""
-    return np.tile(np.array((red, green, blue), dtype=np.float32), width)
+    return torch.tensor((red, green, blue), dtype=torch.float32).repeat(width)

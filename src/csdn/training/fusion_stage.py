@@ -41,7 +41,7 @@ def train_fusion(
         row = {"epoch": 0, **description_accuracy(images, fused, fused, scale)}
         on_epoch(row)
         return [row]
-    optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     features = torch.cat([images.visible, images.infrared])
     labels = torch.from_numpy(np.concatenate([images.visible_labels, images.infrared_labels]))
     steps = max(len(labels) // settings.batch, 1)

@@ -49,7 +49,9 @@ def learn_prompts(
     Returns:
         One row an epoch: epoch, loss, image-to-text accuracy of both modalities, learning rate, seconds.
     """
-    optimizer = torch.optim.Adam([bank.contexts], lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.Adam(
+        [bank.contexts], lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
     scale = logit_scale(settings)
     run = TrainingRun({"contexts": bank.contexts}, optimizer, rng, on_epoch, checkpoints)
     for epoch in run.epochs(settings.epochs):

@@ -1,0 +1,127 @@
+"""Speed, memory and share of the roofline of every stage against its plain implementation, from one interleaved run.
+
+    python -m benchmarks.speed [--scale embedded --scale paper] [--rounds 3] [--device auto] [--output FILE]
+
+Ratios are medians over rounds in which both implementations run one after the other. Times on a CPU are processor
+seconds of one thread, on a GPU device events. `paper` computes with RN50 at 288 x 144 and takes minutes a round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import platform
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.measure import ceilings, interleaved, median_ratio, peak_memory, roofline, work
+from benchmarks.scaling import curves
+from benchmarks.stages import SCALES, Stage, image_memory, stages
+from csdn.training.runtime import prepare_machine, resolve_precision
+
+COLUMNS = ("stage", "ours", "plain", "ratio", "target", "a second", "peak", "plain", "roofline")
+WIDTHS = (22, 11, 11, 8, 8, 15, 10, 10, 10)
+
+
+def measure(stage: Stage, rounds: int, device: torch.device, limits: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """One row: seconds, ratio, throughput, memory and share of the roofline."""
+    pair = {"ours": stage.fast, "plain": stage.plain}
+    stage.fast()  # the first call builds caches that later steps reuse
+    peaks = {name: peak_memory(function, device) for name, function in pair.items()}
+    times = interleaved(pair, rounds, device)
+    taken = statistics.median(times["ours"])
+    row = {
+        "stage": stage.name,
+        "seconds": taken,
+        "plain_seconds": statistics.median(times["plain"]),
+        "ratio": median_ratio(times["plain"], times["ours"]),
+        "target": stage.target,
+        "per_second": stage.items / taken,
+        "unit": stage.unit,
+        "peak_mib": peaks["ours"],
+        "plain_peak_mib": peaks["plain"],
+        "rounds": rounds,
+    }
+    if stage.counts:
+        flops, moved = work(stage.fast)
+        row |= {"flops": flops, "bytes": moved}
+        row["roofline"] = roofline(flops, moved, limits[stage.precision], taken)
+    return row
+
+
+def line(row: dict[str, Any]) -> str:
+    """A row of the table."""
+    cells = [row["stage"], *(f"{1000 * row[name]:.1f} ms" for name in ("seconds", "plain_seconds"))]
+    cells += [f"{row['ratio']:.1f}", f"{row['target']:.1f}" if row["target"] else ""]
+    cells += [f"{row['per_second']:.0f} {row['unit']}"]
+    cells += [f"{row[name]:.0f} MiB" if row[name] is not None else "" for name in ("peak_mib", "plain_peak_mib")]
+    return aligned(*cells, f"{100 * row['roofline']:.0f} %" if "roofline" in row else "")
+
+
+def aligned(*cells: str) -> str:
+    """Cells under their columns."""
+    pairs = zip(cells[1:], WIDTHS[1:], strict=True)
+    return cells[0].ljust(WIDTHS[0]) + "".join(cell.rjust(width) for cell, width in pairs)
+
+
+def run(scales: list[str], rounds: int, device: torch.device) -> dict[str, Any]:
+    """Measure, print, and return everything."""
+    able = resolve_precision("auto", device)
+    limits = {name: ceilings(device, name) for name in {"fp32", able}}
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.cpu.get_capabilities().get("cpu_name")
+    result: dict[str, Any] = {
+        "machine": {"device": name, "threads": torch.get_num_threads(), "torch": torch.__version__},
+        "system": platform.platform(),
+        "ceilings": limits,
+        "stages": {},
+    }
+    for precision, limit in limits.items():
+        flops, moved = limit["flops_per_second"] / 1e9, limit["bytes_per_second"] / 1e9
+        print(f"{name}, {precision}: {flops:.0f} GFLOP/s, {moved:.1f} GB/s")
+    for scale in scales:
+        print(f"\n{scale}\n{aligned(*COLUMNS)}", flush=True)
+        rows = result["stages"][scale] = []
+        for stage in stages(SCALES[scale], device):
+            rows.append(measure(stage, rounds, device, limits))
+            print(line(rows[-1]), flush=True)
+            gc.collect()
+        if able != "bf16":
+            print("bf16                  not measured: this device has no instructions for it")
+    with tempfile.TemporaryDirectory() as folder:
+        result["images"] = image_memory(4000, (288, 144), Path(folder))
+    print(
+        "\nimages: {cache_mib:.0f} MiB in one file for all jobs, {growth_mib:.0f} MiB more memory a worker".format(
+            **result["images"]
+        )
+    )
+    result["scaling"] = curves()
+    for title, points in result["scaling"].items():
+        print(f"{title:34}" + "".join(f"{point['size']:>8,}: {1000 * point['seconds']:.1f} ms" for point in points))
+    if device.type == "cpu":
+        print("GPU: not measured")
+    return result
+
+
+def main() -> None:
+    """Parse the command line, measure and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scale", action="append", choices=SCALES, help="repeat for several")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--output", type=Path, default=Path("results/benchmarks.json"))
+    arguments = parser.parse_args()
+    device = prepare_machine(arguments.device, 1, deterministic=False)
+    defaults = ["embedded", "paper-gpu" if device.type == "cuda" else "paper"]
+    result = run(arguments.scale or defaults, arguments.rounds, device)
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"\nwritten to {arguments.output}")
+
+
+if __name__ == "__main__":
+    main()
