@@ -152,6 +152,13 @@ def check_paths(params: Params) -> None:
     Raises:
         UserError: one line for every path that does not.
     """
+    lines = missing_paths(params)
+    if lines:
+        raise UserError("\n".join(lines))
+
+
+def missing_paths(params: Params) -> list[str]:
+    """One line for every folder and file that the settings name and that does not exist."""
     lines = [
         f"datasets.{name}.root: no folder {dataset.root!r}; set it to your copy of the dataset, or to `{EMBEDDED}`"
         for name, dataset in params.datasets.items()
@@ -164,8 +171,7 @@ def check_paths(params: Params) -> None:
         for path in sorted(filter(None, files))
         if not Path(path).is_file()
     ]
-    if lines:
-        raise UserError("\n".join(lines))
+    return lines
 
 
 def wants_gpu(device: str) -> bool:

@@ -188,18 +188,50 @@ def test_real_data_is_not_rendered(workflow):
     assert workflow.plan() == {}
 
 
-def test_the_papers_settings_ask_for_the_folders(workflow):
-    layers = ("all", "--configfile", "params.yaml", "config/paper.yaml")
-    text = workflow.snakemake("-n", *layers, check=False)
-    for key in ("datasets.sysu_mm01.root", "datasets.regdb.root", "datasets.llcm.root", "clip.weights"):
-        assert key in text
+PAPER = ("all", "--configfile", "params.yaml", "config/paper.yaml")
+PATHS = ("datasets.sysu_mm01.root", "datasets.regdb.root", "datasets.llcm.root", "clip.weights")
+
+
+def test_the_papers_settings_do_not_run_without_the_data(workflow):
+    text = workflow.snakemake(*PAPER, check=False)
+    for key in PATHS:
+        assert len([line for line in text.splitlines() if line.startswith(f"{key}: no ")]) == 1
+    assert "Job stats" not in text
+    assert not (workflow.folder / "results-paper").exists()
+
+
+def test_the_papers_plan_can_be_seen_before_the_data_are_there(workflow):
+    text = workflow.snakemake("-n", *PAPER)
+    for key in PATHS:
+        assert len([line for line in text.splitlines() if line.startswith(f"csdn: warning: {key}: no ")]) == 1
+    scores = "results-paper/{}/runs/{}/seed_0/scores/{}.json"
+    for split in range(1, 11):
+        for variant in ("baseline", "clip_vireid", "mspl", "csdn"):
+            for direction in ("visible_to_infrared", "infrared_to_visible"):
+                assert scores.format(f"regdb/{split}", variant, f"regdb_{direction}") in text
+    for protocol in ("sysu_all_single", "sysu_all_multi", "sysu_indoor_single", "sysu_indoor_multi"):
+        assert scores.format("sysu_mm01/default", "csdn", protocol) in text
+
+
+def test_the_papers_plan_is_every_split_variant_and_protocol(workflow):
+    """On folders in the official layouts; RegDB's ten splits are ten trainings of every variant."""
     for name in ("SYSU-MM01", "RegDB", "LLCM"):
         (workflow.folder / name).mkdir()
     (workflow.folder / "RN50.pt").write_text("")
     roots = "{sysu_mm01: {root: SYSU-MM01}, regdb: {root: RegDB}, llcm: {root: LLCM}}"
-    plan = workflow.plan(*layers, "--config", f"datasets={roots}", "clip={weights: ./RN50.pt}")
-    assert plan["train_encoder"] == 4 * (1 + 10 + 1)
-    assert "make_dataset" not in plan
+    plan = workflow.plan(*PAPER, "--config", f"datasets={roots}", "clip={weights: ./RN50.pt}")
+    splits, variants = 1 + 10 + 1, 4
+    expected = {
+        "index_images": 3,
+        "learn_prompts": 2 * splits,  # shared and specific
+        "fuse_semantics": 3 * splits,  # shared, specific, and specific fused
+        "train_encoder": variants * splits,
+        "embed_images": variants * splits,
+        "score_retrieval": variants * (4 + 10 * 2 + 2),
+        **dict.fromkeys(("track_scores", "compare_variants", "compare_costs", "draw_figures", "write_report"), 1),
+    }
+    assert {step: plan[step] for step in expected} == expected
+    assert not {"make_dataset", "make_dataset_for_clip", "pretrain_clip"} & set(plan)
 
 
 @pytest.mark.parametrize(

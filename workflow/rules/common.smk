@@ -9,16 +9,22 @@ from csdn.config import EMBEDDED, MINI
 from csdn.data.cache_record import fault, record_path
 from csdn.errors import UserError, warn
 from csdn.run_lock import hold_run_lock, only_looks
-from csdn.settings import check_paths, read_layer, validate, wants_gpu
+from csdn.settings import check_paths, missing_paths, read_layer, validate, wants_gpu
 from csdn.slices import CHECKPOINTS_VARIABLE, TRACKING_VARIABLE, Checkpointing
 from csdn.steps import PRETRAINING, canonical, prompt_key, semantics_key, step_slice
+
+PLANNING = only_looks(sys.argv)
 
 try:
     for path in workflow.configfiles:
         read_layer(path)  # Snakemake's own reader takes the last of two equal keys without a word
     PARAMS = validate({k: v for k, v in config.items() if k != "adopt"})
-    check_paths(PARAMS)
-    RUN_LOCK = hold_run_lock() if workflow.is_main_process and not only_looks(sys.argv) else None
+    if PLANNING:  # a plan can be seen before the data are there
+        for line in missing_paths(PARAMS):
+            warn(line)
+    else:
+        check_paths(PARAMS)
+    RUN_LOCK = hold_run_lock() if workflow.is_main_process and not PLANNING else None
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -117,12 +123,17 @@ def all_images():
     return [f for d in PARAMS.datasets for f in (f"{DATA}/index/{d}.parquet", cache_of(d), *rendered(d))]
 
 
+def there(path):
+    """A file of the user's as a job's input; a plan leaves out what is still missing."""
+    return [path] if not PLANNING or Path(path).exists() else []
+
+
 def clip_of(variant):
     """The file of CLIP's weights for `variant`: the small CLIP, the user's file, or none (a tag, or random)."""
     clip = PARAMS.variant(variant).clip
     if clip.weights == MINI:
         return [f"{RESULTS}/clip/mini/clip.safetensors"]
-    return [clip.weights_path] if clip.weights_path else []
+    return there(clip.weights_path) if clip.weights_path else []
 
 
 def uses_small_clip():
@@ -158,7 +169,8 @@ def permutations_of(wildcards):
     dataset = PARAMS.datasets[wildcards.dataset]
     if dataset.layout != "sysu_mm01" or dataset.gallery != "official":
         return []
-    return [f"{root_of(wildcards.dataset)}/exp/rand_perm_cam.mat"]
+    path = f"{root_of(wildcards.dataset)}/exp/rand_perm_cam.mat"
+    return [path] if wildcards.dataset in EMBEDDED_DATASETS else there(path)
 
 
 def drawn_galleries(wildcards):

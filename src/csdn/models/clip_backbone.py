@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from open_clip.transformer import VisionTransformer
 from torch import nn
 
 from csdn.config import Backbone, MiniModel
-from csdn.errors import UserError
+from csdn.errors import UserError, warn
 from csdn.models.clip_weights import is_openai, load_state, read_state
 from csdn.models.resnet_tower import STRIDE, TwoStreamResNet, adapt_resnet, resize_attention_pool
 from csdn.models.transformer_tower import TwoStreamTransformer, resize_patch_grid
@@ -148,10 +147,9 @@ def _load_file(model: CLIP, clip: Backbone) -> None:
         tagged = bool(found.get("quick_gelu"))
     state = read_state(path)
     if (tagged or is_openai(state)) and not _has_quick_gelu(model):
-        print(
-            f"csdn: warning: clip.model: {clip.weights} are OpenAI's weights, made for QuickGELU, and {clip.model} "
-            f"computes GELU, so its features are off; set clip.model to {clip.model}-quickgelu",
-            file=sys.stderr,
+        warn(
+            f"clip.model: {clip.weights} are OpenAI's weights, made for QuickGELU, and {clip.model} computes GELU, so "
+            f"its features are off; set clip.model to {clip.model}-quickgelu"
         )
     load_state(model, state, path, clip.model)
 

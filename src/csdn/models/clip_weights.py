@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from csdn.errors import UserError
+from csdn.errors import UserError, first_line
 
 OPENAI_SCALARS = frozenset({"input_resolution", "context_length", "vocab_size"})  # in OpenAI's archives only
 _OTHER_LAYOUTS = {  # a key's beginning, and what a file with it is
@@ -118,8 +118,7 @@ def _is_torchscript(path: Path) -> bool:
 
 
 def _unreadable(path: Path, error: Exception) -> str:
-    text = str(error)
-    first = (text.splitlines() or [type(error).__name__])[0]
+    text, first = str(error), first_line(error)
     if path.suffix == ".safetensors":
         return f"{path}: is cut off or no safetensors file ({first}); download the weights again"
     if "Weights only load failed" in text and "Unsupported" in text:
