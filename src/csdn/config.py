@@ -12,7 +12,6 @@ from csdn.sections import (
     FIDELITY_PRESETS,
     MINI,
     PROTOCOLS,
-    TRAINING_IDENTITIES,
     Augmentation,
     Backbone,
     Benchmark,
@@ -51,7 +50,6 @@ __all__ = [
     "FIDELITY_PRESETS",
     "MINI",
     "PROTOCOLS",
-    "TRAINING_IDENTITIES",
     "Augmentation",
     "Backbone",
     "Benchmark",
@@ -177,14 +175,6 @@ class Params(Strict):
             return Variant.model_validate(merge(base, self.variants[name])).resolved()
         except ValidationError as error:
             raise ValueError("\n".join(problems(error, Variant, f"variants.{name}"))) from error
-
-    def expected_identities(self, dataset: str) -> int:
-        """Training identities of `dataset` before it has been read: those rendered, or the official number."""
-        settings = self.datasets[dataset]
-        if settings.root != EMBEDDED:
-            return TRAINING_IDENTITIES[settings.layout]
-        people = getattr(self.benchmark, settings.layout)
-        return people.train + (people.val if "val" in settings.train_subsets else 0) - settings.held_out_identities
 
     def variants_of(self, dataset: str) -> list[str]:
         """Names of the variants that run on `dataset`, in the order of params.yaml."""

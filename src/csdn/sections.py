@@ -34,8 +34,6 @@ PROTOCOLS: dict[str, tuple[str, ...]] = {
     "llcm": ("llcm_visible_to_infrared", "llcm_infrared_to_visible"),
 }
 
-TRAINING_IDENTITIES = {"sysu_mm01": 395, "regdb": 206, "llcm": 713}  # officially; every training counts its own
-
 
 def score_name(protocol: str, gallery: str | None, reranked: bool) -> str:
     """The name of a protocol's scores: the official gallery and re-ranking never share one with the plain."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from csdn.config import EMBEDDED, MINI, PROTOCOLS, Params, Variant
+from csdn.contradictions import training_identities
 from csdn.errors import UserError
 from csdn.keys import (
     UNTRAINED_FUSIONS,
@@ -63,6 +64,7 @@ STEP_VERSIONS: dict[str, int] = {
     "draw_figures": 1,
     "write_report": 1,
 }
+OFFICIAL_IDENTITIES = {"sysu_mm01": 395, "regdb": 206, "llcm": 713}  # to describe a model by; trainings count theirs
 PRETRAINING = "pretraining"  # the dataset of the small CLIP, beside those of params.yaml
 
 
@@ -333,7 +335,8 @@ def _describe_model(chosen: _Selection) -> dict[str, Any]:
         "dataset": chosen["dataset"],
         "variant": chosen["variant"],
         "image_size": list(chosen.dataset.image_size),
-        "identities": chosen.params.expected_identities(chosen["dataset"]),
+        "identities": training_identities(chosen.params, chosen["dataset"])
+        or OFFICIAL_IDENTITIES[chosen.dataset.layout],
         "clip": backbone(own.clip),
         "prompts": dump(own.prompts),
         "fusion": dump(own.fusion),

@@ -64,7 +64,7 @@ def run_compare_costs(step: CompareCosts, output: Path) -> None:
             key = described.encoder.classifier + described.model_dump_json(exclude={"variant", "dataset", "encoder"})
             costs = known[key] = known.get(key) or describe(described)
             modules.setdefault(dataset, {})[variant] = [asdict(cost) for cost in costs]
-            own.append(_row(params, dataset, variant, costs, visible, infrared, metrics))
+            own.append(_row(params, dataset, variant, costs, (visible, infrared, identities), metrics))
         rows += add_differences(own)
     write_costs(rows, modules, output)
 
@@ -84,10 +84,10 @@ def _training_counts(params: Params, dataset: str) -> tuple[int, int, int]:
 
 
 def _row(
-    params: Params, dataset: str, variant: str, costs: list[ModuleCost], visible: int, infrared: int, metrics: Any
+    params: Params, dataset: str, variant: str, costs: list[ModuleCost], counts: tuple[int, int, int], metrics: Any
 ) -> CostRow:
     settings = params.variant(variant)
-    flops = training_flops(costs, visible, infrared, settings.prompts, settings.fusion, settings.encoder)
+    flops = training_flops(costs, *counts, settings.prompts, settings.fusion, settings.encoder)
     trained = settings.encoder.epochs > 0
     parameters = {stage: sum(cost.trainable for cost in costs if cost.stage == stage) for stage in STAGES}
     parameters["encoder"] *= trained

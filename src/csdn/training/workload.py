@@ -12,24 +12,33 @@ VIEWS = 3  # of stage 2's batch: two visible ones and the infrared one
 
 
 def training_flops(
-    costs: Sequence[ModuleCost], visible: int, infrared: int, prompts: Prompts, fusion: Fusion, encoder: Encoder
+    costs: Sequence[ModuleCost],
+    visible: int,
+    infrared: int,
+    identities: int,
+    prompts: Prompts,
+    fusion: Fusion,
+    encoder: Encoder,
 ) -> dict[str, int]:
-    """Operations of each stage's optimiser steps, and of the image features that stage 1 needs once a step of it.
+    """Operations of each stage's optimiser steps, and of the image features that 1a and 1b extract once each.
 
-    Validation and the accuracy that stage 1 reports are left out.
+    Validation and the accuracy that stage 1 reports are left out. A batch of prompts reads the description of each
+    identity in it once; how many identities that is, is taken as if images were drawn independently.
 
     Args:
         costs: of the modules that are used; a stage without any costs nothing.
-        visible: training images; infrared: training images.
+        visible: training images; infrared: training images; identities: theirs, in equal numbers.
     """
     images = visible * image_flops(costs, "visible") + infrared * image_flops(costs, "infrared")
     text = sum(cost.training_flops for cost in costs if cost.stage == PROMPTS)
     fused = sum(cost.training_flops for cost in costs if cost.stage == FUSION)
-    descriptions = prompts.epochs * max(max(visible, infrared) // prompts.batch, 1) * 2 * prompts.batch
+    distinct = identities * (1 - (1 - 1 / identities) ** min(prompts.batch, max(visible, infrared)))
+    banks = 1 if prompts.kind == "shared" else 2
+    descriptions = prompts.epochs * max(max(visible, infrared) // prompts.batch, 1) * banks * distinct
     fusions = fusion.epochs * max((visible + infrared) // fusion.batch, 1) * fusion.batch
     steps = encoder.epochs * batches_in_epoch(visible, infrared, encoder.identities * encoder.images)
     return {
-        PROMPTS: (images + descriptions * text) if text else 0,
+        PROMPTS: (images + round(descriptions * text)) if text else 0,
         FUSION: (images + fusions * fused) if fused else 0,
         ENCODER: steps * encoder.identities * encoder.images * step_flops(costs),
     }

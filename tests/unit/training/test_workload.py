@@ -1,6 +1,7 @@
 """The work of a training against its own loops, counted batch by batch."""
 
 import numpy as np
+import pytest
 
 from csdn.config import Encoder, Fusion, Prompts
 from csdn.data.sampling import identity_batches, paired_batches
@@ -24,20 +25,32 @@ def test_the_work_is_that_of_the_loops():
     encoder = Encoder(epochs=2, identities=3, images=2)
     rng = np.random.default_rng(0)
     features = sum(10_100 for _ in VISIBLE) + sum(11_000 for _ in INFRARED)
-    texts = sum(2 * len(rows) for _ in range(2) for rows, _ in paired_batches(VISIBLE, INFRARED, 4, rng))
     fused = 3 * (len(VISIBLE) + len(INFRARED)) // 8 * 8
     views = 0
     for _ in range(2):
         for visible, infrared in identity_batches(VISIBLE, INFRARED, 3, 2, rng):
             views += len(visible) * (2 * (200 + 30_000)) + len(infrared) * (2_000 + 30_000)
             views += (len(visible) + len(infrared)) * 100
-    flops = training_flops(COSTS, len(VISIBLE), len(INFRARED), prompts, fusion, encoder)
-    assert flops == {"prompts": features + texts * 20, "fusion": features + fused * 3, "encoder": views}
+    flops = training_flops(COSTS, len(VISIBLE), len(INFRARED), 6, prompts, fusion, encoder)
+    assert (flops["fusion"], flops["encoder"]) == (features + fused * 3, views)
     assert step_activation_bytes(COSTS, encoder) == 6 * (2 * 7 + 11 + 3 * 13 + 2 * 1)
 
 
 def test_a_variant_without_descriptions_has_no_stage_one():
     network = [cost for cost in COSTS if cost.stage == "encoder" and cost.module != "HSE"]
-    flops = training_flops(network, 30, 18, Prompts(), Fusion(), Encoder(epochs=1))
+    flops = training_flops(network, 30, 18, 6, Prompts(), Fusion(), Encoder(epochs=1))
     assert flops["prompts"] == flops["fusion"] == 0
     assert flops["encoder"] > 0
+
+
+def test_a_batch_of_prompts_reads_each_identity_once():
+    rng = np.random.default_rng(0)
+    features = sum(10_100 for _ in VISIBLE) + sum(11_000 for _ in INFRARED)
+    read = [
+        2 * len(np.unique(VISIBLE[rows])) for _ in range(400) for rows, _ in paired_batches(VISIBLE, INFRARED, 4, rng)
+    ]
+    for kind, share in (("specific", 1), ("shared", 0.5)):
+        prompts = Prompts(epochs=400, batch=4, kind=kind)
+        flops = training_flops(COSTS, len(VISIBLE), len(INFRARED), 6, prompts, Fusion(), Encoder(epochs=1))
+        # drawn without repetition, a batch holds a few more identities than independent draws would
+        assert flops["prompts"] - features == pytest.approx(share * 20 * sum(read), rel=0.06)
