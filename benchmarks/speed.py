@@ -1,6 +1,6 @@
 """Speed, memory and share of the roofline of every stage against its plain implementation, from one interleaved run.
 
-    python -m benchmarks.speed [--scale embedded --scale paper] [--rounds 3] [--device auto] [--output FILE]
+    python -m benchmarks.speed [--scale embedded --scale paper] [--stage NAME] [--rounds 3] [--device auto] [--output FILE]
 
 Ratios are medians over rounds in which both implementations run one after the other. Times on a CPU are processor
 seconds of one thread, on a GPU device events. `paper` computes with RN50 at 288 x 144 and takes minutes a round.
@@ -69,8 +69,8 @@ def aligned(*cells: str) -> str:
     return cells[0].ljust(WIDTHS[0]) + "".join(cell.rjust(width) for cell, width in pairs)
 
 
-def run(scales: list[str], rounds: int, device: torch.device) -> dict[str, Any]:
-    """Measure, print, and return everything."""
+def run(scales: list[str], rounds: int, device: torch.device, wanted: str = "") -> dict[str, Any]:
+    """Measure, print, and return everything; of the stages only those whose name contains `wanted`."""
     able = resolve_precision("auto", device)
     limits = {name: ceilings(device, name) for name in {"fp32", able}}
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.cpu.get_capabilities().get("cpu_name")
@@ -87,6 +87,8 @@ def run(scales: list[str], rounds: int, device: torch.device) -> dict[str, Any]:
         print(f"\n{scale}\n{aligned(*COLUMNS)}", flush=True)
         rows = result["stages"][scale] = []
         for stage in stages(SCALES[scale], device):
+            if wanted not in stage.name:
+                continue
             rows.append(measure(stage, rounds, device, limits))
             print(line(rows[-1]), flush=True)
             gc.collect()
@@ -111,13 +113,14 @@ def main() -> None:
     """Parse the command line, measure and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", action="append", choices=SCALES, help="repeat for several")
+    parser.add_argument("--stage", default="", help="only stages whose name contains this")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--output", type=Path, default=Path("results/benchmarks.json"))
     arguments = parser.parse_args()
     device = prepare_machine(arguments.device, 1, deterministic=False)
     defaults = ["embedded", "paper-gpu" if device.type == "cuda" else "paper"]
-    result = run(arguments.scale or defaults, arguments.rounds, device)
+    result = run(arguments.scale or defaults, arguments.rounds, device, arguments.stage)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(result, indent=2) + "\n")
     print(f"\nwritten to {arguments.output}")

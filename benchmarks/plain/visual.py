@@ -1,6 +1,7 @@
 """Stage 2 and embedding as the structure of the authors' code implies them."""
 
 import copy
+import functools
 
 import torch
 import torch.nn.functional as F
@@ -64,8 +65,11 @@ class PlainGeM(nn.Module):
 
 
 def plain_network(network):
-    """A copy of a network with plain pools, in PyTorch's default memory format."""
+    """A copy of a network with plain pools and convolutions, in PyTorch's default memory format."""
     network = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
+    for part in network.modules():
+        if isinstance(part, nn.Conv2d):
+            part.forward = functools.partial(nn.Conv2d.forward, part)  # 1 x 1 convolutions as convolutions
     network.backbone.attention_pool = PlainAttentionPool(network.backbone.attention_pool)
     network.pooling = PlainGeM(network.pooling)
     return network

@@ -1,5 +1,6 @@
 """The adapted towers against the authors' numbers and open_clip's own."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,14 @@ import torch
 from open_clip.model import CLIP
 from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet
 from safetensors.torch import save_file
+from torch import nn
 
 from csdn.config import Clip, MiniModel
 from csdn.models.attention_pooling import AttentionPooling, resample_positions
 from csdn.models.clip_backbone import TwoStreamResNet, adapt_resnet, create_clip, load_clip, normalize_images
 from csdn.models.prompts import PromptBank, TextTower, template_tokens
 from csdn.models.reid_network import Features, ReIDNetwork
+from csdn.models.resnet_tower import PointwiseConv, use_products
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 TINY = Clip(mini=MiniModel(width=8, head_width=16, embed_dim=16, text_width=16, text_heads=2, context_length=20))
@@ -101,6 +104,7 @@ def test_text_tower_matches_the_reference():
 
 
 def test_cutting_after_the_end_of_text_changes_nothing():
+    torch.manual_seed(0)
     clip = create_clip(TINY, (64, 32)).eval()
     tower = TextTower(clip)
     tokens = torch.zeros(2, 20, dtype=torch.long)
@@ -161,3 +165,27 @@ def test_images_are_normalised_channel_by_channel():
     assert out.shape == (1, 3, 2, 2)
     assert out[0, 0, 0, 0].item() == pytest.approx(-0.48145466 / 0.26862954, rel=1e-5)
     assert out[0, 2, 0, 0].item() == pytest.approx((1 - 0.40821073) / 0.27577711, rel=1e-5)
+
+
+@pytest.mark.parametrize("memory", [torch.channels_last, torch.contiguous_format])
+def test_pointwise_products_are_convolutions(memory):
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Conv2d(3, 5, 3, padding=1), nn.Conv2d(5, 7, 1), nn.Conv2d(7, 4, 1, bias=False)).double()
+    product = copy.deepcopy(plain)
+    use_products(product)
+    assert [type(part) for part in product] == [nn.Conv2d, PointwiseConv, PointwiseConv]
+    assert [name for name, _ in product.named_parameters()] == [name for name, _ in plain.named_parameters()]
+    maps = torch.randn(2, 3, 6, 4, dtype=torch.float64).to(memory_format=memory)
+    for network in (plain, product):
+        network(maps).square().sum().backward()
+    torch.testing.assert_close(product(maps), plain(maps))
+    for own, twin in zip(product.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(own.grad, twin.grad)
+
+
+def test_making_products_draws_no_random_number():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 3, 1))
+    state = torch.get_rng_state()
+    use_products(network)
+    assert torch.equal(torch.get_rng_state(), state)
