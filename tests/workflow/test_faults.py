@@ -26,6 +26,7 @@ fusion: {epochs: 8}
 encoder: {epochs: 6, selection: best_on_validation}
 runtime: {checkpoint_seconds: 0}
 """
+COMPARED = ("*.safetensors", "*.npy", "scores/*.json", "scores/*.parquet", "tables/components*", "tables/metrics.json")
 COMMAND = ["scripts/snake", "all", "--cores", "2", "--configfile", "params.yaml", "config/smoke.yaml", "faults.yaml"]
 
 
@@ -108,7 +109,14 @@ def curves(results: Path) -> dict[str, pd.DataFrame]:
 
 
 def assert_equal_runs(run: Run, undisturbed: Run) -> None:
-    for pattern in ("*.safetensors", "scores/*.json", "scores/*.parquet", "*.npy", "tables/*"):
+    for pattern in (
+        "*.safetensors",
+        "scores/*.json",
+        "scores/*.parquet",
+        "*.npy",
+        "tables/components*",
+        "tables/metrics.json",
+    ):
         expected = digests(undisturbed.results, pattern)
         assert expected
         assert digests(run.results, pattern) == expected, pattern
