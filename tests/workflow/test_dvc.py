@@ -1,5 +1,6 @@
 """DVC versions what Snakemake makes: stages, experiments, a remote, and a clone that has nothing to do."""
 
+import fcntl
 import json
 import subprocess
 from pathlib import Path
@@ -56,11 +57,16 @@ def test_results_are_versioned_compared_and_fetched(repository, tmp_path):
     before = json.loads(repository.call("dvc", "metrics", "show", "--json"))
 
     repository.change(datasets={"sysu_mm01": {"trials": 3}})
+    with (repository.folder / ".snakemake/run.flock").open("r+") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        assert "another run of the pipeline is active" in repository.call("dvc", "repro", check=False)
+    assert steps(repository) == set()
     assert "datasets.sysu_mm01.trials" in repository.call("dvc", "params", "diff")
     repository.call("dvc", "repro", "-q")
     assert steps(repository) == {
         "score_retrieval",
         "track_scores",
+        "compare_costs",
         "compare_variants",
         "draw_figures",
         "write_report",

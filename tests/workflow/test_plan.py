@@ -275,6 +275,7 @@ def test_a_killed_run_goes_on(small):
         handle.write("77")
         handle.flush()
         assert refused in small.snakemake(check=False)
+        assert small.call("scripts/snake", "--cores", "1", check=False) == f"{refused}\n"
         assert set(small.plan()) >= {"write_report"}  # looking is allowed
         assert len(list(locks.iterdir())) == 2
     (small.folder / ".dvc/tmp").mkdir(parents=True)
