@@ -26,7 +26,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 import csdn
-from csdn.artifacts import atomic, canonical_json, sha256
+from csdn.artifacts import atomic, canonical_json, digest, sha256
 from csdn.errors import UserError
 
 KEPT = 2  # the newest, and the one before it in case the newest is damaged
@@ -145,7 +145,6 @@ class Checkpoints:
         path = folder / f"step_{step:09d}-{hashlib.sha256(content).hexdigest()}.safetensors"
         with atomic(path) as temporary:
             temporary.write_bytes(content)
-        _sync_folder(folder)
         return path
 
     def _tell_of_others(self) -> None:
@@ -161,7 +160,7 @@ def training_identity(settings: Mapping[str, Any], inputs: Mapping[str, Path], d
     """What a training depends on: its slice, the content of its inputs, its code, packages and device."""
     return {
         "settings": dict(settings),
-        "inputs": {name: sha256(path) for name, path in sorted(inputs.items())},
+        "inputs": {name: digest(path) for name, path in sorted(inputs.items())},
         "code": _code_digest(),
         "packages": {name: version(name) for name in PACKAGES},
         "device": device,
@@ -171,10 +170,10 @@ def training_identity(settings: Mapping[str, Any], inputs: Mapping[str, Path], d
 def _code_digest() -> str:
     root = Path(csdn.__file__).parent
     files = [file for name in CODE for file in (sorted((root / name).rglob("*.py")) or [root / name])]
-    digest = hashlib.sha256()
+    content = hashlib.sha256()
     for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+        content.update(file.read_bytes())
+    return content.hexdigest()
 
 
 def _parts(path: Path) -> re.Match[str]:
@@ -192,15 +191,6 @@ def _read(path: Path) -> Checkpoint:
     with safe_open(path, framework="np") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
         return Checkpoint(tensors, json.loads(file.metadata()["values"]))
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename outlive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _lock(folder: Path) -> int:

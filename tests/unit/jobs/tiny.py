@@ -36,6 +36,7 @@ PARAMS = Params.model_validate(
             "schedule": "cosine",
             "descriptor": "both_necks",
         },
+        "runtime": {"pretraining_threads": 1},
         "variants": {"csdn": {}, "baseline": {"encoder": {"text": "none"}}, "init": {"encoder": {"epochs": 0}}},
     }
 )
