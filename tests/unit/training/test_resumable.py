@@ -129,8 +129,8 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(trainings, name, tmp
     train(counter)
     moments = counter.asked  # ends of steps and epochs; the last checkpoint may lie some steps before the end
     assert moments >= 9
-    cuts = (({1}, 2), ({2, 3}, 5), ({moments // 2}, moments // 2 + 2), ({moments - 1}, moments), ({moments}, -1))
-    for number, (write, stop) in enumerate(cuts[1:2] if "bf16" in name else cuts):
+    cuts = (({2, 3}, 5), ({moments // 2}, moments // 2 + 2), ({moments}, -1))
+    for number, (write, stop) in enumerate(cuts[:1] if "bf16" in name else cuts):
         folder = tmp_path / str(number)
         if stop > 0:
             with pytest.raises(Interrupted):
@@ -146,7 +146,7 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(trainings, name, tmp
 
 def test_an_interruption_again_and_again(trainings, tmp_path):
     tensors, _ = trainings["train_encoder"](None)
-    for _ in range(6):
+    for _ in range(3):
         with pytest.raises(Interrupted):
             trainings["train_encoder"](Interrupting(tmp_path, range(100), 3))
     again, _ = trainings["train_encoder"](Checkpoints(tmp_path, {}, 3600))
@@ -197,7 +197,7 @@ def train(checkpoints, on_epoch):
     labels = np.repeat(np.arange(6), 4)
     visible, infrared, texts = torch.randn(24, 16), torch.randn(24, 16), torch.randn(2, 6, 16)
     fusion = build_fusion("attention", 16, heads=4, dropout=0.5)
-    settings = Fusion(epochs=30, batch=10, learning_rate=0.01)
+    settings = Fusion(epochs=12, batch=10, learning_rate=0.01)
     images, rng = StageOneImages(visible, labels, infrared, labels), np.random.default_rng(1)
     train_fusion(fusion, *texts, images, settings, rng, on_epoch, checkpoints)
     return fusion.state_dict()
@@ -215,7 +215,7 @@ def test_a_killed_process_is_continued(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-u", "-c", TRAIN + KILLED, tmp_path / "root" / "run"], stdout=subprocess.PIPE, text=True
     )
-    for _ in range(5):  # epochs
+    for _ in range(3):  # epochs
         process.stdout.readline()
     process.kill()
     process.stdout.close()
