@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from csdn.data.cache_record import recorded_digest
 from csdn.errors import UserError, cannot_write, first_line
+from csdn.machine import describe_machine, revision
 
 if TYPE_CHECKING:
     import numpy as np
@@ -228,9 +229,10 @@ def provenance(step: Mapping[str, Any], inputs: Mapping[str, Path | str]) -> dic
         "inputs": {
             name: {"path": Path(path).as_posix(), "sha256": digest(path)} for name, path in sorted(inputs.items())
         },
+        "code": revision(),
         "packages": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
-        "machine": {"system": platform.system(), "processor": platform.machine(), "cpus": os.cpu_count()},
+        "machine": describe_machine(),
     }
 
 

@@ -208,6 +208,32 @@ def embed_images(
     run_embed_images(step, index, cache, encoder, output)
 
 
+@app.command("explain-model")
+def explain_model(
+    params: ParamsOption,
+    index: IndexOption,
+    cache: CacheOption,
+    encoder: Annotated[Path, typer.Option(help="Encoder written by train-encoder.")],
+    output: OutputOption,
+    clip: ClipOption = None,
+    semantics: Annotated[Path | None, typer.Option(help="Descriptions it was trained with, if any.")] = None,
+    overrides: SetOption = None,
+    dataset: DatasetOption = None,
+    split: SplitOption = None,
+    variant: VariantOption = None,
+    seed: SeedOption = None,
+) -> None:
+    """Compare a trained encoder with its start: features, attention and Grad-CAM maps, similarity to descriptions.
+
+    Example: `csdn explain-model --params params.yaml --dataset sysu_mm01 --split default --variant csdn --seed 0
+    --index I --cache C --clip CLIP --encoder encoder.safetensors --output explanations.safetensors`
+    """
+    from csdn.jobs.explanation import run_explain_model
+
+    step = _slice("explain_model", params, overrides, dataset=dataset, split=split, variant=variant, seed=seed)
+    run_explain_model(step, index, cache, clip, encoder, semantics, output)
+
+
 @app.command("score-retrieval")
 def score_retrieval(
     output: OutputOption,
@@ -347,15 +373,22 @@ def compare_costs(
 def draw_figures(
     params: ParamsOption,
     output: Annotated[Path, typer.Option("--output", help="Folder of the figures.")],
+    curves: Annotated[
+        Path | None, typer.Option(help="Folder for the curves' numbers as CSV; none: not written.")
+    ] = None,
     overrides: SetOption = None,
 ) -> None:
     """Draw the report's figures from the results.
 
-    Example: `csdn draw-figures --params params.yaml --output results/figures`
+    Example: `csdn draw-figures --params params.yaml --output results/figures --curves results/curves`
     """
+    from csdn.reporting.curves import write_curves
     from csdn.reporting.figures import draw_figures as draw
 
-    draw(_slice("draw_figures", params, overrides).params, output)
+    settings = _slice("draw_figures", params, overrides).params
+    draw(settings, output)
+    if curves is not None:
+        write_curves(settings, curves)
 
 
 @app.command("write-report")

@@ -30,6 +30,7 @@ MODULES = (
     "csdn.cli",
     "csdn.jobs.training",
     "csdn.jobs.evaluation",
+    "csdn.jobs.explanation",
     "csdn.evaluation.scoring",
     "csdn.training.clip_pretraining",
     "csdn.reporting.figures",

@@ -204,6 +204,15 @@ class EmbedImages(OfVariant, Trained):
     evaluation: Embedding
 
 
+class ExplainModel(OfVariant, Trained):
+    """Compares a trained encoder with its start, for the figures."""
+
+    step: Literal["explain_model"]
+    train_subsets: list[Literal["train", "val"]]
+    encoder: Encoder
+    fidelity: Fidelity
+
+
 class ScoreRetrieval(OfVariant):
     """Scores one protocol from the embeddings."""
 
@@ -289,6 +298,7 @@ AnySlice = (
     | FuseSemantics
     | TrainEncoder
     | EmbedImages
+    | ExplainModel
     | ScoreRetrieval
     | TrackScores
     | CompareVariants

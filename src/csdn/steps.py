@@ -56,13 +56,14 @@ STEP_VERSIONS: dict[str, int] = {
     "fuse_semantics": 2,
     "train_encoder": 2,
     "embed_images": 2,
+    "explain_model": 1,
     "score_retrieval": 1,
     "track_scores": 1,
-    "compare_variants": 1,
+    "compare_variants": 2,
     "describe_model": 1,
     "compare_costs": 1,
-    "draw_figures": 1,
-    "write_report": 1,
+    "draw_figures": 2,
+    "write_report": 2,
 }
 OFFICIAL_IDENTITIES = {"sysu_mm01": 395, "regdb": 206, "llcm": 713}  # to describe a model by; trainings count theirs
 PRETRAINING = "pretraining"  # the dataset of the small CLIP, beside those of params.yaml
@@ -291,6 +292,16 @@ def _embed_images(chosen: _Selection) -> dict[str, Any]:
     }
 
 
+def _explain_model(chosen: _Selection) -> dict[str, Any]:
+    return {
+        **chosen.trained(),
+        "variant": chosen["variant"],
+        "train_subsets": list(chosen.dataset.train_subsets),
+        "encoder": dump(chosen.variant.encoder),
+        "fidelity": encoder_fidelity(chosen.variant.fidelity),
+    }
+
+
 def _score_retrieval(chosen: _Selection) -> dict[str, Any]:
     dataset = chosen.dataset
     drawn = {"gallery": dataset.gallery, "trials": dataset.trials}
@@ -366,6 +377,7 @@ _BUILDERS: dict[str, Callable[[_Selection], dict[str, Any]]] = {
     "fuse_semantics": _fuse_semantics,
     "train_encoder": _train_encoder,
     "embed_images": _embed_images,
+    "explain_model": _explain_model,
     "score_retrieval": _score_retrieval,
     "track_scores": _track_scores,
     "compare_variants": _compare_variants,

@@ -38,6 +38,12 @@ def main(command: str, *arguments: str) -> None:
     if "--cache" in values and command == "index-images":
         blocks = {"size": len(text), "images": "", "blocks": [hashlib.sha256(text.encode()).hexdigest()]}
         Path(values["--cache"] + ".blocks.json").write_text(json.dumps(blocks))
+    if "--curves" in values:
+        folder = Path(values["--curves"])
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, x, y in (("matches", "rank", "matched"), ("training", "epoch", "value")):
+            rows = [f"p,{variant},{n},0.{n}" for variant in ("baseline", "csdn") for n in (1, 2)]
+            (folder / f"{name}.csv").write_text("\n".join([f"panel,variant,{x},{y}", *rows]) + "\n")
     record = {"step": step["step"], "arguments": values, "tracking": os.environ.get("CSDN_TRACKING")}
     with Path("calls.jsonl").open("a") as handle:
         handle.write(json.dumps(record) + "\n")
@@ -60,6 +66,7 @@ def write(path: Path, command: str, step: dict, text: str) -> None:
     if command == "draw-figures":
         path.mkdir(parents=True, exist_ok=True)
         path = path / "curves.svg"
+        text = "<svg xmlns='http://www.w3.org/2000/svg'/>\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     for name in BESIDE.get(command, []):

@@ -55,6 +55,10 @@ def test_results_are_versioned_compared_and_fetched(repository, tmp_path):
     commit(repository, "results")
     assert repository.call("git", "status", "--short") == ""
     before = json.loads(repository.call("dvc", "metrics", "show", "--json"))
+    plots = json.loads(repository.call("dvc", "plots", "show", "--json", "results/curves/matches.csv"))
+    (shown,) = plots["data"]["results/curves/matches.csv"]
+    points = shown["content"]["data"]["values"] if isinstance(shown["content"], dict) else shown["content"]
+    assert "variant" in str(points) and "panel" in str(points)
 
     repository.change(datasets={"sysu_mm01": {"trials": 3}})
     with (repository.folder / ".snakemake/run.flock").open("r+") as handle:

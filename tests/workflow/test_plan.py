@@ -2,10 +2,13 @@
 
 import fcntl
 import json
+import re
 import shutil
 
 import pytest
 import yaml
+
+from csdn.reporting.job_graph import NEEDS
 
 PAGES = {"compare_variants", "compare_costs", "draw_figures", "write_report", "track_scores"}
 SCORES = {"score_retrieval", *PAGES}
@@ -22,6 +25,7 @@ def test_a_fresh_clone_plans_the_whole_benchmark(workflow):
         "fuse_semantics": 7,
         "train_encoder": 14,
         "embed_images": 14,
+        "explain_model": 2,
         "score_retrieval": 52,
         "track_scores": 1,
         "compare_variants": 1,
@@ -33,13 +37,14 @@ def test_a_fresh_clone_plans_the_whole_benchmark(workflow):
     assert workflow.plan("train")["train_encoder"] == 14
     assert "score_retrieval" not in workflow.plan("train")
     assert workflow.plan("evaluation")["score_retrieval"] == 52
+    assert workflow.plan("evaluation")["explain_model"] == 2  # within DVC's stage that versions its folder
     assert not (workflow.folder / "results").exists()
 
 
 def test_smoke_is_the_same_workflow_in_small(workflow):
     plan = workflow.plan("all", "--configfile", "params.yaml", "config/smoke.yaml")
     assert set(plan) == set(workflow.plan())
-    assert sum(plan.values()) == 23
+    assert sum(plan.values()) == 24
 
 
 def test_the_switches_share_what_they_have_in_common(workflow):
@@ -260,6 +265,30 @@ def test_a_step_version_makes_it_run_again(small):
     path = small.folder / "workflow/rules/common.smk"
     path.write_text("import csdn.steps\n\ncsdn.steps.STEP_VERSIONS['score_retrieval'] += 1\n" + path.read_text())
     assert set(small.plan()) == SCORES
+
+
+def test_the_picture_of_the_steps_is_that_of_the_workflow(workflow):
+    """The report's graph holds the needs of the rules, less those that follow from others."""
+    lines = workflow.snakemake("--rulegraph", "dot").splitlines()
+    names = {m[1]: m[2] for m in (re.match(r'\s*(\d+)\[label = "(\w+)"', line) for line in lines) if m}
+    edges = [m.groups() for m in (re.match(r"\s*(\d+) -> (\d+)", line) for line in lines) if m]
+    names = {key: "index_images" if name.startswith("index_images_") else name for key, name in names.items()}
+    needs = {(names[a], names[b]) for a, b in edges if names[b] != "all"}
+    after = {step: {b for a, b in needs if a == step} for step in set(names.values())}
+
+    def reached(step):
+        return after[step].union(*(reached(following) for following in after[step]))
+
+    direct = {(a, b) for a, b in needs if not any(b in reached(other) for other in after[a])}
+    assert direct == set(NEEDS)
+
+
+def test_snakemakes_own_report_holds_page_tables_and_figures(small):
+    small.snakemake("--report", "own.html")
+    page = (small.folder / "own.html").read_text()
+    for text in ("everything on one page", "curves", "components differences", "bootstrap"):
+        assert text in page
+    assert "http://" not in page.split("<body")[0].replace("http://www.w3.org", "")
 
 
 def test_a_killed_run_goes_on(small):

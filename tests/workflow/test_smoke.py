@@ -23,6 +23,7 @@ STEPS = {
     "fuse_semantics",
     "train_encoder",
     "embed_images",
+    "explain_model",
     "score_retrieval",
 }
 
@@ -100,6 +101,8 @@ def test_the_report_is_one_page_with_the_tables(results):
     ]
     assert set(table["variant"]) == {"baseline", "csdn"}
     assert any((results / "figures").glob("*.svg"))
+    assert "Durations are not known" not in page and "train_encoder</th>" in page
+    assert {path.stem for path in (results / "curves").glob("*.csv")} == {"matches", "training"}
 
 
 def test_every_run_is_tracked_once_with_its_scores(results, monkeypatch):

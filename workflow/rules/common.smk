@@ -211,6 +211,17 @@ def all_scores(ending="json"):
     ]
 
 
+def explanations():
+    """What a trained encoder is compared with its start in: the first run of the variant that the figures show."""
+    return [
+        f"{RUN}/explanations.safetensors".format(
+            dataset=d, split=s.splits[0], variant=PARAMS.shown_variant(d), seed=PARAMS.seeds_of(d)[0]
+        )
+        for d, s in PARAMS.datasets.items()
+        if PARAMS.shown_variant(d)
+    ]
+
+
 def all_tables():
     """The tables of the settings, those of the differences they name, and the figures that DVC shows."""
     named = [(table, settings.differences) for table, settings in PARAMS.tables.items()]
@@ -221,6 +232,14 @@ def all_tables():
 def cost_tables():
     """What each variant costs."""
     return [f"{RESULTS}/tables/costs.{e}" for e in ("csv", "md", "json")]
+
+
+def in_report(path):
+    """A table for Snakemake's own report, which shows CSV; the other formats stay files."""
+    if not path.endswith(".csv"):
+        return path
+    labels = {"table": Path(path).stem.replace("_", " ")}
+    return report(path, caption="../report/tables.rst", category="Tables", labels=labels)
 
 
 def all_histories():

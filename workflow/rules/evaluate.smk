@@ -20,6 +20,32 @@ rule embed_images:
         "--encoder {input.encoder:q} --output {output.embeddings:q} > {log:q} 2>&1"
 
 
+rule explain_model:
+    input:
+        unpack(images_of),
+        clip=lambda wc: clip_of(wc.variant),
+        encoder=f"{RUN}/encoder.safetensors",
+        semantics=semantics_of,
+    output:
+        explanations=f"{RUN}/explanations.safetensors",
+    log:
+        f"{LOGS}/explain_model/{{dataset}}/{{split}}/{{variant}}/seed_{{seed}}.log",
+    conda:
+        ENVIRONMENT
+    threads: PARAMS.runtime.threads
+    resources:
+        gpu=gpus(),
+        mem_mb=4000,
+        runtime=60,
+    params:
+        cfg=lambda wc: settings("explain_model", wc),
+        clip=lambda wc, input: option("--clip", input.get("clip")),
+        semantics=lambda wc, input: option("--semantics", input.get("semantics")),
+    shell:
+        "csdn explain-model --params {params.cfg:q} --index {input.index:q} --cache {input.cache:q} {params.clip:q} "
+        "{params.semantics:q} --encoder {input.encoder:q} --output {output.explanations:q} > {log:q} 2>&1"
+
+
 rule score_retrieval:
     input:
         index=f"{DATA}/index/{{dataset}}.parquet",

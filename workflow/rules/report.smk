@@ -7,7 +7,7 @@ rule compare_variants:
         scores=all_scores(),
         queries=all_scores("parquet"),
     output:
-        tables=all_tables(),
+        tables=[in_report(path) for path in all_tables()],
         metrics=f"{RESULTS}/tables/metrics.json",
     log:
         f"{LOGS}/compare_variants.log",
@@ -31,7 +31,7 @@ rule compare_costs:
         all_histories(),
         metrics=f"{RESULTS}/tables/metrics.json",
     output:
-        cost_tables(),
+        [in_report(path) for path in cost_tables()],
     log:
         f"{LOGS}/compare_costs.log",
     conda:
@@ -53,10 +53,19 @@ rule draw_figures:
         small_clip(),
         all_histories(),
         for_all_runs(f"{RUN}/embeddings.safetensors"),
+        explanations(),
         all_scores(),
         all_tables(),
     output:
-        figures=directory(f"{RESULTS}/figures"),
+        figures=report(
+            directory(f"{RESULTS}/figures"),
+            patterns=["{name}.svg"],
+            caption="../report/figures.rst",
+            category="Figures",
+            labels={"figure": "{name}"},
+        ),
+        matches=f"{RESULTS}/curves/matches.csv",
+        training=f"{RESULTS}/curves/training.csv",
         digests=f"{RESULTS}/figures.sha256",  # a folder can only be compared by its time, these by their content
     log:
         f"{LOGS}/draw_figures.log",
@@ -68,8 +77,10 @@ rule draw_figures:
         runtime=30,
     params:
         cfg=settings("draw_figures"),
+        curves=subpath(output.matches, parent=True),
     shell:
-        "csdn draw-figures --params {params.cfg:q} --output {output.figures:q} > {log:q} 2>&1; "
+        "csdn draw-figures --params {params.cfg:q} --output {output.figures:q} --curves {params.curves:q} "
+        "> {log:q} 2>&1; "
         "sha256sum {output.figures:q}/* > {output.digests:q} 2>> {log:q}"
 
 
@@ -82,7 +93,12 @@ rule write_report:
         ancient(f"{RESULTS}/figures"),
         digests=f"{RESULTS}/figures.sha256",
     output:
-        report=f"{RESULTS}/report.html",
+        report=report(
+            f"{RESULTS}/report.html",
+            caption="../report/report.rst",
+            category="Report",
+            labels={"page": "everything on one page"},
+        ),
     log:
         f"{LOGS}/write_report.log",
     conda:

@@ -20,18 +20,18 @@ from csdn.data.image_cache import open_cache, read_index, subset_rows, to_record
 from csdn.errors import UserError
 from csdn.progress import progress
 from csdn.provenance import check_inputs
-from csdn.slices import EmbedImages, ScoreRetrieval
+from csdn.slices import EmbedImages, ExplainModel, ScoreRetrieval
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
+
+    from csdn.models.reid_network import ReIDNetwork
 
 
 def run_embed_images(step: EmbedImages, index: Path, cache: Path, encoder: Path, output: Path) -> None:
     """Embed every test image of the split once and write embeddings.safetensors."""
-    import torch
-
     from csdn.evaluation.embedding import embed_images
-    from csdn.jobs.training import build_network
     from csdn.training.runtime import prepare_machine
 
     inputs = {"index": index, "cache": cache, "encoder": encoder}
@@ -43,16 +43,7 @@ def run_embed_images(step: EmbedImages, index: Path, cache: Path, encoder: Path,
     rows = subset_rows(frame, step.split, ["test"])
     if not len(rows):
         raise UserError(f"{index}: split {step.split} has no test image; check the dataset's lists")
-    state = {name: torch.from_numpy(value) for name, value in read_tensors(encoder).items()}
-    identities = len(state.pop("person_ids"))
-    network = build_network(step, None, identities, torch.Generator(), pretrained=False)
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise UserError(
-            f"{encoder}: belongs to other settings ({str(error).splitlines()[-1].strip()}); train it again"
-        ) from error
-    network = network.to(device).to(memory_format=torch.channels_last)
+    network = load_encoder(step, encoder, device)
     with progress("embed-images", len(rows), "images") as advance:
         features = embed_images(
             network,
@@ -69,6 +60,28 @@ def run_embed_images(step: EmbedImages, index: Path, cache: Path, encoder: Path,
     label = SELECTED_ON_TEST if selected_on_test(encoder) else None
     write_tensors(output, {"features": features, "rows": rows.astype(np.int64)}, label)
     write_provenance(output, slice_, inputs)
+
+
+def load_encoder(step: EmbedImages | ExplainModel, encoder: Path, device: torch.device) -> ReIDNetwork:
+    """The trained network of a run.
+
+    Raises:
+        UserError: the file is missing or belongs to other settings.
+    """
+    import torch
+
+    from csdn.jobs.training import build_network
+
+    state = {name: torch.from_numpy(value) for name, value in read_tensors(encoder).items()}
+    identities = len(state.pop("person_ids"))
+    network = build_network(step, None, identities, torch.Generator(), pretrained=False)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(
+            f"{encoder}: belongs to other settings ({str(error).splitlines()[-1].strip()}); train it again"
+        ) from error
+    return network.to(device).to(memory_format=torch.channels_last)
 
 
 def run_score_retrieval(

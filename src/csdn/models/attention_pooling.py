@@ -25,18 +25,32 @@ class AttentionPooling(nn.Module):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Map (N, C, h, w) with (h, w) = grid -> projected features (N, embed)."""
+        tokens = self._tokens(maps)
+        batch, _, channels = tokens.shape
+        value_weight = self.v_proj.weight.view(self.num_heads, channels // self.num_heads, channels)
+        attended = self._weights(tokens) @ tokens
+        values = torch.einsum("bhc,hwc->bhw", attended, value_weight).reshape(batch, channels) + self.v_proj.bias
+        return self.c_proj(values)
+
+    def attention(self, maps: torch.Tensor) -> torch.Tensor:
+        """Map (N, C, h, w) -> each head's weight of each position (N, heads, h, w); the mean token has the rest."""
+        weights = self._weights(self._tokens(maps))
+        return weights[:, :, 1:].unflatten(2, maps.shape[2:])
+
+    def _tokens(self, maps: torch.Tensor) -> torch.Tensor:
+        """The mean token and every position, (N, 1 + h * w, C)."""
         positions = maps.flatten(2).transpose(1, 2)
         tokens = torch.cat([positions.mean(1, keepdim=True), positions], dim=1)
-        tokens = tokens + self.positional_embedding.to(tokens.dtype)
+        return tokens + self.positional_embedding.to(tokens.dtype)
+
+    def _weights(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Attention of the mean token, (N, heads, 1 + h * w)."""
         batch, _, channels = tokens.shape
         width = channels // self.num_heads
         query = self.q_proj(tokens[:, 0]).view(batch, self.num_heads, width) * width**-0.5
         key_weight = self.k_proj.weight.view(self.num_heads, width, channels)
-        value_weight = self.v_proj.weight.view(self.num_heads, width, channels)
         scores = torch.einsum("bhw,hwc->bhc", query, key_weight) @ tokens.transpose(1, 2)
-        attended = scores.softmax(-1) @ tokens
-        values = torch.einsum("bhc,hwc->bhw", attended, value_weight).reshape(batch, channels) + self.v_proj.bias
-        return self.c_proj(values)
+        return scores.softmax(-1)
 
 
 def resample_positions(embedding: torch.Tensor, old: tuple[int, int], new: tuple[int, int]) -> torch.Tensor:

@@ -55,14 +55,14 @@ def training_curves(histories: Mapping[str, Sequence[pd.DataFrame]], styles: Map
         "validation_map" in run and run["validation_map"].notna().any() for r in histories.values() for run in r
     )
     columns = (["validation_map"] if validated else []) + terms
-    figure, axes = _panels(len(columns), height=1.85)
+    figure, axes = panels(len(columns), height=1.85)
     for axis, column in zip(axes, columns, strict=True):
         percent = column.startswith("validation")
         for variant, runs in histories.items():
             _curve(axis, runs, column, styles[variant], 100.0 if percent else 1.0)
         axis.set_title("Validation mAP, %" if percent else loss_label(column))
         axis.set_xlabel("epoch")
-    _legend(figure, [(name, styles[name]) for name in histories])
+    legend(figure, [(name, styles[name]) for name in histories])
     return figure
 
 
@@ -85,7 +85,7 @@ def stage_one_curves(histories: Mapping[str, Mapping[str, Sequence[pd.DataFrame]
                 axis.set_ylim(-3, 103)
             axis.set_title(f"{step}: {name}")
             axis.set_xlabel("epoch")
-        handles = [_handle(style, name) for name, style in styles.items()]
+        handles = [handle(style, name) for name, style in styles.items()]
         row[0].legend(handles=handles, loc="upper right", handlelength=2.6, fontsize=7.5)
     return figure
 
@@ -100,14 +100,14 @@ def component_chart(rows: Sequence[Mapping[str, Any]], variants: Sequence[str], 
     """
     protocols = list(dict.fromkeys(row["protocol"] for row in rows))
     names = [name for name in variants if any(row["variant"] == name for row in rows)]
-    figure, axes = _panels(len(protocols), height=0.85 + 0.27 * len(names), across=2)
+    figure, axes = panels(len(protocols), height=0.85 + 0.27 * len(names), across=2)
     for axis, protocol in zip(axes, protocols, strict=True):
         for row in rows:
             if row["protocol"] == protocol:
                 look = styles[row["variant"]]
                 values = [run["map"] for run in row["runs"]]
                 ends = (row["map_low"], row["map_high"])
-                _dots(axis, names.index(row["variant"]), row["map_mean"], values, ends, look)
+                dots(axis, names.index(row["variant"]), row["map_mean"], values, ends, look)
         _rows_of(axis, names, protocol_label(protocol), "mAP, %")
     _share_limits(axes)
     return figure
@@ -121,7 +121,7 @@ def difference_chart(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """
     protocols = list(dict.fromkeys(row["protocol"] for row in rows))
     names = list(dict.fromkeys(f"{row['a']} {MINUS} {row['b']}" for row in rows))
-    figure, axes = _panels(len(protocols), height=0.85 + 0.27 * len(names), across=2)
+    figure, axes = panels(len(protocols), height=0.85 + 0.27 * len(names), across=2)
     for axis, protocol in zip(axes, protocols, strict=True):
         axis.axvline(0, color=MUTED, linewidth=1)
         for row in rows:
@@ -130,7 +130,7 @@ def difference_chart(rows: Sequence[Mapping[str, Any]]) -> Figure:
                 place = names.index(f"{row['a']} {MINUS} {row['b']}")
                 ends = (row["map_low"], row["map_high"])
                 hollow = not row["supported"]
-                _dots(axis, place, row["map_difference"], row["map_by_run"], ends, look, hollow=hollow)
+                dots(axis, place, row["map_difference"], row["map_by_run"], ends, look, hollow=hollow)
         _rows_of(axis, names, protocol_label(protocol), "difference in mAP, points")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:+g}".replace("-", MINUS) if value else "0")
     _share_limits(axes)
@@ -140,24 +140,31 @@ def difference_chart(rows: Sequence[Mapping[str, Any]]) -> Figure:
 def match_curves(rows: Sequence[Mapping[str, Any]], styles: Mapping[str, Look]) -> Figure:
     """Cumulative match characteristics: share of queries whose first match is found within the first k ranks.
 
+    Bars are intervals over identities; those of one rank stand side by side, so that they can be told apart.
+
     Args:
-        rows: rows of a table of one dataset, each with `cmc`: (ranks,) fractions.
+        rows: rows of a table of one dataset, each with `cmc`: (ranks,) fractions, and `cmc_intervals`: rank as text ->
+            its two ends.
         styles: from `looks`.
     """
     protocols = list(dict.fromkeys(row["protocol"] for row in rows))
-    figure, axes = _panels(len(protocols), height=2.35, across=2)
+    names = list(dict.fromkeys(row["variant"] for row in rows))
+    figure, axes = panels(len(protocols), height=2.6, across=2)
     for axis, protocol in zip(axes, protocols, strict=True):
         for row in rows:
             if row["protocol"] == protocol:
                 look = styles[row["variant"]]
                 ranks = np.arange(1, len(row["cmc"]) + 1)
-                axis.plot(ranks, 100 * np.asarray(row["cmc"]), color=look.colour, linestyle=look.dash)
+                axis.plot(ranks, 100 * np.asarray(row["cmc"]), color=look.colour, linestyle=look.dash, linewidth=1.3)
+                aside = (names.index(row["variant"]) - (len(names) - 1) / 2) * min(0.28, 1.6 / len(names))
+                for rank, (low, high) in row["cmc_intervals"].items():
+                    ends = [100 * low, 100 * high]
+                    axis.plot([int(rank) + aside] * 2, ends, color=look.colour, linewidth=2.2, alpha=0.75)
         axis.set_title(f"{protocol_label(protocol)}: queries matched, %")
         axis.set_xlabel("within the first k ranks")
         axis.set_xticks([1, 5, 10, 15, 20])
         axis.set_ylim(0, 102)
-    names = list(dict.fromkeys(row["variant"] for row in rows))
-    _legend(figure, [(name, styles[name]) for name in names])
+    legend(figure, [(name, styles[name]) for name in names])
     return figure
 
 
@@ -182,7 +189,7 @@ def _curve(axis: Axes, runs: Sequence[pd.DataFrame], column: str, look: Look, sc
     axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
-def _dots(
+def dots(
     axis: Axes,
     place: int,
     mean: float,
@@ -191,6 +198,7 @@ def _dots(
     look: Look,
     hollow: bool = False,
 ) -> None:
+    """A mean with its interval as a bar and single runs as ticks below it, in percent of fractions."""
     axis.plot([100 * e for e in ends], [place, place], color=look.colour, linewidth=3.2, alpha=0.35)
     if len(values) > 1:
         offsets = place + 0.26 + np.zeros(len(values))
@@ -219,7 +227,7 @@ def _share_limits(axes: Sequence[Axes]) -> None:
         axis.set_xlim(min(low for low, _ in ends), max(high for _, high in ends))
 
 
-def _panels(count: int, height: float, across: int = 3) -> tuple[Figure, list[Axes]]:
+def panels(count: int, height: float, across: int = 3) -> tuple[Figure, list[Axes]]:
     """A figure of `count` panels, `across` in a row; unused places stay empty."""
     across = min(across, max(count, 1))
     down = max(1, -(-count // across))
@@ -230,10 +238,12 @@ def _panels(count: int, height: float, across: int = 3) -> tuple[Figure, list[Ax
     return figure, axes[:count]
 
 
-def _handle(look: Look, name: str) -> Line2D:
+def handle(look: Look, name: str) -> Line2D:
+    """An entry of a legend."""
     return Line2D([], [], color=look.colour, linestyle=look.dash, label=name)
 
 
-def _legend(figure: Figure, named: Sequence[tuple[str, Look]]) -> None:
-    handles = [_handle(look, name) for name, look in named]
+def legend(figure: Figure, named: Sequence[tuple[str, Look]]) -> None:
+    """One legend above all panels."""
+    handles = [handle(look, name) for name, look in named]
     figure.legend(handles=handles, loc="outside upper left", ncols=min(6, len(handles)), handlelength=2.6)

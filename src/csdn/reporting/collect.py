@@ -18,6 +18,7 @@ from csdn.reporting.labels import SELECTED_ON_TEST
 METRICS = ("map", "rank_1", "rank_5", "rank_10", "rank_20", "minp")
 RUN = ["dataset", "protocol", "variant", "split", "seed"]
 RANKS = 20
+MARKED_RANKS = (1, 5, 10, 20)  # where the CMC has an interval
 _REQUIRED = ("dataset", "variant", "seed", "split", "protocol", "gallery", "trials", "metrics", "reranked")
 _COLUMNS = ("trial", "person_id", "average_precision", "first_match_rank")
 
@@ -29,7 +30,7 @@ class Scores:
     Attributes:
         runs: one row a score file: RUN columns, METRICS (fractions), trials, valid_queries, cmc ((RANKS,) fractions).
         identities: one row an identity of a run: RUN columns, person_id, queries, and the sums over its queries (and
-            trials) average_precision and rank_1.
+            trials) average_precision and rank_<k> for each of MARKED_RANKS.
     """
 
     runs: pd.DataFrame
@@ -63,10 +64,11 @@ def read_scores(score_files: Iterable[Path | str]) -> Scores:
 
 
 def per_identity(queries: pd.DataFrame) -> pd.DataFrame:
-    """Sums over the queries and trials of each identity: columns person_id, queries, average_precision, rank_1."""
-    frame = queries.assign(rank_1=(queries["first_match_rank"] == 1).astype(float))
-    grouped = frame.groupby("person_id", sort=True)
-    out = grouped[["average_precision", "rank_1"]].sum()
+    """Sums over the queries and trials of each identity: person_id, queries, average_precision, rank_<k>."""
+    ranks = queries["first_match_rank"].to_numpy()
+    found = pd.DataFrame({f"rank_{k}": (ranks <= k).astype(float) for k in MARKED_RANKS}, index=queries.index)
+    grouped = pd.concat([queries[["person_id", "average_precision"]], found], axis=1).groupby("person_id", sort=True)
+    out = grouped.sum()
     out.insert(0, "queries", grouped.size())
     return out.reset_index()
 

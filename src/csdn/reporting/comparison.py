@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from csdn.errors import UserError
 from csdn.reporting import statistics
-from csdn.reporting.collect import METRICS, Scores
+from csdn.reporting.collect import MARKED_RANKS, METRICS, Scores
 from csdn.seeding import derive_seed
 
 Row = dict[str, Any]
@@ -160,6 +160,10 @@ def _row(panel: Panel, variant: str) -> Row:
         for split, seed in runs
     ]
     row["cmc"] = np.mean([panel.runs[variant, *run]["cmc"] for run in runs], axis=0).tolist()
+    row["cmc_intervals"] = {}
+    for rank in MARKED_RANKS:
+        ends = statistics.bootstrap_interval(panel.sums(variant, runs, f"rank_{rank}"), counts, panel.weights)
+        row["cmc_intervals"][str(rank)] = list(ends)
     return row
 
 

@@ -4,47 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.style
+import numpy as np
 from matplotlib.figure import Figure
 
-from csdn.artifacts import atomic, read_tensors
+from csdn.artifacts import atomic
 from csdn.config import Params
 from csdn.errors import UserError
-from csdn.reporting import charts, places, selection, sheets
+from csdn.reporting import charts, feature_charts, heatmaps, places, planes, selection, sheets
 from csdn.reporting.comparison import Row, protocol_order, supported
-from csdn.reporting.labels import comparable, protocol_label, selection_note
+from csdn.reporting.distances import distance_histograms
+from csdn.reporting.plan import Planned, planned_figures
 from csdn.reporting.retrieval import first_trial
+from csdn.reporting.sweeps import find_sweep
 
 FORMATS = ("png", "svg")
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A figure that the settings call for.
-
-    Attributes:
-        name: file name without suffix.
-        kind: "contact_sheet", "training", "stage_one", "components", "differences", "matches" or "ranks".
-        dataset: of params.yaml.
-        subject: table or protocol it belongs to, or "".
-        caption: what to see in it.
-    """
-
-    name: str
-    kind: str
-    dataset: str
-    subject: str
-    caption: str
-
-
-def planned_figures(params: Params) -> list[Planned]:
-    """Every figure that `draw_figures` writes with these settings, in the order of the report."""
-    return [figure for dataset in params.datasets for figure in _of_dataset(params, dataset)]
 
 
 def draw_figures(params: Params, output_folder: Path | str) -> list[Path]:
@@ -88,50 +66,11 @@ def save(figure: Figure, base: Path) -> list[Path]:
     return written
 
 
-def _of_dataset(params: Params, dataset: str) -> list[Planned]:
-    variants = params.variants_of(dataset)
-    plan = [
-        Planned(f"{dataset}_contact_sheet", "contact_sheet", dataset, "", _CAPTIONS["contact_sheet"]),
-    ]
-    for name, table in params.tables.items():
-        shown = [variant for variant in table.variants if variant in variants]
-        note = selection_note(params, shown)
-        if shown:
-            plan.append(Planned(f"{dataset}_{name}", "components", dataset, name, _CAPTIONS["components"] + note))
-            plan.append(Planned(f"{dataset}_{name}_matches", "matches", dataset, name, _CAPTIONS["matches"] + note))
-        if any(a in variants and b in variants and comparable(params, a, b) for a, b in table.differences):
-            caption = _CAPTIONS["differences"] + note
-            plan.append(Planned(f"{dataset}_{name}_differences", "differences", dataset, name, caption))
-    if places.stage_one_keys(params, dataset)[0]:
-        plan.append(Planned(f"{dataset}_stage_one", "stage_one", dataset, "", _CAPTIONS["stage_one"]))
-    if places.trained_variants(params, dataset):
-        caption = _CAPTIONS["training"] + selection_note(params, places.trained_variants(params, dataset))
-        plan.append(Planned(f"{dataset}_training", "training", dataset, "", caption))
-        variant = shown_variant(params, dataset)
-        for protocol in _shown_protocols(params, dataset):
-            caption = f"{protocol_label(protocol)}, variant {variant}, first run. {_CAPTIONS['ranks']}"
-            caption += selection_note(params, [variant])
-            plan.append(Planned(f"{dataset}_ranks_{protocol}", "ranks", dataset, protocol, caption))
-    return plan
-
-
-def shown_variant(params: Params, dataset: str) -> str:
-    """The variant whose rank lists are shown: `csdn`, else the last that is trained."""
-    trained = places.trained_variants(params, dataset)
-    return "csdn" if "csdn" in trained else trained[-1]
-
-
 def looks(params: Params) -> dict[str, charts.Look]:
     """A look for each variant by its place in params.yaml; what is not trained is grey."""
     untrained = [name for name in params.variants if params.variant(name).encoder.epochs == 0]
     trained = [name for name in params.variants if name not in untrained]
     return charts.looks(trained) | dict.fromkeys(untrained, charts.UNTRAINED)
-
-
-def _shown_protocols(params: Params, dataset: str) -> list[str]:
-    """Both directions; of SYSU-MM01's four protocols, which have the same queries, the first."""
-    protocols = params.protocols_of(dataset)
-    return protocols[:1] if params.datasets[dataset].layout == "sysu_mm01" else protocols
 
 
 def _draw_contact_sheet(params: Params, planned: Planned) -> Figure:
@@ -164,11 +103,75 @@ def _draw_differences(params: Params, planned: Planned) -> Figure:
     return charts.difference_chart([row | {"supported": supported(row)} for row in rows])
 
 
+def _draw_sweep(params: Params, planned: Planned) -> Figure:
+    sweep = find_sweep(params, planned.subject, planned.dataset)
+    if sweep is None:
+        raise ValueError(f"{planned.name}: planned without a sweep")
+    shown = params.shown_variant(planned.dataset)
+    look = charts.Look(charts.COLOURS[0], "o", "-")
+    rows = _rows(params, planned, planned.subject)
+    return feature_charts.sweep_chart(rows, sweep.values, sweep.name, look, shown)
+
+
+def _draw_distances(params: Params, planned: Planned) -> Figure:
+    index = places.read_image_index(params, planned.dataset)
+    persons, infrared = index["person_id"].to_numpy(), (index["modality"] == "infrared").to_numpy()
+    histograms = {}
+    for variant in places.in_table_order(params, params.variants_of(planned.dataset)):
+        embeddings = places.read_embeddings(params, planned.dataset, variant)
+        rows = embeddings["rows"]
+        histograms[variant] = distance_histograms(embeddings["features"], persons[rows], infrared[rows])
+    return feature_charts.distance_chart(histograms)
+
+
+def _draw_plane(params: Params, planned: Planned) -> Figure:
+    index = places.read_image_index(params, planned.dataset)
+    explained = places.read_explanations(params, planned.dataset, places.PLANE)
+    persons = index["person_id"].to_numpy()[explained["rows"]]
+    infrared = (index["modality"] == "infrared").to_numpy()[explained["rows"]]
+    features = {name.capitalize(): explained[f"features_{name}"] for name in ("before", "after")}
+    shares = {name: planes.nearest_share(values, persons, infrared) for name, values in features.items()}
+    flat = {name: planes.plane(values) for name, values in features.items()}
+    return planes.feature_planes(flat, shares, persons, infrared)
+
+
+def _draw_maps(params: Params, planned: Planned) -> Figure:
+    index, cache = places.read_images(params, planned.dataset)
+    explained = places.read_explanations(params, planned.dataset, places.MAPS)
+    persons = index["person_id"].to_numpy()
+    maps = [explained[name] for name in ("attention_before", "attention_after", "grad_cam")]
+    people = []
+    for place, pair in enumerate(explained["pair_rows"].T):
+        sides = [
+            heatmaps.Looked(np.asarray(cache[row]), [values[side, place] for values in maps])
+            for side, row in enumerate(pair)
+        ]
+        people.append((f"Identity {persons[pair[0]]}", sides[0], sides[1]))
+    return heatmaps.map_sheet(people)
+
+
+def _draw_descriptions(params: Params, planned: Planned) -> Figure:
+    index = places.read_image_index(params, planned.dataset)
+    explained = places.read_explanations(params, planned.dataset, places.DESCRIBED)
+    infrared = (index["modality"] == "infrared").to_numpy()[explained["described_rows"]]
+    likeness = {
+        network: {
+            modality: feature_charts.Likeness(explained[f"own_{when}"][chosen], explained[f"hardest_{when}"][chosen])
+            for modality, chosen in (("visible", ~infrared), ("infrared", infrared))
+        }
+        for network, when in (("Frozen CLIP", "before"), ("Encoder", "after"))
+    }
+    return feature_charts.description_chart(likeness)
+
+
+def _draw_zero_shot(params: Params, planned: Planned) -> Figure:
+    return feature_charts.attribute_chart(places.read_zero_shot(params))
+
+
 def _draw_ranks(params: Params, planned: Planned) -> Figure:
     dataset = params.datasets[planned.dataset]
     index, cache = places.read_images(params, planned.dataset)
-    folder = places.run_folder(params, planned.dataset, shown_variant(params, planned.dataset))
-    embeddings = read_tensors(folder / "embeddings.safetensors")
+    embeddings = places.read_embeddings(params, planned.dataset, str(params.shown_variant(planned.dataset)))
     permutations = places.read_permutations(params, planned.dataset)
     rows, features = embeddings["rows"], embeddings["features"]
     task = first_trial(index, dataset.splits[0], planned.subject, rows, features, permutations)
@@ -194,19 +197,10 @@ _DRAW: dict[str, Callable[[Params, Planned], Figure]] = {
     "matches": _draw_matches,
     "differences": _draw_differences,
     "ranks": _draw_ranks,
-}
-_CAPTIONS = {
-    "contact_sheet": "Test identities drawn at random, all images as the encoder gets them. Ask of each row: could a "
-    "person tell from the visible images which infrared images belong to it?",
-    "components": "Large mark: mean over runs. Ticks below it: the single runs. Bar: 95 % bootstrap interval over test "
-    "identities. Where the ticks of two variants interleave, training alone can exchange them.",
-    "matches": "Share of queries whose first match is found within the first k ranks, mean over runs.",
-    "differences": "Each difference paired by run and identity. Bar: 95 % bootstrap interval over test identities; "
-    "ticks: single runs. Filled: Holm-corrected p below 0.05 and the same sign in every run. Hollow: not supported.",
-    "stage_one": "Share of training images whose own identity's description is the nearest of all. Descriptions that "
-    "do not reach a high share carry little of the identity into stage 2.",
-    "training": "Mean over runs, single runs thin. A baseline whose validation mAP still rises at the last epoch is "
-    "under-trained, and any gain over it would flatter the method.",
-    "ranks": "Left the query, then the first ten gallery images. Solid green frame and tick: the same person; dashed "
-    "orange frame and cross: another. Queries are drawn at random, half of them failures.",
+    "sweep": _draw_sweep,
+    "distances": _draw_distances,
+    "plane": _draw_plane,
+    "maps": _draw_maps,
+    "descriptions": _draw_descriptions,
+    "zero_shot": _draw_zero_shot,
 }

@@ -13,17 +13,17 @@ import yaml
 from markupsafe import Markup
 
 from csdn.artifacts import readable, write_text
-from csdn.config import EMBEDDED, MINI, Params
+from csdn.config import EMBEDDED, Params
 from csdn.data.image_cache import MODALITIES
 from csdn.reporting import places, summary
 from csdn.reporting.comparison import Row, protocol_order
 from csdn.reporting.costs import cost_group
-from csdn.reporting.figures import Planned, planned_figures
+from csdn.reporting.job_graph import duration, job_graph, read_jobs
 from csdn.reporting.labels import dataset_label, protocol_label
+from csdn.reporting.plan import Planned, planned_figures, uses_small_clip
 from csdn.reporting.published import SETTINGS, published_rows
 from csdn.reporting.tables import DIFFERENCE_NOTE, ROW_NOTE, difference_cells, labelled, row_cells
 
-ZERO_SHOT = ("attribute", "modality", "classes", "images", "balanced_accuracy", "chance")
 COLOURS = {  # of style.mplstyle and charts.py, and what they are on the page
     "#1f2328": "var(--ink)",
     "#59636e": "var(--muted)",
@@ -32,11 +32,7 @@ COLOURS = {  # of style.mplstyle and charts.py, and what they are on the page
     "#ffffff": "var(--paper)",
     "#0072b2": "var(--blue)",
 }
-IMAGE_TITLES = {
-    "contact_sheet": "What the images look like",
-    "stage_one": "Stage 1: do the descriptions fit?",
-    "training": "Stage 2: training",
-}
+OF_TABLES = ("components", "matches", "sweep", "differences")  # kinds that stand beside their table
 
 
 def write_report(params: Params, output: Path | str, *, date: datetime.date | None = None) -> None:
@@ -54,6 +50,7 @@ def write_report(params: Params, output: Path | str, *, date: datetime.date | No
         "date": (date or datetime.datetime.now(datetime.UTC).date()).isoformat(),
         "datasets": [_dataset(params, name) for name in params.datasets],
         "zero_shot": _zero_shot(params),
+        "clip_figures": [_figure(params, f) for f in planned_figures(params) if not f.dataset],
         "published": _published(params),
         "provenance": _provenance(params),
         "settings": yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=110),
@@ -132,7 +129,7 @@ def _dataset(params: Params, name: str) -> dict[str, Any]:
         "tables": tables,
         "time": _training_time(params, name),
         "costs": cost_group([row for row in places.read_table(params, "costs") if row["dataset"] == name]),
-        "figures": [_figure(params, f) for f in figures if f.kind in IMAGE_TITLES or f.kind == "ranks"],
+        "figures": [_figure(params, f) for f in figures if f.kind not in OF_TABLES],
     }
 
 
@@ -148,7 +145,7 @@ def _training_time(params: Params, dataset: str) -> str:
 
 def _notes(params: Params, dataset: str, rows: list[Row], pairs: list[Row]) -> list[str]:
     """Sentences about floor and power in the dataset's first protocol."""
-    untrained = set(params.variants) - set(places.trained_variants(params, dataset))
+    untrained = set(params.variants) - set(params.trained_variants_of(dataset))
     first = protocol_order(rows, params.protocols_of(dataset))[0]
     sentences = [
         summary.floor_sentence([row for row in rows if row["protocol"] == first], list(untrained)),
@@ -169,23 +166,20 @@ def _figure(params: Params, planned: Planned) -> dict[str, Any]:
     path = places.results(params) / "figures" / f"{planned.name}.svg"
     with readable(path):
         svg = path.read_text(encoding="utf-8")
-    title = IMAGE_TITLES.get(planned.kind, "")
-    if planned.kind == "ranks":
-        title = f"Rank lists: {protocol_label(planned.subject)}"
     return {
         "name": planned.name,
         "kind": planned.kind,
-        "title": title,
-        "caption": planned.caption,
+        "title": planned.title,
+        "caption": planned.caption.replace(" %", "\N{NO-BREAK SPACE}%"),
         "svg": inline_svg(svg, planned.name),
     }
 
 
 def _zero_shot(params: Params) -> list[dict[str, Any]]:
-    """One row an attribute of the small CLIP's table; empty when no variant starts from it."""
-    if all(params.variant(name).clip.weights != MINI for name in params.variants):
+    """One row an attribute of the small CLIP's table; empty when no variant that runs starts from it."""
+    if not uses_small_clip(params):
         return []
-    frame = places.read_csv(places.results(params) / "clip" / "mini" / "zero_shot.csv", ZERO_SHOT)
+    frame = places.read_zero_shot(params)
     rows = []
     for attribute, group in frame.groupby("attribute", sort=False):
         of = {row["modality"]: row for row in group.to_dict("records")}
@@ -217,20 +211,27 @@ def _published(params: Params) -> list[dict[str, Any]]:
 
 
 def _provenance(params: Params) -> dict[str, Any]:
-    """Versions and machines of all provenance records, each distinct value once."""
-    records = places.read_provenance(params)
+    """Code, versions and machines of all provenance records, each distinct value once, and the jobs' durations."""
+    records = places.read_provenance(params).values()
     packages: dict[str, set[str]] = {}
-    machines = set()
-    for record in records.values():
+    for record in records:
         packages.setdefault("Python", set()).add(str(record.get("python")))
         for package, version in record.get("packages", {}).items():
             if version:
                 packages.setdefault(package, set()).add(version)
-        machine = record.get("machine", {})
-        known = [str(value) for name, value in machine.items() if name != "cpus"]
-        machines.add(", ".join([*known, f"{machine.get('cpus')} CPUs"]))
+    jobs = read_jobs([params.runtime.results, params.runtime.data])
     return {
         "count": len(records),
+        "code": sorted({str(record["code"]) for record in records if record.get("code")}),
         "packages": [(name, ", ".join(sorted(versions))) for name, versions in packages.items()],
-        "machines": sorted(machines),
+        "machines": sorted({_told(record.get("machine", {})) for record in records}),
+        "jobs": [(job, duration(job.mean), duration(job.seconds)) for job in jobs],
+        "graph": job_graph(jobs),
+        "total": duration(sum(job.seconds for job in jobs)),
     }
+
+
+def _told(machine: dict[str, Any]) -> str:
+    """A machine in words: `Linux, AMD EPYC, 2 CPUs`."""
+    known = [str(value) for name, value in machine.items() if name != "cpus" and value]
+    return ", ".join([*known, f"{machine.get('cpus')} CPUs"])

@@ -8,13 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from csdn.artifacts import read_json, read_parquet, readable
+from csdn.artifacts import read_json, read_parquet, read_tensors, readable
 from csdn.config import EMBEDDED, Params
 from csdn.data.image_cache import open_cache, read_index
 from csdn.errors import UserError
 from csdn.evaluation.scoring import load_permutations
 from csdn.reporting.comparison import Row
 from csdn.steps import UNTRAINED_FUSIONS, UNTRAINED_PROMPTS, prompt_key, semantics_key
+
+ZERO_SHOT = ("attribute", "modality", "classes", "images", "balanced_accuracy", "chance")
+PLANE = ("rows", "features_before", "features_after")
+MAPS = ("pair_rows", "attention_before", "attention_after", "grad_cam")
+DESCRIBED = ("described_rows", "own_before", "hardest_before", "own_after", "hardest_after")
 
 Runs = dict[str, list[pd.DataFrame]]  # histories of each variant or key
 
@@ -54,16 +59,17 @@ def read_csv(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
     return frame
 
 
-def trained_variants(params: Params, dataset: str) -> list[str]:
-    """Variants of a dataset whose encoder is trained at all."""
-    return [name for name in params.variants_of(dataset) if params.variant(name).encoder.epochs > 0]
+def in_table_order(params: Params, variants: list[str]) -> list[str]:
+    """Variants as the tables name them, then those that no table names."""
+    named = [name for table in params.tables.values() for name in table.variants]
+    return [name for name in dict.fromkeys([*named, *variants]) if name in variants]
 
 
 def encoder_histories(params: Params, dataset: str) -> Runs:
     """history.csv of every run of every trained variant."""
     return {
         variant: _histories(params, dataset, f"runs/{variant}", ("epoch",))
-        for variant in trained_variants(params, dataset)
+        for variant in params.trained_variants_of(dataset)
     }
 
 
@@ -90,7 +96,7 @@ def read_images(params: Params, dataset: str) -> tuple[pd.DataFrame, np.ndarray]
     """Index and memory-mapped pixel cache of a dataset; embedded images bring their captions as column `caption`."""
     data, settings = Path(params.runtime.data), params.datasets[dataset]
     height, width = settings.image_size
-    index = read_index(data / "index" / f"{dataset}.parquet")
+    index = read_image_index(params, dataset)
     cache = open_cache(data / "cache" / f"{dataset}_{height}x{width}.npy", len(index), index["path"])
     if settings.root == EMBEDDED:
         path = data / "raw" / dataset / "annotations.parquet"
@@ -99,6 +105,27 @@ def read_images(params: Params, dataset: str) -> tuple[pd.DataFrame, np.ndarray]
             raise UserError(f"{path}: no columns path and caption; render the dataset again with make-dataset")
         index = index.assign(caption=index["path"].map(annotations.set_index("path")["caption"]))
     return index, cache
+
+
+def read_image_index(params: Params, dataset: str) -> pd.DataFrame:
+    """Index of a dataset, without its pixels."""
+    return read_index(Path(params.runtime.data) / "index" / f"{dataset}.parquet")
+
+
+def read_embeddings(params: Params, dataset: str, variant: str) -> dict[str, np.ndarray]:
+    """`features` (N, dim) and index `rows` (N,) of a variant's first run."""
+    return _tensors(run_folder(params, dataset, variant) / "embeddings.safetensors", ("features", "rows"))
+
+
+def read_explanations(params: Params, dataset: str, required: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """What explain-model wrote for the shown variant's first run: at least PLANE, MAPS or DESCRIBED."""
+    path = run_folder(params, dataset, str(params.shown_variant(dataset))) / "explanations.safetensors"
+    return _tensors(path, required)
+
+
+def read_zero_shot(params: Params) -> pd.DataFrame:
+    """The small CLIP's table of attributes."""
+    return read_csv(results(params) / "clip" / "mini" / "zero_shot.csv", ZERO_SHOT)
 
 
 def read_permutations(params: Params, dataset: str) -> np.ndarray | None:
@@ -129,6 +156,14 @@ def read_provenance(params: Params) -> dict[str, dict[str, Any]]:
     if not records:
         raise UserError(f"{folder}: no *.provenance.json; results were not made by csdn, run the pipeline again")
     return records
+
+
+def _tensors(path: Path, required: tuple[str, ...]) -> dict[str, np.ndarray]:
+    tensors = read_tensors(path)
+    missing = [name for name in required if name not in tensors]
+    if missing:
+        raise UserError(f"{path}: no tensor {missing[0]!r}; run the step that writes it again")
+    return tensors
 
 
 def _histories(params: Params, dataset: str, folder: str, columns: tuple[str, ...]) -> list[pd.DataFrame]:

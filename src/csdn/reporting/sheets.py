@@ -64,18 +64,18 @@ def contact_sheet(people: Sequence[Portraits]) -> Figure:
     left = starts[1] + columns[1] * pitch + 0.16
     captions = [_wrapped(person.captions, left) for person in people]
     heights = [max(image[1], 0.22 + LINE * len(lines)) + 0.12 for lines in captions]
-    figure, axes = _canvas(HEAD + sum(heights), SHEET_WIDTH)
+    figure, axes = canvas(HEAD + sum(heights), SHEET_WIDTH)
     for start, name in zip(starts, ("Visible", "Infrared"), strict=True):
-        _text(axes, start, 0.02, name, weight="bold")
+        place_text(axes, start, 0.02, name, weight="bold")
     top = HEAD
     for i, (person, lines) in enumerate(zip(people, captions, strict=True)):
         for start, images in zip(starts, (person.visible, person.infrared), strict=True):
             for j, (pixels, camera) in enumerate(images):
-                _image(axes, pixels, start + j * pitch, top, *image)
+                place_image(axes, pixels, start + j * pitch, top, *image)
                 if i == 0 and _same_camera(people, start == 0.0, j):
-                    _text(axes, start + j * pitch, 0.23, f"cam {camera}", size=7.5, colour=MUTED)
-        _text(axes, left, top, person.name, size=9, weight="bold")
-        _text(axes, left, top + 0.2, "\n".join(lines), size=8.5, colour=MUTED)
+                    place_text(axes, start + j * pitch, 0.23, f"cam {camera}", size=7.5, colour=MUTED)
+        place_text(axes, left, top, person.name, size=9, weight="bold")
+        place_text(axes, left, top + 0.2, "\n".join(lines), size=8.5, colour=MUTED)
         top += heights[i]
     return figure
 
@@ -95,13 +95,13 @@ def rank_lists(found: Sequence[RankList], missed: Sequence[RankList]) -> Figure:
     image_height = image_width * height / width
     pitch_y, header = image_height + 0.34, 0.5
     total = sum(header + len(lists) * pitch_y for _, lists in groups)
-    figure, axes = _canvas(total)
+    figure, axes = canvas(total)
     top = 0.0
     for name, lists in groups:
-        _text(axes, 0.02, top + 0.02, name, weight="bold")
+        place_text(axes, 0.02, top + 0.02, name, weight="bold")
         for place, head in enumerate(["query", *range(1, length + 1)]):
             left = (place + (0.3 if place else 0.0)) * pitch_x + 0.03
-            _text(axes, left, top + 0.27, str(head), size=7.5, colour=MUTED)
+            place_text(axes, left, top + 0.27, str(head), size=7.5, colour=MUTED)
         top += header
         for one in lists:
             _rank_row(axes, one, top, pitch_x, image_width, image_height)
@@ -110,17 +110,17 @@ def rank_lists(found: Sequence[RankList], missed: Sequence[RankList]) -> Figure:
 
 
 def _rank_row(axes: Axes, one: RankList, top: float, pitch: float, width: float, height: float) -> None:
-    _image(axes, one.query, 0.03, top, width, height)
+    place_image(axes, one.query, 0.03, top, width, height)
     where = f"first match: {one.first_match}" if one.first_match > 1 else f"camera {one.camera_id}"
-    _text(axes, 0.03, top + height + 0.03, where, size=6.8, colour=MUTED)
+    place_text(axes, 0.03, top + height + 0.03, where, size=6.8, colour=MUTED)
     for k, (image, (camera, person)) in enumerate(zip(one.images, one.labels, strict=True)):
         left = (k + 1.3) * pitch + 0.03
         right = person == one.person_id
-        _image(axes, image, left, top, width, height)
+        place_image(axes, image, left, top, width, height)
         _frame(axes, left, top, width, height, right)
         mark = "\N{CHECK MARK}" if right else "\N{MULTIPLICATION X}"
-        _text(axes, left, top + height + 0.03, mark, size=7.5, colour=RIGHT if right else WRONG, weight="bold")
-        _text(axes, left + 0.15, top + height + 0.03, f"cam {camera}", size=6.8, colour=MUTED)
+        place_text(axes, left, top + height + 0.03, mark, size=7.5, colour=RIGHT if right else WRONG, weight="bold")
+        place_text(axes, left + 0.15, top + height + 0.03, f"cam {camera}", size=6.8, colour=MUTED)
 
 
 def _same_camera(people: Sequence[Portraits], visible: bool, column: int) -> bool:
@@ -135,7 +135,7 @@ def _wrapped(captions: Sequence[str], left: float) -> list[str]:
     return [line for caption in captions for line in textwrap.wrap(caption, characters)]
 
 
-def _canvas(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
+def canvas(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
     """A figure and one invisible axes over all of it, in inches from the upper left corner."""
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes((0, 0, 1, 1))
@@ -144,7 +144,8 @@ def _canvas(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _image(axes: Axes, image: Image, left: float, top: float, width: float, height: float) -> None:
+def place_image(axes: Axes, image: Image, left: float, top: float, width: float, height: float) -> None:
+    """An image at a place of a canvas, in inches."""
     axes.imshow(image, extent=(left, left + width, top + height, top), aspect="auto")
 
 
@@ -153,7 +154,8 @@ def _frame(axes: Axes, left: float, top: float, width: float, height: float, rig
     axes.add_patch(Rectangle((left, top), width, height, fill=False, linewidth=2.2, edgecolor=colour, linestyle=dash))
 
 
-def _text(
+def place_text(
     axes: Axes, left: float, top: float, text: str, size: float = 9, colour: str = INK, weight: str = "normal"
 ) -> None:
+    """Lines of text at a place of a canvas, in inches."""
     axes.text(left, top, text, fontsize=size, color=colour, weight=weight, va="top", ha="left", linespacing=1.25)

@@ -12,6 +12,7 @@ from csdn.data.image_cache import write_pixels
 from csdn.data.records import ImageRecord
 from csdn.errors import UserError
 from csdn.jobs.evaluation import run_embed_images, run_score_retrieval
+from csdn.jobs.explanation import run_explain_model
 from csdn.jobs.index import build_index
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
 from unit.jobs.tiny import CHOICE, step
@@ -85,6 +86,39 @@ def test_the_path_from_pixels_to_scores(made, tmp_path):
     other = json.loads(reranked.read_text())
     assert (other["reranked"], score["reranked"], other["protocol"]) == (True, False, score["protocol"])
     assert other["metrics"] != score["metrics"]
+
+
+def explain(made, folder, variant):
+    encoder, output = train(made, folder, variant), folder / "explanations.safetensors"
+    semantics = folder / "semantics.safetensors" if variant == "csdn" else None
+    inputs = (made / "index.parquet", made / "cache.npy", made / "clip.safetensors", encoder, semantics)
+    run_explain_model(step("explain_model", variant=variant, **CHOICE), *inputs, output)
+    return read_tensors(output)
+
+
+def test_an_encoder_is_compared_with_its_start(made, tmp_path):
+    found = explain(made, tmp_path, "csdn")
+    index = pd.read_parquet(made / "index.parquet")
+    people, modality = index["person_id"].to_numpy(), index["modality"].to_numpy()
+    assert set(index["subset_default"].to_numpy()[found["rows"]]) == {"test"}
+    assert found["features_before"].shape == found["features_after"].shape
+    assert not np.allclose(found["features_before"], found["features_after"])
+    visible, infrared = found["pair_rows"]
+    np.testing.assert_array_equal(people[visible], people[infrared])
+    assert set(modality[visible]) | set(modality[infrared]) == {"visible", "infrared"}
+    assert found["grad_cam"].shape == found["attention_after"].shape == (2, 4, 4, 2)
+    assert set(index["subset_default"].to_numpy()[found["described_rows"]]) == {"train"}
+    assert len(found["own_after"]) == len(found["hardest_before"]) == len(found["described_rows"])
+    assert (tmp_path / "explanations.safetensors.provenance.json").exists()
+    again = explain(made, tmp_path / "again", "csdn")
+    assert all(np.array_equal(again[name], found[name]) for name in found)
+
+
+def test_what_was_not_trained_equals_its_start_and_has_no_description(made, tmp_path):
+    found = explain(made, tmp_path, "init")
+    np.testing.assert_allclose(found["features_before"], found["features_after"], atol=1e-6)
+    np.testing.assert_allclose(found["attention_before"], found["attention_after"], atol=1e-6)
+    assert "described_rows" not in found
 
 
 def test_no_epochs_keep_clips_weights(made, tmp_path):

@@ -8,6 +8,7 @@ from csdn.artifacts import read_tensors
 from csdn.config import Params, Tracking
 from csdn.errors import UserError
 from csdn.jobs.evaluation import run_embed_images, run_score_retrieval
+from csdn.jobs.explanation import run_explain_model
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
 from csdn.slices import parse
 from csdn.steps import step_slice
@@ -54,6 +55,9 @@ def test_a_model_with_a_file_goes_through_every_step(tmp_path, model, stem, widt
         trained[f"backbone.{stem}.weight"], trained[f"backbone.{stem.replace('visible', 'infrared')}.weight"]
     )
     assert ("pooling.p" in trained) == ("resnet" in model)  # a class token is not pooled
+    explained = tmp_path / "explanations.safetensors"
+    run_explain_model(step(model, weights, "explain_model"), *inputs, weights, encoder, semantics, explained)
+    assert ("grad_cam" in read_tensors(explained)) == ("resnet" in model)  # transformers have no map of positions
     weights.unlink()  # an encoder is whole without the weights that it started from
     run_embed_images(step(model, weights, "embed_images"), *inputs, encoder, embeddings)
     features = read_tensors(embeddings)["features"]

@@ -84,6 +84,7 @@ def write_results(params: Params, *, identities: int = 24, training: int = 6) ->
                     write_embeddings(folder, index, split, EFFECTS[variant], seed)
                     for protocol in params.protocols_of(dataset):
                         files.append(write_score(folder, index, dataset, split, variant, seed, protocol))
+        write_explanations(params, dataset, index)
     write_zero_shot(results)
     write_cost_table(params)
     return files
@@ -174,6 +175,28 @@ def write_embeddings(folder: Path, index: pd.DataFrame, split: str, effect: floa
     features = (1.2 + effect / 4) * centres[people] + shift + generator.normal(size=(len(rows), 16))
     features = (features / np.linalg.norm(features, axis=1, keepdims=True)).astype(np.float32)
     artifacts.write_tensors(folder / "embeddings.safetensors", {"features": features, "rows": rows.astype(np.int64)})
+
+
+def write_explanations(params: Params, dataset: str, index: pd.DataFrame) -> None:
+    """What explain-model writes for the shown variant's first run."""
+    split, variant = params.datasets[dataset].splits[0], str(params.shown_variant(dataset))
+    folder = Path(params.runtime.results) / dataset / split / "runs" / variant / f"seed_{params.seeds_of(dataset)[0]}"
+    embedded = artifacts.read_tensors(folder / "embeddings.safetensors")
+    generator = np.random.default_rng(derive_seed(0, "explanations", dataset))
+    people = index["person_id"].to_numpy()[embedded["rows"]]
+    few = np.flatnonzero(people <= np.unique(people)[4])
+    rows, features = embedded["rows"][few], embedded["features"][few]
+    visible = (index["modality"] == "visible").to_numpy()
+    test = (index[f"subset_{split}"] == "test").to_numpy()
+    pairs = np.stack([np.flatnonzero(test & side)[[0, -1]] for side in (visible, ~visible)])
+    described = np.flatnonzero(index[f"subset_{split}"] == "train")
+    tensors = {"rows": rows, "features_after": features, "pair_rows": pairs, "described_rows": described}
+    tensors["features_before"] = generator.normal(size=features.shape).astype(np.float32)
+    for name in ("attention_before", "attention_after", "grad_cam"):
+        tensors[name] = generator.random((2, 2, 4, 2), dtype=np.float32)
+    for name in ("own_before", "hardest_before", "own_after", "hardest_after"):
+        tensors[name] = generator.uniform(0.1, 0.7, len(described)).astype(np.float32)
+    artifacts.write_tensors(folder / "explanations.safetensors", tensors)
 
 
 def write_score(

@@ -40,7 +40,7 @@ def test_per_identity_is_the_obvious_loop():
         {
             "person_id": rng.integers(1, 5, size=40),
             "average_precision": rng.uniform(size=40),
-            "first_match_rank": rng.integers(1, 4, size=40),
+            "first_match_rank": rng.integers(1, 9, size=40),
         }
     )
     for row in per_identity(queries).itertuples():
@@ -48,6 +48,7 @@ def test_per_identity_is_the_obvious_loop():
         assert row.queries == len(own)
         assert row.average_precision == pytest.approx(sum(own["average_precision"]))
         assert row.rank_1 == sum(rank == 1 for rank in own["first_match_rank"])
+        assert row.rank_5 == sum(rank <= 5 for rank in own["first_match_rank"])
 
 
 def test_cumulative_matches_counts_ranks_up_to_k():

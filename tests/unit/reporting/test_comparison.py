@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from csdn.errors import UserError
-from csdn.reporting.collect import METRICS, Scores
+from csdn.reporting.collect import MARKED_RANKS, METRICS, Scores
 from csdn.reporting.comparison import compare_pairs, compare_rows, protocol_order, supported
 
 PEOPLE = np.arange(1, 31)
@@ -17,7 +17,8 @@ def scores_of(runs: dict[tuple[str, str, int], np.ndarray], protocol: str = "sys
     for (variant, split, seed), precision in runs.items():
         key = {"dataset": "d", "protocol": protocol, "variant": variant, "split": split, "seed": seed}
         rows.append(key | dict.fromkeys(METRICS, 0.5) | {"map": precision.mean(), "cmc": np.linspace(0.5, 1, 20)})
-        frame = {"person_id": PEOPLE, "queries": 2, "average_precision": 2 * precision, "rank_1": precision > 0.5}
+        frame = {"person_id": PEOPLE, "queries": 2, "average_precision": 2 * precision}
+        frame |= {f"rank_{k}": 2.0 * (precision > 0.5 - k / 100) for k in MARKED_RANKS}
         identities.append(pd.DataFrame(frame | key))
     return Scores(pd.DataFrame(rows), pd.concat(identities, ignore_index=True))
 
@@ -46,6 +47,13 @@ def test_rows_have_mean_and_spread_over_seeds_in_table_order():
     assert rows[0]["p_above"] is None
     assert rows[1]["above"] == "b"
     assert rows[1]["p_above"] < 0.01
+
+
+def test_the_curve_of_matches_has_intervals_over_identities():
+    (row,) = compare_rows(scores_of({("a", "default", 0): precision(1)}), ["a"])
+    assert list(row["cmc_intervals"]) == ["1", "5", "10", "20"]
+    for rank, (low, high) in row["cmc_intervals"].items():
+        assert low < np.mean(precision(1) > 0.5 - int(rank) / 100) < high
 
 
 def test_splits_spread_like_seeds():

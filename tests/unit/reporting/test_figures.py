@@ -10,7 +10,8 @@ from PIL import Image
 
 from csdn.errors import UserError
 from csdn.reporting import charts, sheets
-from csdn.reporting.figures import draw_figures, looks, planned_figures, save, shown_variant, style
+from csdn.reporting.figures import draw_figures, looks, save, style
+from csdn.reporting.plan import planned_figures
 from unit.reporting.result_tree import UNTRAINED, Tree, make_params
 
 
@@ -56,17 +57,17 @@ def test_plan_follows_the_settings(tmp_path: Path):
         variants={"clip_init": UNTRAINED},
         tables={},
     )
-    assert [planned.kind for planned in planned_figures(untrained)] == ["contact_sheet"]
+    assert [planned.kind for planned in planned_figures(untrained)] == ["contact_sheet", "distances", "zero_shot"]
 
 
-def test_rank_lists_show_csdn_or_the_last_trained(tmp_path: Path):
+def test_csdn_or_the_last_trained_by_name_is_shown(tmp_path: Path):
     params = make_params(tmp_path)
-    assert shown_variant(params, "sysu_mm01") == "csdn"
+    assert params.shown_variant("sysu_mm01") == "csdn"
     variants = {"mine": {}, "clip_init": UNTRAINED}
     params = make_params(
         tmp_path, variants=variants, tables={}, datasets={"regdb": {"layout": "regdb", "splits": ["1"]}}
     )
-    assert shown_variant(params, "regdb") == "mine"
+    assert params.shown_variant("regdb") == "mine"
 
 
 def test_variants_look_the_same_everywhere(tmp_path: Path):
@@ -84,6 +85,8 @@ def test_variants_look_the_same_everywhere(tmp_path: Path):
         "results/sysu_mm01/default/runs/csdn/seed_1/history.csv",
         "results/sysu_mm01/default/prompts/shared/seed_0/history.csv",
         "results/regdb/1/runs/csdn/seed_0/embeddings.safetensors",
+        "results/regdb/1/runs/csdn/seed_0/explanations.safetensors",
+        "results/clip/mini/zero_shot.csv",
         "data/index/regdb.parquet",
         "data/cache/sysu_mm01_64x32.npy",
         "data/raw/sysu_mm01/annotations.parquet",
@@ -94,8 +97,10 @@ def test_missing_input_is_named_and_nothing_drawn(tree: Tree, tmp_path: Path, mi
     for folder in ("results", "data"):
         shutil.copytree(root / folder, tmp_path / folder, copy_function=_link)
     (tmp_path / missing).unlink()
+    concerned = "regdb" if "regdb" in missing else "sysu_mm01"
+    params = make_params(tmp_path, datasets={concerned: tree.params.datasets[concerned].model_dump()})
     with pytest.raises(UserError, match=Path(missing).name):
-        draw_figures(make_params(tmp_path), tmp_path / "figures")
+        draw_figures(params, tmp_path / "figures")
     assert not (tmp_path / "figures").exists()
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from csdn.config import Tracking
 from csdn.reporting.collect import read_scores
-from csdn.reporting.figures import planned_figures
 from csdn.reporting.labels import comparable, selection_note
+from csdn.reporting.plan import planned_figures
 from csdn.reporting.tables import compare_variants
 from csdn.tracking import track_scores
 from unit.reporting.result_tree import make_params, write_images, write_score

@@ -1,0 +1,154 @@
+"""The subcommand explain-model: the arrays behind the figures that need a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from csdn.artifacts import read_tensors, write_provenance, write_tensors
+from csdn.data.image_cache import open_cache, read_index, training_images
+from csdn.errors import UserError
+from csdn.evaluation import explanation
+from csdn.evaluation.embedding import embed_images, project_images
+from csdn.jobs.evaluation import load_encoder
+from csdn.jobs.training import build_network
+from csdn.models.clip_backbone import as_images, normalize_images
+from csdn.models.reid_network import ReIDNetwork
+from csdn.progress import progress
+from csdn.provenance import check_inputs
+from csdn.seeding import derive_seed
+from csdn.slices import ExplainModel
+from csdn.training.runtime import prepare_machine
+
+PEOPLE, IMAGES = 20, 6  # identities of the plane of features, and images of each in each modality
+PAIRS = 4  # people whose maps are shown
+DESCRIBED = 400  # training images of each modality whose similarity to descriptions is shown
+BATCH = 256
+
+
+def run_explain_model(
+    step: ExplainModel,
+    index: Path,
+    cache: Path,
+    clip: Path | None,
+    encoder: Path,
+    semantics: Path | None,
+    output: Path,
+) -> None:
+    """Compare a trained encoder with its start: features, maps, similarity to descriptions.
+
+    Writes safetensors: `rows` (M,) of the index with `features_before` and `features_after` (M, dim); `pair_rows`
+    (2, P) with `attention_before`, `attention_after` and `grad_cam` (2, P, h, w), visible images first, if the tower is
+    a ResNet; and, if the encoder was trained with its descriptions, `described_rows` (N,) with `own_*` and `hardest_*`
+    (N,) before and after.
+    """
+    inputs = {"index": index, "cache": cache, "clip": clip, "encoder": encoder, "semantics": semantics}
+    slice_ = step.record()
+    check_inputs(slice_, inputs)
+    device = prepare_machine(step.runtime.device, step.runtime.threads, step.runtime.deterministic)
+    frame = read_index(index)
+    pixels = open_cache(cache, len(frame), frame["path"])
+    after = load_encoder(step, encoder, device)
+    before = _start(step, clip, after.pooled_head.weight.shape[0], device)
+    rng = np.random.default_rng(derive_seed(step.seed, "explain_model", step.dataset, step.split))
+    people = explanation.choose_people(frame, step.split, PEOPLE, rng)
+    if not len(people):
+        raise UserError(f"{index}: split {step.split} has no test identity in both modalities; check the lists")
+    with progress("explain-model", 3, "parts") as advance:
+        tensors = _plane(step, frame, pixels, people, (before, after), rng, device)
+        advance(1)
+        if explanation.has_maps(after):
+            tensors |= _maps(step, frame, pixels, people[:PAIRS], (before, after), rng, device)
+        advance(1)
+        if semantics is not None and step.encoder.text == "learned":
+            tensors |= _described(step, frame, pixels, semantics, (before, after), rng, device)
+        advance(1)
+    write_tensors(output, tensors)
+    write_provenance(output, slice_, {name: path for name, path in inputs.items() if path is not None})
+
+
+def _start(step: ExplainModel, clip: Path | None, identities: int, device: torch.device) -> ReIDNetwork:
+    """The network as `train_encoder` found it."""
+    seed = derive_seed(step.seed, "train_encoder", step.dataset, step.split)
+    torch.manual_seed(seed)
+    network = build_network(step, clip, identities, torch.Generator().manual_seed(seed))
+    return network.to(device).to(memory_format=torch.channels_last)
+
+
+def _plane(
+    step: ExplainModel,
+    frame: pd.DataFrame,
+    pixels: np.ndarray,
+    people: np.ndarray,
+    networks: tuple[ReIDNetwork, ReIDNetwork],
+    rng: np.random.Generator,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Retrieval descriptors of some images of `people`, without mirrored images."""
+    rows = explanation.choose_images(frame, step.split, people, IMAGES, rng)
+    options: dict[str, Any] = {"batch": BATCH, "flip": False, "device": device}
+    options["normalization"] = step.fidelity.normalization
+    before, after = (embed_images(n, pixels, rows, _infrared(frame, rows), **options) for n in networks)
+    return {"rows": rows, "features_before": before, "features_after": after}
+
+
+def _maps(
+    step: ExplainModel,
+    frame: pd.DataFrame,
+    pixels: np.ndarray,
+    people: np.ndarray,
+    networks: tuple[ReIDNetwork, ReIDNetwork],
+    rng: np.random.Generator,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Maps of a visible and an infrared image of each of `people`."""
+    rows = explanation.choose_images(frame, step.split, people, 1, rng)
+    rows = rows[np.lexsort([frame["person_id"].to_numpy()[rows], _infrared(frame, rows)])].reshape(2, -1)
+    sides = [normalize_images(as_images(pixels[side]).to(device), step.fidelity.normalization) for side in rows]
+    start = explanation.attention_maps(networks[0], *sides)
+    end = explanation.explain_pairs(networks[1], *sides)
+    tensors = {"attention_before": start, "attention_after": end.attention, "grad_cam": end.grad_cam}
+    return {"pair_rows": rows, **tensors}
+
+
+def _described(
+    step: ExplainModel,
+    frame: pd.DataFrame,
+    pixels: np.ndarray,
+    semantics: Path,
+    networks: tuple[ReIDNetwork, ReIDNetwork],
+    rng: np.random.Generator,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Similarity of training images to their own and to the hardest other description of their modality."""
+    images = training_images(frame, pixels, step.split, step.train_subsets)
+    texts = read_tensors(semantics)
+    if not np.array_equal(images.person_ids, texts["person_ids"]):
+        raise UserError(f"{semantics}: describes other identities than this split trains; rerun fuse-semantics")
+    tensors: dict[str, list[np.ndarray]] = {}
+    for name, side in (("visible", images.visible), ("infrared", images.infrared)):
+        chosen = np.sort(rng.choice(len(side), min(DESCRIBED, len(side)), replace=False))
+        rows, labels = side.rows[chosen], side.labels[chosen]
+        tensors.setdefault("described_rows", []).append(rows)
+        for when, network in zip(("before", "after"), networks, strict=True):
+            features = project_images(
+                network.backbone,
+                pixels,
+                rows,
+                _infrared(frame, rows),
+                batch=BATCH,
+                normalization=step.fidelity.normalization,
+                device=device,
+            )
+            own, hardest = explanation.description_similarity(features, texts[f"text_{name}"], labels)
+            tensors.setdefault(f"own_{when}", []).append(own)
+            tensors.setdefault(f"hardest_{when}", []).append(hardest)
+    return {name: np.concatenate(parts) for name, parts in tensors.items()}
+
+
+def _infrared(frame: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
+    return (frame["modality"].to_numpy() == "infrared")[rows]

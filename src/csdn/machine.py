@@ -1,0 +1,43 @@
+"""What a result was computed with: the revision of the code and the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+@cache
+def revision() -> str | None:
+    """Commit of the repository that this code lies in, `+` behind it where files were changed; None outside of one."""
+    command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
+    try:
+        done = subprocess.run(  # noqa: S603 - a constant command
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def describe_machine() -> dict[str, Any]:
+    """System, processor, number of CPUs and, where torch is in use, the GPU."""
+    machine = {"system": platform.system(), "processor": _processor(), "cpus": os.cpu_count()}
+    torch = sys.modules.get("torch")  # never imported for this alone
+    if torch is not None and torch.cuda.is_available():
+        machine["gpu"] = torch.cuda.get_device_name()
+    return machine
+
+
+def _processor() -> str:
+    """Model name of the processor, or its architecture where the system does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

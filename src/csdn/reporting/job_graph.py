@@ -1,0 +1,169 @@
+"""The jobs of a run: how many there were, how long they took, and the graph of the steps. Pure but for `read_jobs`."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup, escape
+
+RECORDS = Path(".snakemake/metadata")  # where Snakemake writes one record a file, below the folder it runs in
+BOX, ROW, COLUMN, MARGIN = (170, 42), 72, 182, 4  # pixels
+
+# Step -> column (0 to 1, fractions allowed) and row in the picture.
+PLACES: dict[str, tuple[float, float]] = {
+    "make_dataset_for_clip": (0, 0),
+    "make_dataset": (1, 0),
+    "pretrain_clip": (0, 1),
+    "index_images": (1, 1),
+    "learn_prompts": (0.5, 2),
+    "fuse_semantics": (0.5, 3),
+    "train_encoder": (0.5, 4),
+    "embed_images": (0, 5),
+    "explain_model": (1, 5),
+    "score_retrieval": (0, 6),
+    "compare_variants": (0, 7),
+    "compare_costs": (0, 8),
+    "draw_figures": (1, 8),
+    "write_report": (0.5, 9),
+    "track_scores": (0.5, 10),
+}
+OPTIONAL = {  # what real data, other weights, or variants without descriptions or training have no need of
+    *("make_dataset", "make_dataset_for_clip", "pretrain_clip", "learn_prompts", "fuse_semantics", "explain_model"),
+}
+NEEDS = (
+    ("make_dataset_for_clip", "pretrain_clip"),
+    ("make_dataset", "index_images"),
+    ("pretrain_clip", "learn_prompts"),
+    ("index_images", "learn_prompts"),
+    ("learn_prompts", "fuse_semantics"),
+    ("fuse_semantics", "train_encoder"),
+    ("train_encoder", "embed_images"),
+    ("train_encoder", "explain_model"),
+    ("embed_images", "score_retrieval"),
+    ("score_retrieval", "compare_variants"),
+    ("explain_model", "draw_figures"),
+    ("compare_variants", "draw_figures"),
+    ("compare_variants", "compare_costs"),
+    ("compare_costs", "write_report"),
+    ("draw_figures", "write_report"),
+    ("write_report", "track_scores"),
+)
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The jobs of one step: `count`, and `seconds` of all of them together (each may have used several cores)."""
+
+    step: str
+    count: int
+    seconds: float
+
+    @property
+    def mean(self) -> float:
+        """Seconds of one job."""
+        return self.seconds / self.count
+
+
+def read_jobs(folders: Iterable[str], records: Path = RECORDS) -> list[Jobs]:
+    """The last execution of every job that wrote into `folders`, from Snakemake's records; none without them.
+
+    Args:
+        folders: results and data folder as the settings name them.
+        records: where Snakemake keeps them; durations are shown, nothing depends on them.
+    """
+    files = [path for path in sorted(records.rglob("*")) if path.is_file()] if records.is_dir() else []
+    roots = tuple(f"{folder}/" for folder in folders)
+    found = [_record(path) for path in files if _output(path.relative_to(records)).startswith(roots)]
+    return count_jobs([record for record in found if record])
+
+
+def count_jobs(records: list[Mapping[str, Any]]) -> list[Jobs]:
+    """Jobs of each step in the order of PLACES, then others; records of one log are of one job."""
+    jobs: dict[str, dict[str, float]] = {}
+    for record in records:
+        start, end = record.get("starttime"), record.get("endtime")
+        if not start or not end:
+            continue
+        step, log = str(record.get("rule")), str((record.get("log") or [""])[0])
+        step = "index_images" if step.startswith("index_images_") else step
+        jobs.setdefault(step, {})[log] = max(float(end) - float(start), 0.0)
+    order = [*(step for step in PLACES if step in jobs), *sorted(set(jobs) - set(PLACES))]
+    return [Jobs(step, len(jobs[step]), sum(jobs[step].values())) for step in order]
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a reader sees them: `0.4 s`, `41 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def job_graph(jobs: list[Jobs]) -> Markup:
+    """The steps and what each needs, as SVG in the colours of the page; with numbers of jobs where they are known.
+
+    Args:
+        jobs: steps that need not be are left out where they have none; an empty list draws all steps.
+    """
+    known = {job.step: job for job in jobs}
+    shown = {step: place for step, place in PLACES.items() if step in known or step not in OPTIONAL or not known}
+    width = MARGIN * 2 + COLUMN + BOX[0]
+    height = MARGIN * 2 + int(max(row for _, row in shown.values())) * ROW + BOX[1] if shown else 0
+    lines = [
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="Graph of the steps" '
+        'xmlns="http://www.w3.org/2000/svg">'
+    ]
+    for source, target in _edges(shown):
+        (x1, y1), (x2, y2) = _corner(*shown[source]), _corner(*shown[target])
+        x1, x2, y1 = x1 + BOX[0] / 2, x2 + BOX[0] / 2, y1 + BOX[1]
+        middle = (y1 + y2) / 2
+        lines.append(f'<path class="edge" d="M{x1:g} {y1:g}C{x1:g} {middle:g} {x2:g} {middle:g} {x2:g} {y2 - 5:g}"/>')
+        lines.append(f'<path class="head" d="M{x2 - 4:g} {y2 - 7:g}h8l-4 7z"/>')
+    for step, place in shown.items():
+        x, y = _corner(*place)
+        job = known.get(step)
+        lines.append(f'<rect class="step" x="{x:g}" y="{y:g}" width="{BOX[0]}" height="{BOX[1]}" rx="5"/>')
+        lines.append(f'<text x="{x + BOX[0] / 2:g}" y="{y + (18 if job else 26):g}">{escape(step)}</text>')
+        if job:
+            each = f"{job.count} jobs, {duration(job.mean)} each" if job.count > 1 else f"1 job, {duration(job.mean)}"
+            lines.append(f'<text class="sub" x="{x + BOX[0] / 2:g}" y="{y + 34:g}">{each}</text>')
+    return Markup("".join([*lines, "</svg>"]))  # noqa: S704 - made of the above alone
+
+
+def _edges(shown: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """NEEDS among the steps shown; a step that is left out hands its needs on."""
+    edges = list(NEEDS)
+    for gone in (step for step in PLACES if step not in shown):
+        before, after = [a for a, b in edges if b == gone], [b for a, b in edges if a == gone]
+        edges = [edge for edge in edges if gone not in edge] + [(a, b) for a in before for b in after]
+    return list(dict.fromkeys(edges))
+
+
+def _corner(column: float, row: float) -> tuple[float, float]:
+    return MARGIN + column * COLUMN, MARGIN + row * ROW
+
+
+def _output(record: Path) -> str:
+    """The file that a record is about: its name in base64, cut into folders `@...` where it is long."""
+    try:
+        return base64.urlsafe_b64decode("".join(part.removeprefix("@") for part in record.parts)).decode()
+    except ValueError:
+        return ""
+
+
+def _record(path: Path) -> Mapping[str, Any] | None:
+    """A record, or None where Snakemake wrote something else: durations are shown, nothing depends on them."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None

@@ -1,0 +1,72 @@
+"""The page in a real browser: no error, nothing missing, readable on a phone, sorted by a click."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from csdn.reporting.page import write_report
+from unit.reporting.result_tree import Tree
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --enable-logging=stderr --virtual-time-budget=5000 --dump-dom"
+)
+PROBE = """
+<script>
+addEventListener("load", async () => {
+  const found = [...document.querySelectorAll("svg image")].map(image => image.href.baseVal);
+  const broken = await Promise.all(found.map(async href => {
+    const image = new Image(); image.src = href;
+    try { await image.decode(); return 0; } catch { return 1; }
+  }));
+  const table = document.querySelector("table.sortable"), body = table.tBodies[0], column = 2;
+  const cells = () => [...body.rows].slice(1).map(row => row.cells[column].textContent);
+  const before = cells(); table.tHead.rows[0].cells[column].querySelector("button").click();
+  const result = {images: found.length, broken: broken.reduce((a, b) => a + b, 0), before, after: cells(),
+    first: body.rows[0].className, sort: table.tHead.rows[0].cells[column].getAttribute("aria-sort"),
+    page: document.documentElement.scrollWidth, window: innerWidth,
+    figures: [...document.querySelectorAll("figure svg")].filter(svg => svg.checkVisibility())
+      .every(svg => svg.getBoundingClientRect().height > 50),
+    captions: [...document.querySelectorAll("figure")].every(figure => figure.querySelector("figcaption").textContent)};
+  document.body.insertAdjacentHTML("beforeend", `<pre id="probe">${JSON.stringify(result)}</pre>`);
+});
+</script>
+"""
+
+
+def visit(page: Path, folder: Path, width: int) -> tuple[dict[str, Any], str]:
+    """What the probe saw, and the console."""
+    probed = folder / "probed.html"
+    probed.write_text(page.read_text().replace("</body>", f"{PROBE}</body>"))
+    command = [str(BROWSER), *FLAGS.split(), f"--user-data-dir={folder / 'profile'}", f"--window-size={width},900"]
+    done = subprocess.run([*command, probed.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+    match = re.search(r'<pre id="probe">(\{.*?\})</pre>', done.stdout, re.DOTALL)
+    assert match, done.stderr[-2000:]
+    return json.loads(html.unescape(match[1])), "\n".join(
+        line for line in done.stderr.splitlines() if "CONSOLE" in line
+    )
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium or chrome on this machine")
+@pytest.mark.parametrize("width", [500, 1280])
+def test_the_page_in_a_browser(tree: Tree, tmp_path: Path, width: int):
+    write_report(tree.params, tmp_path / "report.html")
+    seen, console = visit(tmp_path / "report.html", tmp_path, width)
+    assert console == ""
+    assert seen["images"] > 50
+    assert seen["broken"] == 0
+    assert seen["figures"] and seen["captions"]
+    assert seen["page"] <= seen["window"]
+    values = [float(text.split()[0]) for text in seen["after"]]
+    assert values == sorted(values, reverse=True)
+    assert sorted(seen["before"]) == sorted(seen["after"])
+    assert (seen["first"], seen["sort"]) == ("group", "descending")

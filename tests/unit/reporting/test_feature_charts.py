@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from csdn.reporting import charts, feature_charts, heatmaps, planes
+from csdn.reporting.distances import BINS, PAIRS, Histograms
+
+
+def titles(figure) -> list[str]:
+    return [axis.get_title(loc="left") or axis.get_title() for axis in figure.axes]
+
+
+def test_distances_have_a_row_a_variant_with_its_overlap():
+    near, far = np.eye(BINS)[10], np.eye(BINS)[30]
+    of = {pair: Histograms(near, (near + far) / 2) for pair in PAIRS}
+    figure = feature_charts.distance_chart({"a": of, "b": of})
+    assert len(figure.axes) == 6
+    assert {text.get_text() for axis in figure.axes for text in axis.texts} == {"overlap 0.50"}
+    assert [axis.get_ylabel() for axis in figure.axes[::3]] == ["a", "b"]
+    low, high = figure.axes[0].get_xlim()
+    assert low <= 0.25 < 0.75 <= high <= 1
+
+
+def test_descriptions_count_the_images_above_the_line():
+    half = feature_charts.Likeness(np.array([0.5, 0.2, 0.9, 0.1]), np.array([0.1, 0.3, 0.2, 0.4]))
+    figure = feature_charts.description_chart({"Frozen CLIP": {"visible": half, "infrared": half}})
+    assert [title.endswith("50 % above") for title in titles(figure)] == [True, True]
+    assert figure.axes[0].get_xlim() == figure.axes[0].get_ylim()
+
+
+def test_sweep_stands_in_the_order_of_its_values():
+    rows = [
+        {"protocol": "p", "variant": v, "map_mean": m, "map_low": m - 0.1, "map_high": m + 0.1, "runs": [{"map": m}]}
+        for v, m in (("high", 0.5), ("low", 0.3), ("csdn", 0.4), ("other", 0.9))
+    ]
+    values = {"high": 1.0, "low": 0.01, "csdn": 0.1}
+    figure = feature_charts.sweep_chart(rows, values, "weight", charts.Look("#000000", "o", "-"), "csdn")
+    (axis,) = figure.axes
+    assert axis.lines[0].get_ydata() == pytest.approx([30, 40, 50])
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["0.01", "0.1", "1"]
+    filled = [line.get_markerfacecolor() for line in axis.lines if line.get_marker() == "o"]
+    assert [face == "#000000" for face in filled] == [False, True, False]
+
+
+def test_attributes_stand_beside_chance():
+    table = pd.DataFrame(
+        [["hat", "visible", 0.7, 0.25], ["hat", "infrared", 0.4, 0.25], ["upper_color", "visible", 0.3, 0.1]],
+        columns=["attribute", "modality", "balanced_accuracy", "chance"],
+    )
+    (axis,) = feature_charts.attribute_chart(table).axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["hat", "upper color"]
+    ticks = [float(np.ravel(line.get_xdata())[0]) for line in axis.lines if line.get_marker() == "|"]
+    assert ticks == [25, 25, 10]
+
+
+def test_planes_are_the_same_each_time_and_keep_clusters_apart():
+    rng = np.random.default_rng(0)
+    features = np.concatenate([rng.normal(size=(8, 5)) + 9 * np.eye(5)[n] for n in range(3)]).astype(np.float32)
+    first, second = planes.plane(features), planes.plane(features)
+    np.testing.assert_array_equal(first, second)
+    assert np.abs(first).max() == pytest.approx(1)
+    people = np.repeat(np.arange(3), 8)
+    nearest = np.argsort(((first[:, None] - first[None]) ** 2).sum(-1), axis=1)[:, 1]
+    assert (people[nearest] == people).all()
+
+
+def test_nearest_share_is_the_obvious_loop():
+    rng = np.random.default_rng(1)
+    features, people, infrared = rng.normal(size=(20, 4)), rng.integers(0, 4, 20), np.arange(20) % 2 == 0
+    right = []
+    for query in np.flatnonzero(infrared):
+        cosines = {g: features[query] @ features[g] / np.linalg.norm(features[g]) for g in np.flatnonzero(~infrared)}
+        right.append(people[max(cosines, key=cosines.__getitem__)] == people[query])
+    assert planes.nearest_share(features.astype(np.float32), people, infrared) == pytest.approx(np.mean(right))
+
+
+def test_heat_is_brightest_where_the_map_is_largest():
+    grey = np.full((64, 32, 3), 128, dtype=np.uint8)
+    heat = np.zeros((4, 2), dtype=np.float32)
+    heat[3, 1] = 5
+    shown = heatmaps.overlay(grey, heat).astype(int)
+    assert shown.shape == (128, 64, 3)
+    assert shown[-1, -1, 1] > shown[0, 0, 1] + 80  # viridis: its green rises all the way
+    assert (heatmaps.overlay(grey, np.zeros((4, 2), dtype=np.float32)) == shown[0, 0]).all()
+
+
+def test_every_person_is_shown_in_both_modalities_with_every_map():
+    image = np.zeros((64, 32, 3), dtype=np.uint8)
+    looked = heatmaps.Looked(image, [np.ones((4, 2), dtype=np.float32)] * 3)
+    (axes,) = heatmaps.map_sheet([("Identity 1", looked, looked), ("Identity 2", looked, looked)]).axes
+    assert len(axes.images) == 2 * 2 * len(heatmaps.COLUMNS)
+    assert {"Visible", "Infrared", "Identity 2"} <= {text.get_text() for text in axes.texts}

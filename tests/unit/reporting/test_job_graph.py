@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+from csdn.reporting.job_graph import NEEDS, PLACES, Jobs, count_jobs, duration, job_graph, read_jobs
+from csdn.steps import STEP_VERSIONS
+
+
+def record(rule: str, log: str, start: float, end: float) -> dict:
+    return {"rule": rule, "log": [log], "starttime": start, "endtime": end}
+
+
+RECORDS = [
+    record("train_encoder", "logs/results/train_encoder/a.log", 10, 14),
+    record("train_encoder", "logs/results/train_encoder/a.log", 10, 14),  # the job's second file
+    record("train_encoder", "logs/results/train_encoder/b.log", 20, 26),
+    record("index_images_regdb", "logs/results/index_images/regdb.log", 1, 2),
+    {"rule": "touched", "log": ["logs/results/x.log"], "starttime": None, "endtime": None},
+]
+
+
+def test_a_job_counts_once_whatever_it_wrote():
+    assert count_jobs(RECORDS) == [Jobs("index_images", 1, 1.0), Jobs("train_encoder", 2, 10.0)]
+    assert count_jobs(RECORDS)[1].mean == 5.0
+
+
+def write(folder: Path, output: str, content: str, cut: int = 255) -> None:
+    """As Snakemake does: the name of the output in base64, long ones in folders."""
+    name = base64.urlsafe_b64encode(output.encode()).decode()
+    *folders, last = [name[n : n + cut] for n in range(0, len(name), cut)]
+    path = folder.joinpath(*(f"@{part}" for part in folders), last)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+
+
+def test_records_of_these_folders_are_read(tmp_path: Path):
+    assert read_jobs(["results"], tmp_path / "none") == []
+    write(tmp_path, "results/encoder.safetensors", json.dumps(RECORDS[0]))
+    write(tmp_path, "results/deep/encoder.safetensors", json.dumps(RECORDS[2]), cut=10)
+    write(tmp_path, "results-smoke/encoder.safetensors", json.dumps(RECORDS[3]))
+    write(tmp_path, "results/other", "not json")
+    write(tmp_path, "results/list", "[]")
+    (tmp_path / "no-base64").write_text("{}")
+    assert read_jobs(["data", "results"], tmp_path) == [Jobs("train_encoder", 2, 10.0)]
+
+
+def test_durations_are_told_in_units_that_fit():
+    told = [duration(seconds) for seconds in (0.42, 9.96, 41.3, 59.7, 200, 7500)]
+    assert told == ["0.4 s", "10.0 s", "41 s", "1 min 0 s", "3 min 20 s", "2 h 5 min"]
+
+
+def test_the_graph_shows_every_step():
+    assert set(PLACES) == {*STEP_VERSIONS, "make_dataset_for_clip"} - {"describe_model"}  # that one prints only
+    assert len(set(PLACES.values())) == len(PLACES)
+    svg = str(job_graph([]))
+    assert all(f">{step}<" in svg for step in PLACES)
+    assert svg.count('class="edge"') == len(NEEDS)
+
+
+def test_a_step_that_did_not_run_hands_its_needs_on():
+    svg = str(job_graph([Jobs(step, 2, 3.0) for step in PLACES if step not in ("make_dataset", "fuse_semantics")]))
+    assert "fuse_semantics" not in svg
+    assert svg.count('class="edge"') == len(NEEDS) - 2  # one need less, and two joined into one
+    assert "2 jobs, 1.5 s each" in svg
