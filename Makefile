@@ -13,7 +13,7 @@ export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke report test test-all bench lint format schema ui
+.PHONY: help setup demo smoke report test test-all bench lint format schema ui pictures
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -61,6 +61,10 @@ format: setup ## rewrite Python and Snakemake files in one style
 
 schema: setup ## write the schema and the reference of params.yaml from the models
 	$(BIN)/python -m csdn.reference workflow/schemas/params.schema.json docs/configuration.md
+
+pictures: setup ## the figures that README shows, from the results of `make demo`
+	mkdir -p docs/figures
+	cp $(addprefix results/figures/sysu_mm01_,ranks_sysu_all_single.png plane.png) docs/figures/
 
 ui: setup ## MLflow's pages on http://127.0.0.1:5000
 	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$$($(BIN)/python -m csdn.tracking_store params.yaml)"
