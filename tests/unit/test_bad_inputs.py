@@ -16,6 +16,7 @@ from PIL import Image
 
 from csdn.artifacts import write_json, write_parquet, write_provenance, write_tensors
 from csdn.data.image_cache import read_index
+from csdn.steps import STEP_VERSIONS
 from refusals import contents, refused, run, small_files, unprivileged
 from small_datasets import noise, write_image, write_llcm, write_regdb, write_sysu, write_text
 
@@ -103,7 +104,13 @@ def write_embeddings(place, **changes):
     rows = np.flatnonzero(read_index(place.index)["subset_default"] == "test")
     features = np.random.default_rng(0).normal(size=(len(rows), 4)).astype(np.float32)
     write_tensors(place.embeddings, {"features": features, "rows": rows})
-    step = {"step": "embed_images", "version": 1, "dataset": "sysu_mm01", "split": "default", "variant": "csdn"}
+    step = {
+        "step": "embed_images",
+        "version": STEP_VERSIONS["embed_images"],
+        "dataset": "sysu_mm01",
+        "split": "default",
+        "variant": "csdn",
+    }
     write_provenance(place.embeddings, step | {"seed": 0} | changes, {"index": place.index})
 
 
@@ -239,7 +246,7 @@ def camera_of_no_llcm(place):
 def table_as_index(place):
     write_parquet(place.index, read_index(place.index)[["path"]])
     write_provenance(place.index, {"step": "index_images", "version": 1}, {})
-    write_provenance(place.embeddings, {"step": "embed_images", "version": 1}, {})
+    write_provenance(place.embeddings, {"step": "embed_images", "version": STEP_VERSIONS["embed_images"]}, {})
     return place.score()
 
 
@@ -262,7 +269,7 @@ def other_seed(place):
 
 def cut_embeddings(place):
     place.embeddings.write_bytes(place.embeddings.read_bytes()[:-9])
-    write_provenance(place.embeddings, {"step": "embed_images", "version": 1}, {})
+    write_provenance(place.embeddings, {"step": "embed_images", "version": STEP_VERSIONS["embed_images"]}, {})
     return place.score()
 
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def repository(workflow):
     (folder / ".dvc").mkdir()
     for name in ("config", ".gitignore"):
         (folder / ".dvc" / name).write_text((ROOT / ".dvc" / name).read_text())
+    shutil.copytree(ROOT / ".dvc" / "plots", folder / ".dvc" / "plots")
     (folder / ".gitignore").write_text((ROOT / ".gitignore").read_text() + "/bin/\n/calls.jsonl\n")
     for command in (
         ["git", "init", "-q"],
