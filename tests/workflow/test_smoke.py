@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from csdn.artifacts import digest
 from csdn.config import PROTOCOLS, Tracking
 
 from .conftest import ROOT, Workflow
@@ -87,7 +88,7 @@ def test_results_say_what_they_came_from(smoke, results):
         steps.add(record["parameters"]["step"])
         assert path.with_name(path.name.removesuffix(".provenance.json")).is_file()
         for source in record["inputs"].values():
-            assert sha256(smoke.folder / source["path"]) == source["sha256"]
+            assert digest(smoke.folder / source["path"]) == source["sha256"]
     assert steps >= STEPS
     assert str(smoke.folder) not in "".join(path.read_text() for path in records)
 
@@ -117,12 +118,13 @@ def test_every_run_is_tracked_once_with_its_scores(results, monkeypatch):
     place = "sysu_mm01/default"
     assert sorted(by_key) == [
         "clip/mini",
+        "summary/latest",
         f"{place}/prompts/specific/seed_0",
         f"{place}/runs/baseline/seed_0",
         f"{place}/runs/csdn/seed_0",
         f"{place}/semantics/specific-attention/seed_0",
     ]
-    assert len(found) == 5
+    assert len(found) == 6
     assert {run.info.status for run in found} == {"FINISHED"}
     ids = json.loads((results / "tracking.json").read_text())
     for key, run_id in ids.items():
