@@ -1,6 +1,6 @@
 """Speed, memory and share of the roofline of every stage against its plain implementation, from one interleaved run.
 
-    python -m benchmarks.speed [--scale embedded --scale paper] [--stage NAME] [--rounds 3] [--device auto] [--output FILE]
+    python -m benchmarks.speed [--scale embedded --scale paper] [--stage NAME] [--rounds 3] [--output FILE]
 
 Ratios are medians over rounds in which both implementations run one after the other. Times on a CPU are processor
 seconds of one thread, on a GPU device events. `paper` computes with RN50 at 288 x 144 and takes minutes a round.
