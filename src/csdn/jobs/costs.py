@@ -139,9 +139,9 @@ def _print_costs(step: DescribeModel, costs: list[ModuleCost]) -> None:
 
     height, width = step.image_size
     title = f"{step.variant} on {step.dataset}: {step.clip.model}, {height}x{width}, {step.identities} identities"
-    caption = "FLOPs, training FLOPs (with the backward pass) and memory that this pass needs: of one unit each"
+    caption = "FLOPs, FLOPs with the backward pass, and the memory it needs, of one unit each"
     table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("module", "size", "trained", "unit", "FLOPs", "training", "memory, MiB"):
+    for name in ("module", "size", "trained", "unit", "FLOPs", "training", "MiB"):
         table.add_column(name, justify="left" if name in ("module", "unit") else "right", no_wrap=True)
     for _, members in groupby(costs, key=lambda cost: cost.stage):
         for cost in members:
