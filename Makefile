@@ -13,7 +13,7 @@ export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke report test test-all bench lint format schema ui pictures
+.PHONY: help setup demo smoke report test test-all bench lint audit format schema ui pictures
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -53,6 +53,14 @@ lint: setup ## style, types and workflow
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check -l 120 workflow
 	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/snakemake --lint
+	$(BIN)/python -m pip check
+
+audit: setup ## known vulnerabilities of what is installed; needs the network and pip-audit (.[audit])
+	@$(BIN)/python -c 'import pip_audit' 2>/dev/null || { \
+		echo "pip-audit is not installed: $(BIN)/pip install -c constraints.txt -e '.[audit]'" >&2; exit 1; }
+	@$(BIN)/python -c 'import socket; socket.create_connection(("pypi.org", 443), 10)' 2>/dev/null || { \
+		echo "pypi.org cannot be reached, so nothing was audited: run it where there is a network" >&2; exit 1; }
+	$(BIN)/pip-audit --local --skip-editable
 
 format: setup ## rewrite Python and Snakemake files in one style
 	$(BIN)/ruff check --fix $(SOURCES)

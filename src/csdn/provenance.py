@@ -90,7 +90,7 @@ def _edited(path: Path, record: Mapping[str, Any]) -> list[str]:
         return [f"{path}: {wrong}; {AGAIN}"] if wrong else []
     lines = []
     for name, expected in record.get("outputs", {}).items():
-        file = path.with_name(Path(name).name)
+        file = path.parent / (Path(name).name or "?")
         if not file.is_file():
             lines.append(f"{file}: is missing, {path.name} was written with it; {_again(path, record)}")
         elif (recorded_digest(file) or sha256(file)) != expected:

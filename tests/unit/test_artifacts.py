@@ -1,6 +1,11 @@
 """Files are whole or absent, and errors name them."""
 
 import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,7 +13,9 @@ import pytest
 import torch
 
 from csdn import artifacts
+from csdn.data.image_cache import write_pixels
 from csdn.errors import UserError
+from refusals import contents, small_files, unprivileged
 
 
 def test_a_failure_leaves_the_old_file_and_no_rest(tmp_path):
@@ -19,6 +26,57 @@ def test_a_failure_leaves_the_old_file_and_no_rest(tmp_path):
         raise RuntimeError
     assert artifacts.read_json(target) == {"old": 1}
     assert [path.name for path in target.parent.iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: artifacts.write_text(path, "x" * 10_000),
+        lambda path: artifacts.write_json(path, ["x" * 10_000]),
+        lambda path: artifacts.write_csv(path, pd.DataFrame({"a": range(5000)})),
+        lambda path: artifacts.write_parquet(path, pd.DataFrame({"a": np.random.default_rng(0).random(5000)})),
+        lambda path: artifacts.write_tensors(path, {"a": np.zeros(5000)}),
+        lambda path: write_pixels(path, (9, 64, 32, 3), np.zeros((9, 64, 32, 3), np.uint8), "abcdefghi"),
+    ],
+)
+def test_a_full_disk_keeps_the_old_file_and_leaves_no_rest(tmp_path, write):
+    target = tmp_path / "a"
+    target.write_text("old")
+    with small_files(4096), pytest.raises(UserError, match=r"a: cannot be written \(File too large\); .*run the step"):
+        write(target)
+    assert contents(tmp_path) == {b"a".hex(): b"old"}
+
+
+def test_a_folder_that_may_not_be_written_is_told():
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        inner = Path(folder) / "inner"
+        inner.mkdir()
+        with unprivileged(inner), pytest.raises(UserError, match=r"inner/a\.json: cannot be written \(Permission"):
+            artifacts.write_json(inner / "a.json", {})
+        (inner / "file").write_text("")
+        with pytest.raises(UserError, match=r"a part of the path is a file"):
+            artifacts.write_json(inner / "file" / "a.json", {})
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
+    with artifacts.atomic(tmp_path / "a.json") as temporary:
+        own = temporary.name
+        temporary.write_text("{}")
+    process = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    dead = own.replace(str(os.getpid()), process.stdout.strip())
+    living = own.replace(str(os.getpid()), "1")
+    for name in (dead, living, ".a.json.elsewhere.99.part"):
+        (tmp_path / name).write_text("half")
+    artifacts.write_json(tmp_path / "a.json", {})
+    assert {path.name for path in tmp_path.iterdir()} == {"a.json", living, ".a.json.elsewhere.99.part"}
+
+
+def test_an_error_of_another_file_is_left_alone(tmp_path):
+    with pytest.raises(PermissionError), artifacts.atomic(tmp_path / "a"):
+        raise PermissionError(13, "Permission denied", "/somewhere/else")
+    with pytest.raises(UserError, match="another"), artifacts.atomic(tmp_path / "a"):
+        raise UserError("another (os error 28)")
 
 
 def test_numbers_that_are_not_json_are_refused(tmp_path):

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from csdn.errors import UserError
-from csdn.evaluation.matlab_files import first_line, read_matlab
+from csdn.errors import UserError, first_line
+from csdn.evaluation.matlab_files import read_matlab
 from csdn.evaluation.scoring import check_features
 
 # Names under which features are commonly saved, beside ours.

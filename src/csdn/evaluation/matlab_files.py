@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
 from pathlib import Path
 from typing import Any
 
-from csdn.errors import UserError
+from csdn.errors import UserError, first_line
 
 
 def read_matlab(path: Path | str) -> dict[str, Any]:
@@ -18,6 +20,8 @@ def read_matlab(path: Path | str) -> dict[str, Any]:
 
     if not Path(path).is_file():
         raise UserError(f"{path}: no such file; give the MATLAB file")
+    if _crashes(path):
+        raise UserError(f"{path}: is damaged, reading it ends the process; save it again with -v7")
     try:
         return {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
     except NotImplementedError as error:
@@ -28,6 +32,15 @@ def read_matlab(path: Path | str) -> dict[str, Any]:
         ) from error
 
 
-def first_line(error: Exception) -> str:
-    """First line of an error's message, or its kind if it has none."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _crashes(path: Path | str) -> bool:
+    """Whether reading the file ends the process, as some damaged files do within scipy: tried in a fork first."""
+    from scipy.io import loadmat
+
+    child = os.fork()
+    if child == 0:
+        faulthandler.disable()
+        try:
+            loadmat(path)
+        finally:
+            os._exit(0)  # an exception is for the parent, which reads the file again
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])

@@ -15,7 +15,7 @@ from scipy.io import savemat
 from csdn.artifacts import write_parquet, write_text
 from csdn.config import Benchmark
 from csdn.data.image_cache import write_pixels
-from csdn.errors import UserError
+from csdn.errors import UserError, cannot_write
 from csdn.seeding import derive_seed
 from csdn.synthetic.attributes import ATTRIBUTES
 from csdn.synthetic.plans import SYSU_CAMERAS, plan_llcm, plan_pretraining, plan_regdb, plan_sysu_mm01, regdb_halves
@@ -176,6 +176,8 @@ def _replacing(target: Path, benchmark: Benchmark) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
             target.rename(old)
         fresh.rename(target)
+    except OSError as error:
+        raise cannot_write(target, error) or error from error
     finally:
         if old.exists() and not target.exists():
             old.rename(target)

@@ -223,7 +223,7 @@ def test_a_killed_process_is_continued(tmp_path):
     checkpoints = Checkpoints(tmp_path / "root" / "run", {}, 3600)
     assert checkpoints.resumable
     namespace = {}
-    exec(TRAIN, namespace)
+    exec(TRAIN, namespace)  # noqa: S102 - the text above
     with checkpoints.locked():
         assert not list(tmp_path.rglob("*.part"))
         continued = namespace["train"](checkpoints, len)
