@@ -338,9 +338,11 @@ def parse_slice(text: str, overrides: Iterable[str] | None = None) -> AnySlice:
             raise UserError(f"--set {override}: a slice is final but for tracking.*; change params.yaml instead")
     try:
         values = json.loads(text)
+        if not isinstance(values, dict):
+            raise ValueError("not an object")
         values["tracking"] = json.loads(os.environ.get(TRACKING_VARIABLE, "{}"))
         values["checkpoints"] = json.loads(os.environ.get(CHECKPOINTS_VARIABLE, "{}"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(
             f"--params {text[:40]}...: starts with {{ but is not JSON ({error}); give a YAML file"
         ) from error

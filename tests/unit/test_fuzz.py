@@ -3,6 +3,8 @@
 import atexit
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from functools import cache
 from io import BytesIO
@@ -222,6 +224,7 @@ def slices() -> list[bytes]:
 
 def read_slice(content):
     accepts_or_refuses(parse_slice, content.decode("utf-8", "replace"))
+    accepts_or_refuses(parse_slice, str(len(content)))
 
 
 RECORD = ("parameters", "inputs", "outputs", "packages", "step", "version", "sha256", "seed", "csdn", "size", "blocks")
@@ -303,3 +306,13 @@ def test_is_read_or_refused(target):
 @pytest.mark.parametrize("target", TARGETS)
 def test_is_read_or_refused_thoroughly(target):
     try_all(target, LONG)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["image", "slice", "layer", "features", "sysu", "regdb"])
+def test_coverage_guided_fuzzing_finds_nothing(target):
+    pytest.importorskip("atheris", reason="pip install -c constraints.txt -e '.[fuzz]'")
+    fuzzer = Path(__file__).parents[1] / "coverage_fuzzer.py"
+    command = [sys.executable, fuzzer, target, "-max_total_time=20", "-max_len=4096", "-rss_limit_mb=4096"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder())
+    assert done.returncode == 0, done.stderr[-4000:]
