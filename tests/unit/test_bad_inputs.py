@@ -245,7 +245,7 @@ def camera_of_no_llcm(place):
 
 def table_as_index(place):
     write_parquet(place.index, read_index(place.index)[["path"]])
-    write_provenance(place.index, {"step": "index_images", "version": 1}, {})
+    write_provenance(place.index, {"step": "index_images", "version": STEP_VERSIONS["index_images"]}, {})
     write_provenance(place.embeddings, {"step": "embed_images", "version": STEP_VERSIONS["embed_images"]}, {})
     return place.score()
 
@@ -258,7 +258,7 @@ def edited_index(place):
 def other_index(place):
     frame = read_index(place.index).iloc[::-1]
     write_parquet(place.index, frame)
-    write_provenance(place.index, {"step": "index_images", "version": 1}, {})
+    write_provenance(place.index, {"step": "index_images", "version": STEP_VERSIONS["index_images"]}, {})
     return place.score()
 
 
@@ -312,7 +312,9 @@ def foreign_cache(place):
 def cache_of_other_images(place):
     record = Path(f"{place.cache}.blocks.json")
     write_json(record, json.loads(record.read_text()) | {"images": "0" * 64})
-    write_provenance(place.index, {"step": "index_images", "version": 1}, {"cache": place.cache})
+    write_provenance(
+        place.index, {"step": "index_images", "version": STEP_VERSIONS["index_images"]}, {"cache": place.cache}
+    )
     return embed(place)
 
 
