@@ -2,7 +2,6 @@
 
 import torch
 import torchvision.transforms.functional as T
-from PIL import Image
 
 from csdn.data.transforms import COLOURS, ERASE_FILL, GREY, GREY_WEIGHTS
 
@@ -12,7 +11,7 @@ def augment(image, view, augmenter):
     height, width, _ = image.shape
     (dy, dx), mirrored, erased, channel = view
     padding = augmenter.padding
-    picture = T.pad(Image.fromarray(image), padding)
+    picture = T.pad(T.to_pil_image(image), padding)
     picture = T.crop(picture, padding + dy, padding + dx, height, width)
     if mirrored:
         picture = T.hflip(picture)
@@ -30,5 +29,6 @@ def augment(image, view, augmenter):
 
 
 def augment_batch(images, views, augmenter):
-    """A stacked batch (N, 3, H, W)."""
-    return torch.stack([augment(image, view, augmenter) for image, view in zip(images, views, strict=True)])
+    """A batch (N, 3, H, W), stacked and handed over in shared memory, as a loader's worker does."""
+    made = [augment(image, view, augmenter) for image, view in zip(images, views, strict=True)]
+    return torch.stack(made).share_memory_()

@@ -98,16 +98,16 @@ class Augmenter:
         copied = 0 <= view.channel < 3
         black, fill = (-self.shift[view.channel], self.fill[view.channel]) if copied else (-self.shift, self.fill)
         if dy:
-            out[slice(0, -dy) if dy < 0 else slice(height - dy, None)] = black
+            _fill(out[slice(0, -dy) if dy < 0 else slice(height - dy, None)], black)
         if dx:
-            out[:, slice(0, -dx) if dx < 0 else slice(width - dx, None)] = black
+            _fill(out[:, slice(0, -dx) if dx < 0 else slice(width - dx, None)], black)
         if copied:
             self._write_channel(source, view, window)
         else:
             self._write_colours(source, view, window)
         if view.erased:
             y, x, h, w = view.erased
-            out[y : y + h, x : x + w] = fill
+            _fill(out[y : y + h, x : x + w], fill)
         if view.channel == GREY:
             _copy_to_all(out @ GREY_WEIGHTS, out)
 
@@ -158,6 +158,12 @@ class Augmenter:
             if h < height and w < width:
                 return int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1)), h, w
         return None
+
+
+def _fill(out: np.ndarray, color: np.ndarray) -> None:
+    """Fill whole pixels (h, w, 3) of an image with one value, or with one for each channel (3,)."""
+    height, width, _ = out.shape
+    out.reshape(height, 3 * width)[:] = _row(*color.tolist(), width).numpy() if color.ndim else color  # into a view
 
 
 def _copy_to_all(plane: np.ndarray, out: np.ndarray) -> None:
