@@ -171,6 +171,7 @@ def repeats_exactly(smoke, results, *steps):
     return [sha256(path) for path in files] == before
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_encoder_and_scores(smoke, results):
     assert repeats_exactly(smoke, results, "train_encoder", "embed_images", "score_retrieval")
 

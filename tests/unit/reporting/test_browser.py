@@ -47,9 +47,15 @@ def visit(page: Path, folder: Path, width: int) -> tuple[dict[str, Any], str]:
     """What the probe saw, and the console."""
     probed = folder / "probed.html"
     probed.write_text(page.read_text().replace("</body>", f"{PROBE}</body>"))
-    command = [str(BROWSER), *FLAGS.split(), f"--user-data-dir={folder / 'profile'}", f"--window-size={width},900"]
-    done = subprocess.run([*command, probed.as_uri()], capture_output=True, text=True, timeout=120, check=True)
-    match = re.search(r'<pre id="probe">(\{.*?\})</pre>', done.stdout, re.DOTALL)
+    command = [str(BROWSER), *FLAGS.split(), f"--window-size={width},900"]
+    for attempt in range(3):  # on a busy machine the page may be written out before the probe has finished
+        profile = f"--user-data-dir={folder / f'profile_{attempt}'}"
+        done = subprocess.run(
+            [*command, profile, probed.as_uri()], capture_output=True, text=True, timeout=120, check=True
+        )
+        match = re.search(r'<pre id="probe">(\{.*?\})</pre>', done.stdout, re.DOTALL)
+        if match:
+            break
     assert match, done.stderr[-2000:]
     return json.loads(html.unescape(match[1])), "\n".join(
         line for line in done.stderr.splitlines() if "CONSOLE" in line
