@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from csdn.errors import UserError, cannot_write
+from csdn.errors import UserError, cannot_write, printable
 from csdn.preloaded import VARIABLE, run_there
 
 # Typer carries its own copy of click, whose base class of wrong usage has no public name of its own.
@@ -486,6 +486,6 @@ def _told(error: Exception) -> tuple[str, int]:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    for line in message.splitlines():
-        print(f"csdn: {line}", file=sys.stderr)
+    for line in filter(None, message.split("\n")):
+        print(f"csdn: {printable(line)}", file=sys.stderr)
     sys.exit(code)

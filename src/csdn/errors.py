@@ -38,6 +38,11 @@ def warn(text: str) -> None:
     print(f"csdn: warning: {text}", file=sys.stderr)
 
 
+def printable(text: str) -> str:
+    """`text` in one line, without characters that steer a terminal."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or its kind if it has none."""
     return (str(error).splitlines() or [type(error).__name__])[0]

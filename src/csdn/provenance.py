@@ -13,7 +13,7 @@ from typing import Any
 
 from csdn.artifacts import RECORD, digest, read_json, sha256
 from csdn.data.cache_record import AGAIN, fault, recorded_digest
-from csdn.errors import UserError, warn
+from csdn.errors import UserError, printable, warn
 from csdn.steps import STEP_VERSIONS
 
 COMMON = ("dataset", "split", "seed", "variant", "image_size", "clip", "train_subsets")  # alike in steps that follow
@@ -48,7 +48,7 @@ def check_inputs(step: Mapping[str, Any], inputs: Mapping[str, Path | None]) -> 
         problems += _other_code(path, record)
     _warn_unknown(unknown)
     if problems:
-        raise UserError("\n".join(problems))
+        raise UserError("\n".join(map(printable, problems)))
 
 
 def check_results(paths: Iterable[Path]) -> None:
@@ -68,7 +68,7 @@ def check_results(paths: Iterable[Path]) -> None:
         problems += _other_code(path, record)
     _warn_unknown(unknown)
     if problems:
-        raise UserError("\n".join(problems))
+        raise UserError("\n".join(map(printable, problems)))
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -90,7 +90,7 @@ def _edited(path: Path, record: Mapping[str, Any]) -> list[str]:
         return [f"{path}: {wrong}; {AGAIN}"] if wrong else []
     lines = []
     for name, expected in record.get("outputs", {}).items():
-        file = path.parent / (Path(name).name or "?")
+        file = path.parent / (printable(Path(name).name) or "?")
         if not file.is_file():
             lines.append(f"{file}: is missing, {path.name} was written with it; {_again(path, record)}")
         elif (recorded_digest(file) or sha256(file)) != expected:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from csdn.artifacts import readable
 from csdn.config import EMBEDDED, Params, merge
-from csdn.errors import UserError, first_line
+from csdn.errors import UserError, first_line, printable
 from csdn.validation import lines_of
 
 Place = tuple[int | str, ...]
@@ -74,7 +74,7 @@ def validate(values: Mapping[str, Any]) -> Params:
             if not lines:
                 return params
             break
-    raise UserError("\n".join(lines))
+    raise UserError("\n".join(map(printable, lines)))
 
 
 def _new_problems(error: ValidationError, removed: set[Place]) -> list[str]:
@@ -135,11 +135,13 @@ def merge_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[st
         key, equals, value = text.partition("=")
         parts = [part.strip() for part in key.split(".")]
         if not equals or not all(parts):
-            raise UserError(f"--set {text}: not of the form key.path=value; write e.g. --set encoder.epochs=5")
+            raise UserError(
+                f"--set {printable(text)}: not of the form key.path=value; write e.g. --set encoder.epochs=5"
+            )
         try:
             nested: Any = yaml.safe_load(value)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise UserError(f"--set {text}: the value is not YAML; quote it") from error
+            raise UserError(f"--set {printable(text)}: the value is not YAML; quote it") from error
         for part in reversed(parts):
             nested = {part: nested}
         values = merge(values, nested)
@@ -154,7 +156,7 @@ def check_paths(params: Params) -> None:
     """
     lines = missing_paths(params)
     if lines:
-        raise UserError("\n".join(lines))
+        raise UserError("\n".join(map(printable, lines)))
 
 
 def missing_paths(params: Params) -> list[str]:

@@ -33,7 +33,7 @@ from csdn.config import (
     Tracking,
     Weight,
 )
-from csdn.errors import UserError
+from csdn.errors import UserError, printable
 from csdn.settings import merge_overrides
 from csdn.validation import problems
 
@@ -335,7 +335,9 @@ def parse_slice(text: str, overrides: Iterable[str] | None = None) -> AnySlice:
     overrides = list(overrides or ())
     for override in overrides:
         if not override.startswith("tracking."):
-            raise UserError(f"--set {override}: a slice is final but for tracking.*; change params.yaml instead")
+            raise UserError(
+                f"--set {printable(override)}: a slice is final but for tracking.*; change params.yaml instead"
+            )
     try:
         values = json.loads(text)
         if not isinstance(values, dict):
@@ -344,7 +346,7 @@ def parse_slice(text: str, overrides: Iterable[str] | None = None) -> AnySlice:
         values["checkpoints"] = json.loads(os.environ.get(CHECKPOINTS_VARIABLE, "{}"))
     except (ValueError, RecursionError) as error:
         raise UserError(
-            f"--params {text[:40]}...: starts with {{ but is not JSON ({error}); give a YAML file"
+            f"--params {printable(text[:40])}...: starts with {{ but is not JSON ({error}); give a YAML file"
         ) from error
     return parse(merge_overrides(values, overrides))
 

@@ -51,7 +51,7 @@ def accepts_or_refuses(function, *arguments):
         return function(*arguments)
     except UserError as error:
         assert str(error)
-        assert all(line.strip() for line in str(error).splitlines())
+        assert all(line.strip() and line.isprintable() for line in str(error).split("\n"))
         str(error).encode("utf-8", "backslashreplace")
         return None
 

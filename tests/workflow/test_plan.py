@@ -326,3 +326,22 @@ def test_the_wrapper_finds_the_repository_from_anywhere(workflow):
     elsewhere.mkdir()
     workflow.call("sh", "-c", f"cd {elsewhere} && ../scripts/snake --cores 1 -n")
     assert list(elsewhere.iterdir()) == []
+
+
+def test_a_cache_that_is_not_as_it_was_written_is_made_again(small):
+    (cache,) = (small.folder / "data" / "cache").glob("*.npy")
+    whole = cache.read_bytes()
+    cache.write_bytes(whole[:-1])
+    small.plan()
+    assert cache.exists(), "a dry run removes nothing"
+    assert small.run("data") == {"index_images": 1}
+    assert cache.read_bytes() == whole
+    cache.with_name(cache.name + ".blocks.json").unlink()
+    assert small.run("data") == {"index_images": 1}
+
+
+def test_a_key_that_stands_twice_is_refused(workflow):
+    path = workflow.folder / "params.yaml"
+    path.write_text(path.read_text() + "\nseeds: [7]\n")
+    text = workflow.snakemake("-n", check=False)
+    assert "is not YAML (the key 'seeds' stands twice)" in text

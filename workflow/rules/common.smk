@@ -111,7 +111,7 @@ def images_of(wildcards):
 
 
 # Every step refuses a cache that is not as it was written, so that one is as good as none.
-if RUN_LOCK:
+if RUN_LOCK is not None:
     for path in {Path(cache_of(name)) for name in PARAMS.datasets}:
         if path.is_file() and (wrong := fault(path)):
             warn(f"{path}: {wrong}; it is removed and made again")

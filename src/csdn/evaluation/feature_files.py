@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from csdn.errors import UserError, first_line
+from csdn.errors import UserError, first_line, printable
 from csdn.evaluation.matlab_files import read_matlab
 from csdn.evaluation.scoring import check_features
 
@@ -84,7 +84,7 @@ def load_features(path: Path | str) -> ForeignFeatures:
 def _read_set(content: Mapping[str, Any], path: Path, prefix: str) -> FeatureSet:
     features = _find(content, "features", prefix)
     if features is None:
-        known = ", ".join(sorted(content)) or "nothing"
+        known = printable(", ".join(sorted(content))) or "nothing"
         raise UserError(f"{path}: lacks {prefix}features (it holds {known}); see docs/protocols.md for the keys")
     array = np.asarray(features)
     features = check_features(array, len(array) if array.ndim else 0, f"{path}: {prefix}features")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
 from csdn.errors import UserError, first_line
+
+LONGEST = 600  # seconds: reading takes one a gigabyte
 
 
 def read_matlab(path: Path | str) -> dict[str, Any]:
@@ -39,6 +42,7 @@ def _crashes(path: Path | str) -> bool:
     child = os.fork()
     if child == 0:
         faulthandler.disable()
+        signal.alarm(LONGEST)  # ends the process, too
         try:
             loadmat(path)
         finally:
