@@ -10,7 +10,7 @@ from typing import Any
 
 from csdn.errors import UserError, first_line
 
-LONGEST = 600  # seconds: reading takes one a gigabyte
+LONGEST = 600  # seconds that reading may take
 
 
 def read_matlab(path: Path | str) -> dict[str, Any]:
