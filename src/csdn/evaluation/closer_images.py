@@ -8,52 +8,56 @@ from numpy.typing import NDArray
 COUNTED_IMAGES = 16  # with more correct images to a query, sorting its row once is faster than comparing with each
 COMPARISONS = 1 << 20  # comparisons made at a time: few enough to stay in the processor's cache
 WORDS = 255  # eight-byte words summed at a time: beyond it a byte of the sum could overflow
+BYTE, LAST_PAIR = np.uint64(8), np.uint64(48)
+EVERY_SECOND_BYTE, ONES = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0001000100010001)
 
 
 def count_closer(
-    distance: NDArray, rows: NDArray[np.int64], values: NDArray, counts: NDArray[np.int64]
+    similarity: NDArray, rows: NDArray[np.int64], values: NDArray, counts: NDArray[np.int64], scratch: NDArray
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Number of images closer than each correct image, and whether the correct image has equals.
 
     Args:
-        distance: (B, G) float32 or float64, lower is closer; NaN where an image does not exist. May be overwritten.
+        similarity: (B, G) float32 or float64, higher is closer; NaN where an image does not exist.
         rows: (P,) row of each correct image, not falling.
-        values: (P,) its distance, which is in that row.
+        values: (P,) its similarity, which is in that row.
         counts: (B,) correct images of each row.
+        scratch: (B, G) memory of the same type to be overwritten; may be that of `similarity`.
     """
     if counts.max(initial=0) <= COUNTED_IMAGES:
-        return _by_comparing(distance, rows, values, counts)
-    return _by_sorting(distance, rows, values)
+        return _by_comparing(similarity, rows, values, counts)
+    return _by_sorting(np.negative(similarity, out=scratch), rows, -values)
 
 
 def _by_comparing(
-    distance: NDArray, rows: NDArray[np.int64], values: NDArray, counts: NDArray[np.int64]
+    similarity: NDArray, rows: NDArray[np.int64], values: NDArray, counts: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Compare every distance with each value and with the next larger number, which equals of the value are below."""
-    height, width = distance.shape
+    """Compare every similarity with each value and with the next smaller number, which equals of the value are above."""
+    height, width = similarity.shape
     most = int(counts.max(initial=0))
     place = np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
-    limits = np.full((height, 2 * most), -np.inf, distance.dtype)
+    limits = np.full((height, 2 * most), np.inf, similarity.dtype)
     limits[rows, place] = values
-    limits[rows, most + place] = np.nextafter(values, values.dtype.type(np.inf))
-    below = np.empty(limits.shape, np.int64)
+    limits[rows, most + place] = np.nextafter(values, values.dtype.type(-np.inf))
+    above = np.empty(limits.shape, np.int64)
     padded = -(-width // 8) * 8
     step = max(1, COMPARISONS // max(2 * most * padded, 1))
     marks = np.zeros((min(step, height), 2 * most, padded), bool)
     for start in range(0, height, step):
         block = slice(start, start + step)
-        some = marks[: len(distance[block])]
-        np.less(distance[block, None, :], limits[block, :, None], out=some[:, :, :width])
-        below[block] = _count_marks(some)
-    closer = below[rows, place]
-    return closer, below[rows, most + place] > closer + 1
+        some = marks[: len(similarity[block])]
+        np.greater(similarity[block, None, :], limits[block, :, None], out=some[:, :, :width])
+        above[block] = _count_marks(some)
+    closer = above[rows, place]
+    return closer, above[rows, most + place] > closer + 1
 
 
 def _count_marks(marks: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Number of marks along the last axis, a multiple of eight long, summed as bytes of eight-byte words."""
     words = marks.view(np.uint64)
     sums = np.add.reduceat(words, np.arange(0, words.shape[-1], WORDS), axis=-1)
-    return sums.view(np.uint8).sum(axis=-1, dtype=np.int64)
+    pairs = (sums & EVERY_SECOND_BYTE) + ((sums >> BYTE) & EVERY_SECOND_BYTE)
+    return ((pairs * ONES) >> LAST_PAIR).sum(axis=-1, dtype=np.int64)  # the last pair of bytes has the sum of the four
 
 
 def _by_sorting(

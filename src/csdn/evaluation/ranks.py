@@ -17,7 +17,7 @@ from csdn.evaluation.gallery_identities import GalleryIdentities
 Cmc = Literal["identity", "image"]
 
 SORTED_ELEMENTS = 1 << 19  # similarities ranked at a time: few enough to stay in the processor's cache
-BLOCKS_PER_THREAD = 4  # with fewer, starting threads and waiting for the last costs more than it saves
+THREADED_ELEMENTS = 1 << 23  # with fewer similarities, starting threads costs about what they save
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def rank_queries(
             correct = _Correct(rows[pairs] - start, columns[pairs], counts[block])
             ranks[pairs], first[block] = _rank_block(similarity[block], hidden, correct, gallery, cmc, scratch, start)
 
-    _for_each(rank, range(0, queries if width else 0, step))
+    _for_each(rank, range(0, queries if width else 0, step), similarity.size >= THREADED_ELEMENTS)
     return _metrics_of_ranks(rows, ranks, counts, first, width)
 
 
@@ -85,7 +85,7 @@ class _Correct(NamedTuple):
 class _Scratch(NamedTuple):
     """Memory that blocks use one after another: fresh memory for each would cost as much as filling it."""
 
-    distance: NDArray
+    seen: NDArray
     marks: NDArray[np.bool_]
 
 
@@ -99,25 +99,27 @@ def _rank_block(
     first_query: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rank of each correct image, and rank of the first correct answer of each query (0: none)."""
-    distance, marks = scratch.distance[: len(similarity)], scratch.marks[: len(similarity)]
+    seen, marks = scratch.seen[: len(similarity)], scratch.marks[: len(similarity)]
     _check_finite(similarity, ignore, marks, first_query)
-    np.negative(similarity, out=distance)
+    existing = similarity
     if ignore is not None:
         # All bits set is a NaN: it sorts behind every number and compares as not closer.
-        bits = distance.view(np.int32 if distance.itemsize == 4 else np.int64)
-        np.bitwise_or(bits, np.negative(ignore.view(np.int8), out=marks.view(np.int8)), out=bits)
-    values = distance[correct.rows, correct.columns]
+        bits = np.int32 if seen.itemsize == 4 else np.int64
+        hidden = np.negative(ignore.view(np.int8), out=marks.view(np.int8))
+        np.bitwise_or(similarity.view(bits), hidden, out=seen.view(bits))
+        existing = seen
+    values = existing[correct.rows, correct.columns]
     asked = np.flatnonzero(correct.counts)
     starts = (np.cumsum(correct.counts) - correct.counts)[asked]
-    best = np.full(len(distance), -np.inf, distance.dtype)
+    best = np.full(len(existing), np.inf, existing.dtype)
     if len(asked):
-        best[asked] = np.minimum.reduceat(values, starts)
-    closer = np.less(distance, best[:, None], out=marks) if cmc == "identity" else None
-    count, tied = count_closer(distance, correct.rows, values, correct.counts)
+        best[asked] = np.maximum.reduceat(values, starts)
+    closer = np.greater(existing, best[:, None], out=marks) if cmc == "identity" else None
+    count, tied = count_closer(existing, correct.rows, values, correct.counts, seen)
     ranks = count + 1
     if tied.any():
-        _rank_equals(similarity, ignore, correct, ranks, tied, -best, closer)
-    first = np.zeros(len(distance), np.int64)
+        _rank_equals(similarity, ignore, correct, ranks, tied, best, closer)
+    first = np.zeros(len(similarity), np.int64)
     if closer is not None:
         first[asked] = 1 + gallery.count_identities(closer)[asked]
     elif len(asked):
@@ -173,12 +175,12 @@ def _metrics_of_ranks(
     return QueryMetrics(totals / counts, counts / ranks[starts + counts - 1], first[valid], valid)
 
 
-def _for_each(function: Callable[[range], None], items: range) -> None:
-    """Call `function` with parts of `items` in as many threads as the matrix product may use and the work is worth."""
+def _for_each(function: Callable[[range], None], items: range, threaded: bool) -> None:
+    """Call `function` with parts of `items`, if `threaded` in as many threads as the matrix product may use."""
     allowed = os.environ.get("OMP_NUM_THREADS", "")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     allowed_threads = int(allowed) if allowed.isdecimal() and int(allowed) else cores
-    threads = min(cores, allowed_threads, len(items) // BLOCKS_PER_THREAD)
+    threads = min(cores, allowed_threads, len(items)) if threaded else 1
     if threads < 2:
         function(items)
         return

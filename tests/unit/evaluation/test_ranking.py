@@ -123,6 +123,7 @@ def test_equals_the_obvious_twin(case, cmc, ranks_counted):
 def test_equals_the_obvious_twin_in_blocks_of_any_size(case, cmc, elements, threads):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranks, "SORTED_ELEMENTS", elements)
+        patch.setattr(ranks, "THREADED_ELEMENTS", elements)
         patch.setenv("OMP_NUM_THREADS", threads)
         assert_equals_the_twin(case, cmc, 20)
 
