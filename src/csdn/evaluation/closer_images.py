@@ -32,7 +32,7 @@ def count_closer(
 def _by_comparing(
     similarity: NDArray, rows: NDArray[np.int64], values: NDArray, counts: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Compare every similarity with each value and with the next smaller number, which equals of the value are above."""
+    """Compare every similarity with each value and with the next smaller number, which its equals are above."""
     height, width = similarity.shape
     most = int(counts.max(initial=0))
     place = np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
