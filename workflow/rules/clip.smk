@@ -14,8 +14,8 @@ rule pretrain_clip:
     threads: PARAMS.runtime.pretraining_threads
     resources:
         gpu=gpus(),
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=growing(3000),
+        runtime=growing(120),
     params:
         cfg=settings("pretrain_clip"),
     shell:

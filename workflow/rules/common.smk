@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 from csdn.config import EMBEDDED, MINI
 from csdn.data.cache_record import fault, record_path
 from csdn.errors import UserError, warn
+from csdn.preloaded import VARIABLE as PRELOADED_VARIABLE
 from csdn.run_lock import hold_run_lock, only_looks
 from csdn.settings import check_paths, missing_paths, read_layer, validate, wants_gpu
 from csdn.slices import CHECKPOINTS_VARIABLE, TRACKING_VARIABLE, Checkpointing
@@ -64,6 +65,11 @@ os.environ.update(
 )
 
 
+# On a node, a job is the batch system's own, not one of the process that scripts/snake may have started there.
+if workflow.remote_exec:
+    os.environ.pop(PRELOADED_VARIABLE, None)
+
+
 def holds_files(folder, pattern="*"):
     return any(path.is_file() for path in Path(folder).rglob(pattern))
 
@@ -93,6 +99,11 @@ def settings(step, wildcards=None, **selection):
 def gpus():
     """GPUs of a job that computes with a network: one where there is one, so that such jobs take turns."""
     return int(wants_gpu(PARAMS.runtime.device))
+
+
+def growing(amount):
+    """Memory or minutes of a job: once more as much at every retry."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def option(name, files):

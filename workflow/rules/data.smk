@@ -9,8 +9,8 @@ rule make_dataset:
     threads: 2
     resources:
         gpu=0,
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         cfg=lambda wc: settings("make_dataset", wc),
         dataset="{dataset}",
@@ -48,8 +48,8 @@ for name in PARAMS.datasets:
             ENVIRONMENT
         resources:
             gpu=0,
-            mem_mb=2000,
-            runtime=120,
+            mem_mb=growing(2000),
+            runtime=growing(120),
         params:
             cfg=settings("index_images", dataset=name),
             dataset=name,

@@ -11,8 +11,8 @@ rule embed_images:
     threads: PARAMS.runtime.threads
     resources:
         gpu=gpus(),
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         cfg=lambda wc: settings("embed_images", wc),
     shell:
@@ -35,8 +35,8 @@ rule explain_model:
     threads: PARAMS.runtime.threads
     resources:
         gpu=gpus(),
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         cfg=lambda wc: settings("explain_model", wc),
         clip=lambda wc, input: option("--clip", input.get("clip")),
@@ -60,8 +60,8 @@ rule score_retrieval:
         ENVIRONMENT
     resources:
         gpu=0,
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         cfg=lambda wc: settings("score_retrieval", wc),
         permutations=lambda wc: option("--permutations", permutations_of(wc)),

@@ -15,8 +15,8 @@ rule compare_variants:
         ENVIRONMENT
     resources:
         gpu=0,
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         cfg=settings("compare_variants"),
         scores=lambda wc, input: [word for path in input.scores for word in ("--scores", path)],
@@ -38,8 +38,8 @@ rule compare_costs:
         ENVIRONMENT
     resources:
         gpu=0,
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         cfg=settings("compare_costs"),
         folder=subpath(output[0], parent=True),
@@ -73,8 +73,8 @@ rule draw_figures:
         ENVIRONMENT
     resources:
         gpu=0,
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         cfg=settings("draw_figures"),
         curves=subpath(output.matches, parent=True),
@@ -105,8 +105,8 @@ rule write_report:
         ENVIRONMENT
     resources:
         gpu=0,
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         cfg=settings("write_report"),
     shell:
@@ -128,8 +128,8 @@ rule track_scores:
         ENVIRONMENT
     resources:
         gpu=0,
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         cfg=settings("track_scores"),
         scores=lambda wc, input: [word for path in input.scores for word in ("--scores", path)],

@@ -17,8 +17,8 @@ rule learn_prompts:
     threads: PARAMS.runtime.threads
     resources:
         gpu=gpus(),
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         cfg=lambda wc: settings("learn_prompts", wc, variant=PROMPT_KEYS[wc.prompt_key]),
         clip=lambda wc, input: option("--clip", input.get("clip")),
@@ -45,8 +45,8 @@ rule fuse_semantics:
     threads: PARAMS.runtime.threads
     resources:
         gpu=gpus(),
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         cfg=lambda wc: settings("fuse_semantics", wc, variant=SEMANTICS_KEYS[wc.semantics_key]),
         clip=lambda wc, input: option("--clip", input.get("clip")),
@@ -70,8 +70,8 @@ rule train_encoder:
     threads: PARAMS.runtime.threads
     resources:
         gpu=gpus(),
-        mem_mb=6000,
-        runtime=1440,
+        mem_mb=growing(6000),
+        runtime=growing(1440),
     params:
         cfg=lambda wc: settings("train_encoder", wc),
         clip=lambda wc, input: option("--clip", input.get("clip")),
@@ -93,7 +93,7 @@ rule list_encoders:
         ENVIRONMENT
     resources:
         gpu=0,
-        mem_mb=100,
-        runtime=10,
+        mem_mb=growing(100),
+        runtime=growing(10),
     shell:
         "sha256sum {input:q} > {output:q} 2> {log:q}"

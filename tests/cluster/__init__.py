@@ -1,0 +1,1 @@
+"""Other hosts: batch systems, servers and remotes, brought up for real."""
