@@ -9,11 +9,14 @@ INSTALLED := .venv/.installed
 REPORT := results/report.html
 SMOKE := --configfile params.yaml config/smoke.yaml
 SOURCES := src tests benchmarks
+MLFLOW_HOST ?= 127.0.0.1
+MLFLOW_PORT ?= 5000
+MLFLOW_FOLDER ?= mlserver
 export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke report test test-all bench lint audit format schema ui pictures
+.PHONY: help setup demo smoke report test test-all bench lint audit format schema ui mlflow-server pictures
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -76,3 +79,6 @@ pictures: setup ## the figures that README shows, from the results of `make demo
 
 ui: setup ## MLflow's pages on http://127.0.0.1:5000
 	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$$($(BIN)/python -m csdn.tracking_store params.yaml)"
+
+mlflow-server: setup ## MLflow on PostgreSQL for jobs on several hosts; needs .[server]
+	$(BIN)/python -m csdn.tracking_server $(MLFLOW_FOLDER) --host $(MLFLOW_HOST) --port $(MLFLOW_PORT)
