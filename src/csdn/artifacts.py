@@ -140,7 +140,7 @@ def read_tensors(path: Path | str) -> dict[str, np.ndarray]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    with readable(path), _as_user_error(path, SafetensorError, ValueError):
+    with readable(path), as_user_error(path, SafetensorError, ValueError):
         return load_file(path)
 
 
@@ -152,7 +152,7 @@ def selected_on_test(path: Path | str) -> bool:
     """
     from safetensors import SafetensorError, safe_open
 
-    with readable(path), _as_user_error(path, SafetensorError, ValueError), safe_open(path, "numpy") as content:
+    with readable(path), as_user_error(path, SafetensorError, ValueError), safe_open(path, "numpy") as content:
         return SELECTED_ON_TEST.items() <= (content.metadata() or {}).items()
 
 
@@ -162,7 +162,7 @@ def read_json(path: Path | str) -> Any:
     Raises:
         UserError: the file is missing or is not JSON.
     """
-    with readable(path), _as_user_error(path, ValueError):
+    with readable(path), as_user_error(path, ValueError):
         return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
@@ -175,7 +175,7 @@ def read_parquet(path: Path | str) -> pd.DataFrame:
     import pandas as pd
     import pyarrow
 
-    with readable(path), _as_user_error(path, pyarrow.ArrowInvalid, ValueError):
+    with readable(path), as_user_error(path, pyarrow.ArrowInvalid, ValueError):
         return pd.read_parquet(path)
 
 
@@ -191,7 +191,8 @@ def readable(path: Path | str) -> Iterator[None]:
 
 
 @contextmanager
-def _as_user_error(path: Path | str, *kinds: type[Exception]) -> Iterator[None]:
+def as_user_error(path: Path | str, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn errors of these kinds, raised by a reader, into a UserError that names the file."""
     try:
         yield
     except kinds as error:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from csdn.cli_use import app as use_of_models
 from csdn.errors import UserError, cannot_write, printable
 from csdn.preloaded import VARIABLE, run_there
 
@@ -426,6 +427,9 @@ def show(
         print(json.dumps(entries, indent=2))
     else:
         print_tables(entries, settings)
+
+
+app.add_typer(use_of_models)
 
 
 def _slice(step: str, layers: list[str], overrides: list[str] | None, **selection: Any) -> Any:

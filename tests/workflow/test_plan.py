@@ -345,3 +345,14 @@ def test_a_key_that_stands_twice_is_refused(workflow):
     path.write_text(path.read_text() + "\nseeds: [7]\n")
     text = workflow.snakemake("-n", check=False)
     assert "is not YAML (the key 'seeds' stands twice)" in text
+
+
+@pytest.mark.parametrize("layer", [None, "config/smoke.yaml", "config/layouts.yaml", "config/switches.yaml"])
+def test_a_planned_study_is_the_workflows_own_plan(workflow, layer):
+    from csdn.reporting.study import counts, study_jobs
+    from csdn.settings import load_params
+
+    layers = ["params.yaml", *([layer] if layer else [])]
+    params = load_params([str(workflow.folder / name) for name in layers], [])
+    arguments = ("all", "--configfile", *layers) if layer else ()
+    assert counts(study_jobs(params)) == workflow.plan(*arguments)

@@ -20,7 +20,7 @@ from csdn.data.image_cache import open_cache, read_index, subset_rows, to_record
 from csdn.errors import UserError
 from csdn.progress import progress
 from csdn.provenance import check_inputs
-from csdn.slices import EmbedImages, ExplainModel, ScoreRetrieval
+from csdn.slices import EmbedImages, ExplainModel, ScoreRetrieval, TrainEncoder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +62,7 @@ def run_embed_images(step: EmbedImages, index: Path, cache: Path, encoder: Path,
     write_provenance(output, slice_, inputs)
 
 
-def load_encoder(step: EmbedImages | ExplainModel, encoder: Path, device: torch.device) -> ReIDNetwork:
+def load_encoder(step: EmbedImages | ExplainModel | TrainEncoder, encoder: Path, device: torch.device) -> ReIDNetwork:
     """The trained network of a run.
 
     Raises:

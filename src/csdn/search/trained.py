@@ -1,0 +1,92 @@
+"""A trained encoder as one object, rebuilt from its file and the record beside it; no settings have to be given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from csdn.artifacts import read_json, selected_on_test
+from csdn.data.image_files import read_image
+from csdn.errors import UserError
+from csdn.jobs.evaluation import load_encoder
+from csdn.provenance import check_results
+from csdn.slices import TrainEncoder, parse
+
+if TYPE_CHECKING:
+    import torch
+
+    from csdn.models.reid_network import ReIDNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedEncoder:
+    """An encoder, how it was trained, and how it describes images.
+
+    Attributes:
+        network: in evaluation mode on `device`.
+        step: the settings it was trained with.
+        selected_on_test: its epoch was chosen on the test set, which every use has to say.
+        flip: the mirrored image's descriptor is part of the descriptor.
+    """
+
+    network: ReIDNetwork
+    step: TrainEncoder
+    device: torch.device
+    selected_on_test: bool
+    flip: bool = True
+
+    @property
+    def width(self) -> int:
+        """Numbers of a descriptor."""
+        backbone = self.network.backbone
+        return (backbone.channels + backbone.embed_dim) * (2 if self.flip else 1)
+
+    def embed(self, images: Sequence[Path], modality: str) -> np.ndarray:
+        """Descriptors of image files of one modality, float32 (N, width).
+
+        Raises:
+            UserError: a file cannot be read.
+        """
+        from csdn.evaluation.embedding import embed_images
+
+        pixels = np.stack([read_image(path, self.step.image_size)[0] for path in images])
+        return embed_images(
+            self.network,
+            pixels,
+            np.arange(len(pixels)),
+            np.full(len(pixels), modality == "infrared"),
+            batch=len(pixels),
+            flip=self.flip,
+            normalization=self.step.fidelity.normalization,
+            device=self.device,
+        )
+
+
+def load_trained(path: Path, *, device: str = "auto", threads: int = 1, flip: bool = True) -> TrainedEncoder:
+    """Rebuild the encoder of a run.
+
+    Args:
+        path: `encoder.safetensors`, with its record beside it.
+
+    Raises:
+        UserError: a file is missing, was edited, or is of another version of training.
+    """
+    from csdn.training.runtime import prepare_machine
+
+    record = Path(f"{path}.provenance.json")
+    if path.is_file() and not record.is_file():
+        raise UserError(f"{record}: no such file; an encoder is rebuilt from the record that lies beside it")
+    content = read_json(record) if path.is_file() else {}
+    check_results([path])
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; give the encoder.safetensors of a run")
+    step = parse(content.get("parameters", {}))
+    if not isinstance(step, TrainEncoder):
+        raise UserError(f"{path}: was made by {step.step}, not by train_encoder; give the encoder.safetensors of a run")
+    chosen = prepare_machine(device, threads, step.runtime.deterministic)
+    network = load_encoder(step, path, chosen).eval()
+    return TrainedEncoder(network, step, chosen, selected_on_test(path), flip)
