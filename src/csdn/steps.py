@@ -59,11 +59,11 @@ STEP_VERSIONS: dict[str, int] = {
     "explain_model": 1,
     "score_retrieval": 1,
     "track_scores": 1,
-    "compare_variants": 2,
+    "compare_variants": 3,
     "describe_model": 1,
     "compare_costs": 1,
     "draw_figures": 2,
-    "write_report": 2,
+    "write_report": 3,
 }
 OFFICIAL_IDENTITIES = {"sysu_mm01": 395, "regdb": 206, "llcm": 713}  # to describe a model by; trainings count theirs
 PRETRAINING = "pretraining"  # the dataset of the small CLIP, beside those of params.yaml

@@ -3,11 +3,13 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from csdn.errors import UserError
-from csdn.reporting.tables import compare_variants, p_value, percent, to_latex, to_markdown
+from csdn.reporting.tables import compare_variants, headline_metrics, p_value, percent, to_latex, to_markdown
 from unit.reporting.result_tree import Tree, make_params
 
 START = "dataset,protocol,variant,seeds,map_mean,map_std,rank_1_mean,rank_1_std,rank_5_mean"
@@ -61,12 +63,30 @@ def test_json_holds_runs_and_match_curves(tree: Tree):
     assert row["cmc"] == sorted(row["cmc"])
 
 
-def test_metrics_file_nests_dataset_protocol_variant(tree: Tree):
+def test_metrics_file_holds_the_first_protocol_of_each_dataset(tree: Tree):
     metrics = json.loads((tree.results / "tables" / "metrics.json").read_text())
     rows = {(r["dataset"], r["protocol"], r["variant"]): r for r in read(tree.results / "tables" / "components.csv")}
     own = metrics["sysu_mm01"]["sysu_all_single"]["csdn"]
     assert own["map"] == pytest.approx(float(rows["sysu_mm01", "sysu_all_single", "csdn"]["map_mean"]))
-    assert set(own) == {"map", "rank_1"}
+    assert own["minp"] == pytest.approx(float(rows["sysu_mm01", "sysu_all_single", "csdn"]["minp_mean"]))
+    assert set(own) == {"map", "rank_1", "minp"}
+    assert list(metrics["sysu_mm01"]) == ["sysu_all_single"]
+
+
+def test_metrics_leave_out_re_ranking_and_further_protocols_but_not_what_was_selected_on_test():
+    names = ["regdb_infrared_to_visible", "regdb_visible_to_infrared", "regdb_visible_to_infrared-reranked"]
+    runs = pd.DataFrame(
+        [["regdb", name, "a", 0.5, 0.25, 0.125] for name in [*names, f"{names[1]}-selected_on_test"]]
+        + [["regdb", names[1], "a", 0.7, 0.75, 0.375]],
+        columns=["dataset", "protocol", "variant", "map", "rank_1", "minp"],
+    )
+    metrics = headline_metrics(SimpleNamespace(runs=runs))
+    assert metrics == {
+        "regdb": {
+            names[1]: {"a": {"map": 0.6, "rank_1": 0.5, "minp": 0.25}},
+            f"{names[1]}-selected_on_test": {"a": {"map": 0.5, "rank_1": 0.25, "minp": 0.125}},
+        }
+    }
 
 
 def test_markdown_and_latex_show_percent(tree: Tree):
