@@ -75,7 +75,9 @@ schema: setup ## write the schema and the reference of params.yaml from the mode
 
 pictures: setup ## the figures that README shows, from the results of `make demo`
 	mkdir -p docs/figures
-	cp $(addprefix results/figures/sysu_mm01_,ranks_sysu_all_single.png plane.png) docs/figures/
+	for name in sysu_mm01_ranks_sysu_all_single sysu_mm01_plane; do $(BIN)/python -c 'import sys; from PIL import Image; \
+		Image.open(sys.argv[1]).convert("RGB").quantize(256).save(sys.argv[2], optimize=True)' \
+		"results/figures/$$name.png" "docs/figures/$$name.png" || exit 1; done
 
 ui: setup ## MLflow's pages on http://127.0.0.1:5000
 	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$$($(BIN)/python -m csdn.tracking_store params.yaml)"

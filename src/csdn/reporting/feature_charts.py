@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ def description_chart(likeness: Mapping[str, Mapping[str, Likeness]]) -> Figure:
     Args:
         likeness: network -> modality -> similarities.
     """
-    figure = Figure(figsize=(WIDTH, 0.2 + 3.15 * len(likeness)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.2 + 3.15 * len(likeness)), layout=ConstrainedLayoutEngine(h_pad=0.08))
     columns = list(next(iter(likeness.values())))
     grid = figure.subplots(len(likeness), len(columns), squeeze=False)
     for row, (network, of) in zip(grid, likeness.items(), strict=True):
@@ -78,8 +79,10 @@ def description_chart(likeness: Mapping[str, Mapping[str, Likeness]]) -> Figure:
                       markeredgewidth=0)  # fmt: skip
             share = 100 * float((pair.own > pair.hardest).mean())
             axis.set_title(f"{network}, {modality}: {share:.0f} % above")
-            axis.set(xlim=ends, ylim=ends, aspect="equal", xlabel="similarity to the nearest other description")
+            axis.set(xlim=ends, ylim=ends, aspect="equal")
         row[0].set_ylabel("similarity to the own description")
+    for axis in grid[-1]:
+        axis.set_xlabel("similarity to the nearest other description")
     return figure
 
 

@@ -35,7 +35,7 @@ def draw_figures(params: Params, output_folder: Path | str) -> list[Path]:
         UserError: an input is missing or malformed.
     """
     with style():
-        drawn = {planned.name: _DRAW[planned.kind](params, planned) for planned in planned_figures(params)}
+        drawn = {planned.name: DRAW[planned.kind](params, planned) for planned in planned_figures(params)}
         return [path for name, figure in drawn.items() for path in save(figure, Path(output_folder) / name)]
 
 
@@ -67,9 +67,9 @@ def save(figure: Figure, base: Path) -> list[Path]:
 
 
 def looks(params: Params) -> dict[str, charts.Look]:
-    """A look for each variant by its place in params.yaml; what is not trained is grey."""
+    """A look for each variant by its place in the tables; what is not trained is grey."""
     untrained = [name for name in params.variants if params.variant(name).encoder.epochs == 0]
-    trained = [name for name in params.variants if name not in untrained]
+    trained = [name for name in places.in_table_order(params, list(params.variants)) if name not in untrained]
     return charts.looks(trained) | dict.fromkeys(untrained, charts.UNTRAINED)
 
 
@@ -82,7 +82,9 @@ def _draw_contact_sheet(params: Params, planned: Planned) -> Figure:
 
 
 def _draw_training(params: Params, planned: Planned) -> Figure:
-    return charts.training_curves(places.encoder_histories(params, planned.dataset), looks(params))
+    histories = places.encoder_histories(params, planned.dataset)
+    ordered = {variant: histories[variant] for variant in places.in_table_order(params, list(histories))}
+    return charts.training_curves(ordered, looks(params))
 
 
 def _draw_stage_one(params: Params, planned: Planned) -> Figure:
@@ -189,7 +191,7 @@ def _rows(params: Params, planned: Planned, table: str) -> list[Row]:
     return [row for protocol in protocol_order(rows, protocols) for row in rows if row["protocol"] == protocol]
 
 
-_DRAW: dict[str, Callable[[Params, Planned], Figure]] = {
+DRAW: dict[str, Callable[[Params, Planned], Figure]] = {
     "contact_sheet": _draw_contact_sheet,
     "training": _draw_training,
     "stage_one": _draw_stage_one,

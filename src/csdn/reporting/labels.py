@@ -38,6 +38,12 @@ def comparable(params: Params, a: str, b: str) -> bool:
     return bool(selection_note(params, [a])) == bool(selection_note(params, [b]))
 
 
+def in_report_order(params: Params) -> list[str]:
+    """Names of the datasets as papers order them: SYSU-MM01, RegDB, LLCM; equal layouts keep their order."""
+    layouts = list(LAYOUTS)
+    return sorted(params.datasets, key=lambda name: layouts.index(params.datasets[name].layout))
+
+
 def dataset_label(name: str, dataset: Dataset) -> str:
     """A dataset in words; the embedded benchmark is never called by a real dataset's name alone."""
     layout = LAYOUTS[dataset.layout]

@@ -19,7 +19,7 @@ from csdn.reporting import places, summary
 from csdn.reporting.comparison import Row, protocol_order
 from csdn.reporting.costs import cost_group
 from csdn.reporting.job_graph import duration, job_graph, read_jobs
-from csdn.reporting.labels import dataset_label, protocol_label
+from csdn.reporting.labels import dataset_label, in_report_order, protocol_label
 from csdn.reporting.plan import Planned, planned_figures, uses_small_clip
 from csdn.reporting.published import SETTINGS, published_rows
 from csdn.reporting.tables import DIFFERENCE_NOTE, ROW_NOTE, difference_cells, labelled, row_cells
@@ -48,7 +48,7 @@ def write_report(params: Params, output: Path | str, *, date: datetime.date | No
     """
     context = {
         "date": (date or datetime.datetime.now(datetime.UTC).date()).isoformat(),
-        "datasets": [_dataset(params, name) for name in params.datasets],
+        "datasets": [_dataset(params, name) for name in in_report_order(params)],
         "zero_shot": _zero_shot(params),
         "clip_figures": [_figure(params, f) for f in planned_figures(params) if not f.dataset],
         "published": _published(params),
@@ -67,6 +67,7 @@ def write_report(params: Params, output: Path | str, *, date: datetime.date | No
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["kept"] = _kept
     write_text(output, environment.get_template("report.html.jinja").render(context))
 
 
@@ -133,10 +134,16 @@ def _dataset(params: Params, name: str) -> dict[str, Any]:
     }
 
 
+def _kept(text: str) -> str:
+    """The text, in which no line ends between a number and its percent sign."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 def _training_time(params: Params, dataset: str) -> str:
     """Seconds of training a run of each variant, stage 2 only: `baseline 41 s, csdn 43 s`; empty without training."""
-    told = []
-    for variant, runs in places.encoder_histories(params, dataset).items():
+    told, histories = [], places.encoder_histories(params, dataset)
+    for variant in places.in_table_order(params, list(histories)):
+        runs = histories[variant]
         seconds = [run["seconds"].sum() for run in runs if "seconds" in run]
         if seconds:
             told.append(f"{variant} {statistics.mean(seconds):.0f} s")
@@ -170,7 +177,7 @@ def _figure(params: Params, planned: Planned) -> dict[str, Any]:
         "name": planned.name,
         "kind": planned.kind,
         "title": planned.title,
-        "caption": planned.caption.replace(" %", "\N{NO-BREAK SPACE}%"),
+        "caption": _kept(planned.caption),
         "svg": inline_svg(svg, planned.name),
     }
 
@@ -199,7 +206,8 @@ def _zero_shot(params: Params) -> list[dict[str, Any]]:
 def _published(params: Params) -> list[dict[str, Any]]:
     """Published figures for each real dataset; nothing beside synthetic data, which they do not describe."""
     out = []
-    for name, dataset in params.datasets.items():
+    for name in in_report_order(params):
+        dataset = params.datasets[name]
         if dataset.root != EMBEDDED:
             settings = SETTINGS[dataset.layout]
             rows = [

@@ -60,9 +60,12 @@ def read_csv(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
 
 
 def in_table_order(params: Params, variants: list[str]) -> list[str]:
-    """Variants as the tables name them, then those that no table names."""
-    named = [name for table in params.tables.values() for name in table.variants]
-    return [name for name in dict.fromkeys([*named, *variants]) if name in variants]
+    """Variants as the tables name them, then those that no table names.
+
+    The order does not depend on that of keys in params.yaml, which a job's slice has lost.
+    """
+    named = [name for _, table in sorted(params.tables.items()) for name in table.variants]
+    return [name for name in dict.fromkeys([*named, *sorted(variants)]) if name in variants]
 
 
 def encoder_histories(params: Params, dataset: str) -> Runs:

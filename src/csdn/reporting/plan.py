@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from csdn.config import MINI, Params
 from csdn.keys import semantics_key
 from csdn.reporting import places
-from csdn.reporting.labels import comparable, protocol_label, selection_note
+from csdn.reporting.labels import comparable, in_report_order, protocol_label, selection_note
 from csdn.reporting.sweeps import find_sweep
 
 
@@ -39,7 +39,7 @@ class Planned:
 
 def planned_figures(params: Params) -> list[Planned]:
     """Every figure that `draw_figures` writes with these settings, in the order of the report."""
-    figures = [figure for dataset in params.datasets for figure in _of_dataset(params, dataset)]
+    figures = [figure for dataset in in_report_order(params) for figure in _of_dataset(params, dataset)]
     if uses_small_clip(params):
         figures.append(Planned("clip_zero_shot", "zero_shot", "", "", CAPTIONS["zero_shot"]))
     return figures
@@ -94,8 +94,7 @@ def _of_dataset(params: Params, dataset: str) -> Iterator[Planned]:
         if has_maps(params, shown):
             yield planned("maps", [shown], first=run)
         for protocol in _shown_protocols(params, dataset):
-            first = f"{protocol_label(protocol)}. {run}"
-            yield planned("ranks", [shown], suffix=f"ranks_{protocol}", subject=protocol, first=first)
+            yield planned("ranks", [shown], suffix=f"ranks_{protocol}", subject=protocol, first=run)
 
 
 def _shown_protocols(params: Params, dataset: str) -> list[str]:
@@ -138,8 +137,8 @@ CAPTIONS = {
     "identity against that to the nearest description of anyone else. Above the line the own one is nearest. Upper "
     "row: the frozen CLIP that the descriptions were learned with. Lower row: the encoder after stage 2, whose "
     "features the semantic loss pulls to them; a lower share there says that the other losses pulled harder.",
-    "training": "Mean over runs, single runs thin. A baseline whose validation mAP still rises at the last epoch is "
-    "under-trained, and any gain over it would flatter the method.",
+    "training": "Mean over runs, single runs thin. Where a validation mAP was taken: a baseline whose own still rises "
+    "at the last epoch is under-trained, and any gain over it would flatter the method.",
     "plane": "Test images of up to 20 random identities by t-SNE of their descriptors, the number beside the visible "
     "ones. Before, the two modalities lie apart and long lines cross; after, an identity's circles and triangles "
     "should meet. Each panel is a map of its own: only neighbourhood means something, not the size of gaps. The "
@@ -147,8 +146,8 @@ CAPTIONS = {
     "distances": "Shares of all pairs of test images by their cosine distance, first run of each variant; areas are "
     "equal. Overlap is the area that both have in common: 0 separates everyone, 1 no one. Retrieval works on the "
     "right-hand pairs, visible to infrared.",
-    "maps": "One person a row, drawn at random. Attention: weights of the attention pool, mean over its heads. Grad- "
-    "CAM: what in the last map makes the descriptors of these two images alike. Yellow is the strongest place of "
+    "maps": "One person a row, drawn at random. Attention: weights of the attention pool, mean over its heads. "
+    "Grad-CAM: what in the last map makes the descriptors of these two images alike. Yellow is the strongest place of "
     "that map, purple none; its cells are shown as they are. Heat on the background, or on different parts of the "
     "body in the two modalities, would mean that something else than the person is matched.",
     "ranks": "Left the query, then the first ten gallery images. Solid green frame and tick: the same person; dashed "

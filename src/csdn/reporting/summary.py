@@ -105,10 +105,10 @@ def floor_sentence(rows: Sequence[Row], untrained: Sequence[str]) -> str | None:
     floor = max(floors, key=lambda row: row["map_mean"])
     lowest = min(trained, key=lambda row: row["map_mean"])
     apart = lowest["map_low"] > floor["map_high"]
-    high = f"{percent(lowest['map_mean'])} % mAP of {lowest['variant']}"
+    high = f"{lowest['variant']} with {percent(lowest['map_mean'])} % mAP"
     numbers = f"{high} against {percent(floor['map_mean'])} % of {floor['variant']}"
     if apart:
-        return f"Every trained variant is far above the untrained initialisation: the lowest has {numbers}."
+        return f"Every trained variant is far above the untrained initialisation, the lowest {numbers}."
     if lowest["map_mean"] > floor["map_mean"]:
         return f"Every trained variant lies above the untrained initialisation, but intervals overlap: {numbers}."
     return f"Not every trained variant lies above the untrained initialisation: {numbers}."

@@ -135,7 +135,8 @@ def difference_cells(row: Row) -> dict[str, str]:
     cells["p Wilcoxon"] = p_value(row["p_wilcoxon_holm"])
     cells["p (seeds)"] = p_value(row["p_seeds"]) or EMPTY
     effect = row["effect_size"]
-    return cells | {"Effect size": "" if effect is None else f"{effect:+.2f}".replace("-", MINUS)}
+    text = "" if effect is None else f"{effect:+.2f}".replace("-", MINUS)
+    return cells | {"Effect size": "0.00" if text[1:] == "0.00" else text}
 
 
 def to_markdown(caption: str, rows: Sequence[Row], is_difference: bool) -> str:

@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from csdn.config import Params
 from csdn.errors import UserError
 from csdn.reporting import charts, sheets
-from csdn.reporting.figures import draw_figures, looks, save, style
-from csdn.reporting.plan import planned_figures
+from csdn.reporting.figures import DRAW, draw_figures, looks, save, style
+from csdn.reporting.plan import TITLES, planned_figures
+from csdn.steps import canonical
 from unit.reporting.result_tree import UNTRAINED, Tree, make_params
 
 
@@ -172,3 +174,14 @@ def test_contact_sheet_names_cameras_where_columns_agree():
     words = [text.get_text() for text in axes.texts]
     assert [word for word in words if word.startswith("cam")] == ["cam 1", "cam 3"]
     assert len(axes.images) == 6
+
+
+def test_every_kind_of_figure_has_the_same_bytes_again_whatever_the_order_of_the_settings(tree: Tree, tmp_path: Path):
+    params = Params.model_validate_json(canonical(tree.params.model_dump(mode="json")))  # as a job gets them
+    kinds = {planned.kind: planned for planned in planned_figures(params)}
+    assert set(TITLES) - set(kinds) <= {"sweep"}, "the results of the tests have no sweep"
+    for planned in kinds.values():
+        with style():
+            save(DRAW[planned.kind](params, planned), tmp_path / planned.name)
+        again, first = (folder / f"{planned.name}.svg" for folder in (tmp_path, tree.results / "figures"))
+        assert again.read_bytes() == first.read_bytes(), planned.name

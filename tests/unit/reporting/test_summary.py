@@ -91,7 +91,7 @@ def test_floor():
     assert summary.floor_sentence([floor], ["clip_init"]) is None
     far = summary.floor_sentence([floor, variant("csdn", 0.4, 0.5, 0.6)], ["clip_init"])
     assert str(far).startswith("Every trained variant is far above the untrained initialisation")
-    assert "50.0 % mAP of csdn against 15.0 % of clip_init" in str(far)
+    assert "the lowest csdn with 50.0 % mAP against 15.0 % of clip_init" in str(far)
     assert "overlap" in str(summary.floor_sentence([floor, variant("csdn", 0.18, 0.25, 0.3)], ["clip_init"]))
     assert "Not every" in str(summary.floor_sentence([floor, variant("csdn", 0.05, 0.1, 0.2)], ["clip_init"]))
 
