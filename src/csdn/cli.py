@@ -429,6 +429,35 @@ def show(
         print_tables(entries, settings)
 
 
+@app.command("simulate-power")
+def simulate_power(
+    params: ParamsOption,
+    results: Annotated[Path, typer.Argument(help="Results folder whose scores give the spreads.")] = Path("results"),
+    identities: Annotated[
+        int | None,
+        typer.Option(min=2, help="Test identities of a simulated study; by default those of the scores."),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds; by default those of the scores.")] = None,
+    power: Annotated[float, typer.Option(min=0.05, max=0.99, help="Share of studies that find the difference.")] = 0.8,
+    overrides: SetOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, fractions instead of points.")] = False,
+) -> None:
+    """Simulate which differences of mAP the paired tests find.
+
+    Example: `csdn simulate-power results --params params.yaml --identities 500 --seeds 5`
+    """
+    import json
+
+    from csdn.reporting import power as simulation
+    from csdn.settings import load_params
+
+    rows = simulation.simulate_power(results, load_params(params, overrides or []), identities, seeds, power)
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    else:
+        simulation.print_power(rows, power)
+
+
 app.add_typer(use_of_models)
 
 

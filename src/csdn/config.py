@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -177,9 +178,11 @@ class Params(Strict):
             raise ValueError("\n".join(problems(error, Variant, f"variants.{name}"))) from error
 
     def variants_of(self, dataset: str) -> list[str]:
-        """Names of the variants that run on `dataset`, in the order of params.yaml."""
-        chosen = self.datasets[dataset].variants
-        return [name for name in self.variants if chosen is None or name in chosen]
+        """Variants that run on `dataset`, in the order of params.yaml; by default those that a table has."""
+        chosen: Iterable[str] | None = self.datasets[dataset].variants
+        if chosen is None:
+            chosen = {name for table in self.tables.values() for name in table.variants} or self.variants
+        return [name for name in self.variants if name in chosen]
 
     def trained_variants_of(self, dataset: str) -> list[str]:
         """Variants of a dataset whose encoder is trained at all."""

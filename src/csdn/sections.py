@@ -80,7 +80,9 @@ class Dataset(Strict):
     duplicates: Literal["refuse", "warn"] = Field(
         "refuse", description="What to do about equal image files in different subsets, which leak test into training."
     )
-    variants: list[str] | None = Field(None, description="Variants run on this dataset (null: all).")
+    variants: list[str] | None = Field(
+        None, description="Variants run on this dataset (null: those that a table has, without tables all)."
+    )
     seeds: list[Seed] | None = Field(
         None, min_length=1, description="Seeds run on this dataset (null: the top-level seeds)."
     )
@@ -143,8 +145,8 @@ class Benchmark(Strict):
     )
     noise: Weight = Field(1.0, description="Multiplies sensor noise and blur.")
     occlusion: Fraction = Field(0.03, description="Probability that something stands before the person.")
-    sysu_mm01: Population = Population(train=500, val=60, test=100, train_images=1, test_images=2, infrared_factor=2)
-    regdb: Population = Population(train=206, test=206, train_images=10, test_images=10)
+    sysu_mm01: Population = Population(train=400, val=60, test=160, train_images=1, test_images=2, infrared_factor=2)
+    regdb: Population = Population(train=206, test=206, train_images=5, test_images=5)
     llcm: Population = Population(train=100, test=60, train_images=1, test_images=1)
     pretraining: PretrainingPopulation = PretrainingPopulation()
 

@@ -24,7 +24,7 @@ from csdn.training import schedules, stage_one_images
 ROOT = Path(__file__).parents[2]
 EMBEDDED = load_params([ROOT / "params.yaml"])
 PAPER = load_params([ROOT / "params.yaml", ROOT / "config" / "paper.yaml"])
-SWITCHES = load_params([ROOT / "params.yaml", ROOT / "config" / "switches.yaml"])
+ABLATIONS = load_params([ROOT / "params.yaml", ROOT / "config" / "ablations.yaml"])
 SECTIONS = {
     "prompts": Prompts,
     "fusion": Fusion,
@@ -128,7 +128,7 @@ def test_constants_that_are_no_settings_are_those_of_the_code():
 
 
 def test_every_switch_has_a_variant():
-    variants = {name: SWITCHES.variant(name) for name in SWITCHES.variants}
+    variants = {name: ABLATIONS.variant(name) for name in ABLATIONS.variants}
     choices = {
         "prompts.kind": {variant.prompts.kind for variant in variants.values()},
         "fusion.kind": {variant.fusion.kind for variant in variants.values()},
@@ -139,16 +139,16 @@ def test_every_switch_has_a_variant():
         section, name = key.split(".")
         assert shown == set(get_args(SECTIONS[section].model_fields[name].annotation)), key
     assert variants["authors_code"].fidelity == Fidelity.model_validate("reference")
-    assert set(SWITCHES.tables["switches"].variants) == set(SWITCHES.variants)
+    assert {name for table in ABLATIONS.tables.values() for name in table.variants} == set(ABLATIONS.variants)
 
 
-@pytest.mark.parametrize("variant", list(SWITCHES.variants))
+@pytest.mark.parametrize("variant", list(ABLATIONS.variants))
 def test_every_switch_can_be_run(variant):
     place = {"dataset": "sysu_mm01", "split": "default", "variant": variant, "seed": 0}
     for step in ("learn_prompts", "train_encoder", "embed_images", "score_retrieval"):
-        assert step_slice(SWITCHES, step, protocol="sysu_all_single", **place)["step"] == step
-    if semantics_key(SWITCHES, variant):
-        assert step_slice(SWITCHES, "fuse_semantics", **place)
+        assert step_slice(ABLATIONS, step, protocol="sysu_all_single", **place)["step"] == step
+    if semantics_key(ABLATIONS, variant):
+        assert step_slice(ABLATIONS, "fuse_semantics", **place)
 
 
 def test_the_page_names_every_switch_of_the_authors_code():

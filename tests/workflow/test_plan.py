@@ -47,11 +47,28 @@ def test_smoke_is_the_same_workflow_in_small(workflow):
     assert sum(plan.values()) == 24
 
 
-def test_the_switches_share_what_they_have_in_common(workflow):
-    plan = workflow.plan("all", "--configfile", "params.yaml", "config/switches.yaml")
-    assert plan["train_encoder"] == 20
-    assert plan["learn_prompts"] == 5  # specific, shared, captions, the authors' code, its stem
-    assert plan["fuse_semantics"] == 9  # shared, specific with five fusions, captions, the authors' code, its stem
+def test_ablations_share_what_they_have_in_common(workflow):
+    plan = workflow.plan("all", "--configfile", "params.yaml", "config/ablations.yaml")
+    assert plan["train_encoder"] == 68  # 33 variants with two seeds, and RegDB's two
+    assert plan["learn_prompts"] == 19  # specific, shared, three lengths, captions, random, the authors' code, its stem
+    assert plan["fuse_semantics"] == 29  # those, but for shared with five fusions and none
+
+
+def test_a_table_less_is_its_variants_less(workflow):
+    files = ["--configfile", "params.yaml", "config/ablations.yaml", "without.yaml"]
+    (workflow.folder / "without.yaml").write_text("tables: {prompt_length: null}")
+    plan, less = workflow.plan("all", *files[:-1]), workflow.plan("all", *files)
+    assert {step: plan[step] - less[step] for step in ("learn_prompts", "fuse_semantics", "train_encoder")} == {
+        "learn_prompts": 6,
+        "fuse_semantics": 6,
+        "train_encoder": 6,
+    }
+
+
+def test_the_benchmark_for_a_gpu_is_the_same_workflow(workflow):
+    plan = workflow.plan("all", "--configfile", "params.yaml", "config/bench.yaml")
+    assert set(plan) == set(workflow.plan())
+    assert plan["train_encoder"] == 6 * 5 + 2 * 3 * 5
 
 
 def test_the_first_run_makes_everything_and_the_second_nothing(small, small_run):

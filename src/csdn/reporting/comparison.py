@@ -126,7 +126,7 @@ def paired_comparison(panel: Panel, a: str, b: str) -> Row | None:
     runs = [run for run in panel.runs_of(a) if run in panel.runs_of(b)]
     if not runs:
         return None
-    by_run = _identity_differences(panel, a, b, runs)
+    by_run = identity_differences(panel, a, b, runs)
     per_identity = by_run.mean(axis=0).dropna().to_numpy()
     row: Row = {"dataset": panel.dataset, "protocol": panel.protocol, "a": a, "b": b}
     row |= {"seeds": len({seed for _, seed in runs}), "splits": len({split for split, _ in runs})}
@@ -171,7 +171,7 @@ def _values(panel: Panel, variant: str, runs: Sequence[RunKey], metric: str) -> 
     return np.array([panel.runs[variant, *run][metric] for run in runs], dtype=np.float64)
 
 
-def _identity_differences(panel: Panel, a: str, b: str, runs: Sequence[RunKey]) -> pd.DataFrame:
+def identity_differences(panel: Panel, a: str, b: str, runs: Sequence[RunKey]) -> pd.DataFrame:
     """(runs, identities) differences of an identity's mean average precision; NaN where a split lacks the identity."""
     rows = []
     for run in runs:
