@@ -71,6 +71,10 @@ def test_the_benchmark_for_a_gpu_is_the_same_workflow(workflow):
     assert plan["train_encoder"] == 6 * 5 + 2 * 3 * 5
 
 
+def test_the_harder_benchmark_shares_no_file_with_the_default(workflow):
+    assert workflow.plan("all", "--configfile", "params.yaml", "config/hard.yaml") == workflow.plan()
+
+
 def test_the_first_run_makes_everything_and_the_second_nothing(small, small_run):
     assert small_run[1]["train_encoder"] == 3
     assert small_run[1]["score_retrieval"] == 6
