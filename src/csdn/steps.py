@@ -358,8 +358,10 @@ def _describe_model(chosen: _Selection) -> dict[str, Any]:
 
 def _compare_costs(chosen: _Selection) -> dict[str, Any]:
     values = chosen.params.model_dump(mode="json", exclude={"tracking", "benchmark", "tables"})
-    for dataset in values["datasets"].values():
+    values["benchmark"] = {"image_size": list(chosen.params.benchmark.image_size)}  # that of the small CLIP, too
+    for name, dataset in values["datasets"].items():
         dataset.pop("trials")  # they change gains, which come from a file
+        dataset["variants"] = chosen.params.variants_of(name)
     return {"variants": list(chosen.params.variants), "params": values}
 
 

@@ -368,7 +368,7 @@ def test_a_key_that_stands_twice_is_refused(workflow):
     assert "is not YAML (the key 'seeds' stands twice)" in text
 
 
-@pytest.mark.parametrize("layer", [None, "config/smoke.yaml", "config/layouts.yaml", "config/switches.yaml"])
+@pytest.mark.parametrize("layer", [None, "config/smoke.yaml", "config/layouts.yaml", "config/ablations.yaml"])
 def test_a_planned_study_is_the_workflows_own_plan(workflow, layer):
     from csdn.reporting.study import counts, study_jobs
     from csdn.settings import load_params
