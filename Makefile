@@ -9,6 +9,7 @@ INSTALLED := .venv/.installed
 REPORT := results/report.html
 SMOKE := --configfile params.yaml config/smoke.yaml
 SOURCES := src tests benchmarks
+OPTIONS ?= # more options of Snakemake: make demo OPTIONS='--quiet all'
 MLFLOW_HOST ?= 127.0.0.1
 MLFLOW_PORT ?= 5000
 MLFLOW_FOLDER ?= mlserver
@@ -30,15 +31,15 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 demo: setup ## the whole benchmark: from images to results/report.html
-	scripts/snake --cores all all
+	scripts/snake --cores all all $(OPTIONS)
 	@echo "The report: $(REPORT)"
 
 smoke: setup ## the same workflow in about a minute, into results-smoke
-	scripts/snake --cores all all $(SMOKE)
+	scripts/snake --cores all all $(SMOKE) $(OPTIONS)
 	@echo "The report: results-smoke/report.html"
 
 report: setup ## tables, figures and report again, from what has been trained
-	scripts/snake --cores all $(REPORT)
+	scripts/snake --cores all $(REPORT) $(OPTIONS)
 	@echo "The report: $(REPORT)"
 
 test: setup ## the tests, without the slow ones
@@ -70,8 +71,8 @@ format: setup ## rewrite Python and Snakemake files in one style
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/snakefmt -l 120 workflow
 
-schema: setup ## write the schema and the reference of params.yaml from the models
-	$(BIN)/python -m csdn.reference workflow/schemas/params.schema.json docs/configuration.md
+schema: setup ## write the schema, the reference of params.yaml and config/README.md from the models
+	$(BIN)/python -m csdn.reference workflow/schemas/params.schema.json docs/configuration.md config/README.md
 
 pictures: setup ## the figures that README shows, from the results of `make demo`
 	mkdir -p docs/figures

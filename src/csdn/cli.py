@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from csdn import quiet
 from csdn.cli_use import app as use_of_models
 from csdn.errors import UserError, cannot_write, printable
 from csdn.preloaded import VARIABLE, run_there
@@ -472,6 +473,10 @@ def options(
     debug: Annotated[
         bool, typer.Option("--debug", envvar="CSDN_DEBUG", help="Show the traceback of an error.")
     ] = False,
+    be_quiet: Annotated[
+        bool,
+        typer.Option(quiet.FLAG, envvar=quiet.VARIABLE, help="No progress and no tables; only files and errors."),
+    ] = False,
 ) -> None:
     """CLIP-driven visible-infrared person re-identification, one subcommand a step of the pipeline."""
 
@@ -479,14 +484,18 @@ def options(
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; wrong input is one line on standard error and exit code 2, any other failure 1.
 
-    `--debug`, anywhere among the arguments, or `CSDN_DEBUG=1` shows tracebacks.
+    Anywhere among the arguments, `--debug` (or `CSDN_DEBUG=1`) shows tracebacks, and `--quiet` (or `CSDN_QUIET=1`)
+    leaves only the names of the files written, warnings and errors.
     """
     given = sys.argv[1:] if arguments is None else arguments
     if os.environ.get(VARIABLE) and (code := run_there(given)) is not None:
         sys.exit(code)
     debug = "--debug" in given or os.environ.get("CSDN_DEBUG", "") not in ("", "0")
+    if quiet.FLAG in given:
+        os.environ[quiet.VARIABLE] = "1"
     try:
-        code = app(args=[word for word in given if word != "--debug"], standalone_mode=False)
+        with quiet.quietly(given):
+            code = app(args=[word for word in given if word not in ("--debug", quiet.FLAG)], standalone_mode=False)
     except Exception as error:
         if debug:
             traceback.print_exc()

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from csdn.quiet import is_quiet
+
 Advance = Callable[[int], None]
 
 
@@ -15,7 +17,8 @@ Advance = Callable[[int], None]
 def progress(description: str, total: int, unit: str) -> Iterator[Advance]:
     """Show a bar of `total` units and yield the function that advances it.
 
-    Units a second and the time left are shown. Nothing is printed when standard error is no terminal, as in a log.
+    Units a second and the time left are shown. Nothing is printed when standard error is no terminal, as in a log, nor
+    with `--quiet`.
     """
     console = Console(stderr=True)
     columns = (
@@ -27,7 +30,7 @@ def progress(description: str, total: int, unit: str) -> Iterator[Advance]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True, disable=is_quiet() or not console.is_terminal) as bar:
         task = bar.add_task(description, total=total, unit=unit, rate="")
 
         def advance(count: int) -> None:

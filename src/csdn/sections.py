@@ -238,7 +238,7 @@ class Clip(Backbone):
 
 
 class Prompts(Strict):
-    """Stage 1a: learnable descriptions of each identity (METHOD 3, MsPL and shared prompt)."""
+    """Stage 1a: learnable descriptions of each identity (docs/method.md, MsPL and shared prompt)."""
 
     kind: Literal["specific", "shared", "caption"] = Field(
         "specific",
@@ -270,25 +270,29 @@ class Prompts(Strict):
 
 
 class Fusion(Strict):
-    """Stage 1b: semantic information integration of the two modalities' descriptions (METHOD 3, SII)."""
+    """Stage 1b: semantic information integration of the two modalities' descriptions (docs/method.md, SII)."""
 
-    kind: Literal["none", "attention", "reference", "mean", "sum", "concat"] = "attention"
-    heads: Count = 4
+    kind: Literal["none", "attention", "reference", "mean", "sum", "concat"] = Field(
+        "attention", description="How two descriptions become one; `none` leaves each modality its own."
+    )
+    heads: Count = Field(4, description="Heads of `attention`.")
     dropout: Fraction = 0.1
     epochs: Count = 60
     batch: int = Field(64, ge=2, description="Images of both modalities in a batch.")
     learning_rate: Rate = 3e-4
     weight_decay: Weight = 1e-4
-    logits: Literal["cosine", "dot"] = "cosine"
-    scale: Weight = 14.0
-    schedule: Literal["cosine", "reference"] = "reference"
+    logits: Literal["cosine", "dot"] = Field("cosine", description="Of images and descriptions in the loss.")
+    scale: Weight = Field(14.0, description="Multiplies cosine logits.")
+    schedule: Literal["cosine", "reference"] = Field(
+        "reference", description="`reference` warms up for 5 epochs from 1e-5."
+    )
     gradient_clip: Norm | None = Field(
         None, description="Largest norm of the gradient of all trained parameters together (null: not clipped)."
     )
 
 
 class LossWeights(Strict):
-    """Weights of the terms of stage 2's loss (METHOD 4); a term of weight 0 is not computed."""
+    """Weights of the terms of stage 2's loss (docs/method.md); a term of weight 0 is not computed."""
 
     identity: Weight = 1.0
     modality_shared: Weight = 1.0
@@ -298,7 +302,7 @@ class LossWeights(Strict):
 
 
 class Augmentation(Strict):
-    """Random changes of the training images (METHOD 4)."""
+    """Random changes of the training images (docs/method.md)."""
 
     padding: int = Field(10, ge=0, description="Pixels padded before the random crop.")
     flip: Fraction = 0.5
@@ -316,7 +320,7 @@ class Augmentation(Strict):
 
 
 class Encoder(Strict):
-    """Stage 2: the visual encoder (METHOD 4)."""
+    """Stage 2: the visual encoder (docs/method.md)."""
 
     text: Literal["none", "learned", "permuted", "random"] = Field(
         "learned",
@@ -329,11 +333,13 @@ class Encoder(Strict):
     learning_rate: Rate = 3e-4
     head_learning_rate_factor: Rate = Field(2.0, description="Multiplies the learning rate of the classifiers.")
     weight_decay: Weight = 5e-4
-    schedule: Literal["cosine", "multistep"] = "multistep"
-    warmup_epochs: Weight = 10
-    milestones: list[Count] = [40, 70]
-    classifier: Literal["cosine", "linear"] = "linear"
-    classifier_scale: Weight = 16.0
+    schedule: Literal["cosine", "multistep"] = Field(
+        "multistep", description="After the warm-up: to nothing along a cosine, or a tenth at each milestone."
+    )
+    warmup_epochs: Weight = Field(10, description="Epochs in which the learning rate rises linearly.")
+    milestones: list[Count] = Field([40, 70], description="Epochs of `multistep`.")
+    classifier: Literal["cosine", "linear"] = Field("linear", description="Head of the identity loss.")
+    classifier_scale: Weight = Field(16.0, description="Multiplies the logits of the cosine classifier.")
     semantic_loss: Literal[
         "cross_entropy", "supervised_contrastive", "cosine_regression", "mse_regression", "triplet_to_text"
     ] = Field("cross_entropy", description="How features are pulled to the descriptions (docs/method.md).")
@@ -342,7 +348,7 @@ class Encoder(Strict):
     )
     semantic_scale: Weight = Field(16.0, description="Multiplies cosine logits.")
     semantic_margin: Fraction = Field(0.2, description="Margin of `triplet_to_text`, in cosine similarity.")
-    label_smoothing: Fraction = 0.0
+    label_smoothing: Fraction = Field(0.0, description="Of the identity loss.")
     metric_features: Literal["raw", "unit"] = Field(
         "raw", description="What the triplet and modality-shared losses measure: features as they are, or normalised."
     )
@@ -450,7 +456,7 @@ class Evaluation(Strict):
 class Table(Strict):
     """One table of the report: which variants, in which order, against which."""
 
-    caption: str
+    caption: str = Field(description="Heading of the table.")
     variants: list[str] = Field(min_length=1, description="Rows, in order.")
     differences: list[tuple[str, str]] = Field([], description="Pairs (a, b) whose difference a - b is reported.")
 
@@ -458,7 +464,7 @@ class Table(Strict):
 class Tracking(Strict):
     """Where runs are recorded."""
 
-    backend: Literal["mlflow", "none"] = "mlflow"
+    backend: Literal["mlflow", "none"] = Field("mlflow", description="`none` records nothing.")
     store: Folder = Field("mlruns", description="Folder of the SQLite store; MLFLOW_TRACKING_URI overrides it.")
     project: str = Field(
         "csdn", min_length=1, description="First part of the experiments' names, so that settings keep apart."
@@ -470,7 +476,7 @@ class Runtime(Strict):
 
     data: Folder = Field("data", description="Folder of rendered images, indices and caches.")
     results: Folder = Field("results", description="Folder of models, scores, tables and the report.")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto`: the GPU where there is one.")
     threads: Count = Field(1, description="CPU threads of a training job.")
     pretraining_threads: Count = Field(
         2, description="CPU threads of the small CLIP's pre-training, which all jobs wait for."

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from csdn.reference import page, schema
+from csdn.config import Params
+from csdn.reference import page, readme, schema
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,6 +16,16 @@ def test_the_schema_in_the_repository_is_that_of_the_models():
 
 def test_the_page_in_the_repository_is_that_of_the_models():
     assert (ROOT / "docs" / "configuration.md").read_text() == page(), "run `make schema`"
+
+
+def test_the_readme_of_the_configuration_is_that_of_the_models_and_files():
+    text = (ROOT / "config" / "README.md").read_text()
+    assert text == readme(ROOT / "config"), "run `make schema`"
+    for path in (ROOT / "config").glob("*.yaml"):
+        assert f"| `config/{path.name}` | " in text
+    for name in Params.model_fields:
+        assert f"| `{name}` | " in text
+    assert "|  |" not in text, "a key or file without a meaning"
 
 
 def test_every_key_has_a_row():

@@ -40,7 +40,7 @@ class View(NamedTuple):
 
 @dataclass(frozen=True)
 class Augmenter:
-    """Pad, random crop, flip, erase, normalise, then the channel operation of METHOD section 4.
+    """Pad, random crop, flip, erase, normalise, then the channel operation of docs/method.md.
 
     Attributes:
         padding: black pixels added on every side before the crop.

@@ -33,7 +33,7 @@ def embed_images(
     Args:
         cache: uint8 (images, H, W, 3).
         rows: (N,) rows of the cache; infrared: (N,) bool, which stem an image goes through.
-        flip: concatenate the descriptor of the mirrored image (METHOD section 2).
+        flip: concatenate the descriptor of the mirrored image (docs/method.md).
         precision: of matrix products, `auto`, `fp32`, `tf32` or `bf16`; the necks compute in float32.
     """
     lean = folded(network).to(memory_format=torch.channels_last)

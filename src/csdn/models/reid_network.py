@@ -1,4 +1,4 @@
-"""The visual network: two-stream CLIP tower, two features an image, and their heads (METHOD section 2)."""
+"""The visual network: two-stream CLIP tower, two features an image, and their heads (docs/method.md)."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ METADATA = "metadata.json"  # of an exported program: the file in it that says w
 
 
 class Descriptor(nn.Module):
-    """Images of one modality -> retrieval descriptors (METHOD section 2), each part of unit length.
+    """Images of one modality -> retrieval descriptors (docs/method.md), each part of unit length.
 
     Everything from raw pixels on is in it: normalisation of the input, the modality's stem, and the mirrored image.
     """

@@ -1,4 +1,4 @@
-"""Stage 2: train the visual encoder with identity, metric and semantic losses (CSDN III-D, METHOD section 4)."""
+"""Stage 2: train the visual encoder with identity, metric and semantic losses (CSDN III-D, docs/method.md)."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def loss_terms(
     settings: Encoder,
     fidelity: Fidelity,
 ) -> dict[str, torch.Tensor]:
-    """The unweighted terms of METHOD section 4's loss; identity, MSEL and WRT are summed over both features.
+    """The unweighted terms of docs/method.md's loss; identity, MSEL and WRT are summed over both features.
 
     A term whose weight is 0 is absent, the identity loss apart.
 

@@ -17,7 +17,7 @@ def prompt_learning_rate(epoch: float, epochs: int, base: float, kind: str) -> f
         epoch: from 0; fractions count only for `cosine`.
         epochs: of the whole stage.
         base: peak rate.
-        kind: "reference" steps once an epoch: 5 epochs up from 1e-5, then a cosine to 1e-6 (METHOD section 3);
+        kind: "reference" steps once an epoch: 5 epochs up from 1e-5, then a cosine to 1e-6 (docs/method.md);
             "cosine" falls to 0 without warm-up.
     """
     if kind == "cosine":

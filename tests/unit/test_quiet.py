@@ -1,0 +1,60 @@
+"""`csdn --quiet` leaves the names of the files written, and errors."""
+
+import pytest
+from rich.console import Console
+
+from csdn import quiet
+from csdn.cli import main
+from csdn.progress import progress
+
+SETTINGS = "describe-model --params params.yaml --dataset sysu_mm01 --variant csdn"
+
+
+def run(capsys, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(list(arguments))
+    return caught.value.code, *capsys.readouterr()
+
+
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch):
+    monkeypatch.setenv(quiet.VARIABLE, "")  # so that what main sets is undone
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_only_the_file_is_named(capsys, tmp_path, place):
+    output = str(tmp_path / "costs.json")
+    words = [*SETTINGS.split(), "--output", output]
+    words.insert(place, "--quiet")
+    assert run(capsys, *words) == (0, f"{output}\n", "")
+
+
+def test_what_was_asked_for_is_printed(capsys):
+    assert run(capsys, "--quiet", *SETTINGS.split(), "--json")[1].startswith("{")
+    assert "Example" in run(capsys, "--quiet", "show", "--help")[1]
+
+
+def test_errors_stay(capsys, tmp_path):
+    code, out, error = run(capsys, "--quiet", "show", str(tmp_path / "nothing"))
+    assert (code, out) == (2, "")
+    assert "nothing" in error
+
+
+def test_inputs_are_not_named(tmp_path):
+    for name in ("index", "cache", "out"):
+        (tmp_path / name).touch()
+    options = [f"--index={tmp_path}/index", "--cache", f"{tmp_path}/cache"]
+    assert quiet.written(["train-encoder", *options, f"--output={tmp_path}/out"]) == [f"{tmp_path}/out"]
+    assert set(quiet.written(["index-images", *options])) == {f"{tmp_path}/index", f"{tmp_path}/cache"}
+    assert quiet.written(["draw-figures", "--output", f"{tmp_path}/missing"]) == []
+
+
+@pytest.mark.parametrize("value", ["", "1"])
+def test_no_progress(monkeypatch, value):
+    monkeypatch.setenv(quiet.VARIABLE, value)
+    shown = []
+    monkeypatch.setattr("csdn.progress.Progress.start", lambda self: shown.append(not self.disable))
+    monkeypatch.setattr("csdn.progress.Console", lambda stderr: Console(force_terminal=True, stderr=stderr))
+    with progress("x", 1, "images"):
+        pass
+    assert shown == [not value]
