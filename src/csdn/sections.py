@@ -483,6 +483,11 @@ class Runtime(Strict):
     )
     deterministic: bool = Field(True, description="Only deterministic kernels.")
     compile: bool = Field(False, description="Compile the encoder's network with torch.compile (needs a C++ compiler).")
+    scratch: Folder | None = Field(
+        None,
+        description="Folder on a node's own disk, such as `$TMPDIR`, to which pixel caches are copied once, verified, "
+        "and read from (null: they are read where they are).",
+    )
     checkpoint_seconds: Weight = Field(
         60.0,
         description="Seconds between checkpoints within an epoch; further ones end epochs. 0: one after every step.",

@@ -362,12 +362,13 @@ def _compare_costs(chosen: _Selection) -> dict[str, Any]:
     for name, dataset in values["datasets"].items():
         dataset.pop("trials")  # they change gains, which come from a file
         dataset["variants"] = chosen.params.variants_of(name)
+    del values["runtime"]["scratch"]
     return {"variants": list(chosen.params.variants), "params": values}
 
 
 def _everything(chosen: _Selection) -> dict[str, Any]:
     values = chosen.params.model_dump(mode="json", exclude={"tracking"})
-    del values["runtime"]["checkpoint_seconds"]  # like `tracking`, it changes no result
+    del values["runtime"]["checkpoint_seconds"], values["runtime"]["scratch"]  # like `tracking`, they change no result
     return {"params": values}
 
 

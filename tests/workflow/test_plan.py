@@ -104,6 +104,11 @@ def test_where_runs_are_tracked_retrains_nothing(small):
     assert small.plan() == {}
 
 
+def test_a_disk_of_the_nodes_own_reruns_nothing(small):
+    small.change(runtime={"scratch": "$TMPDIR"})
+    assert small.plan() == {}
+
+
 def test_the_settings_of_tracking_reach_every_job(workflow):
     workflow.change(tracking={"store": "elsewhere"})
     workflow.snakemake("data")

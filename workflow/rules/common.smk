@@ -7,6 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 from csdn.config import EMBEDDED, MINI
 from csdn.data.cache_record import fault, record_path
+from csdn.data.scratch import SCRATCH_VARIABLE
 from csdn.errors import UserError, warn
 from csdn.preloaded import VARIABLE as PRELOADED_VARIABLE
 from csdn.run_lock import hold_run_lock, only_looks
@@ -54,13 +55,14 @@ wildcard_constraints:
     protocol=r"[a-z_]+(-official)?(-reranked)?",
 
 
-# Jobs find `csdn` where Snakemake itself runs, also when the environment is not active. Where they log and
-# keep checkpoints is no parameter of theirs, for it changes no result.
+# Jobs find `csdn` where Snakemake itself runs, also when the environment is not active. Where they log,
+# keep checkpoints and copy pixels to is no parameter of theirs, for it changes no result.
 os.environ.update(
     {
         "PATH": os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)]),
         TRACKING_VARIABLE: PARAMS.tracking.model_dump_json(),
         CHECKPOINTS_VARIABLE: Checkpointing.of(PARAMS).model_dump_json(),
+        SCRATCH_VARIABLE: PARAMS.runtime.scratch or "",
     }
 )
 

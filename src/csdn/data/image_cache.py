@@ -16,6 +16,7 @@ from csdn.artifacts import atomic, read_parquet
 from csdn.data.cache_record import AGAIN, BlockDigests, digest_of_paths, fault, read_record, record_path
 from csdn.data.image_files import read_image
 from csdn.data.records import ImageRecord
+from csdn.data.scratch import local_copy
 from csdn.errors import UserError, first_line
 
 MODALITIES = ("visible", "infrared")
@@ -96,7 +97,7 @@ def open_cache(path: Path, images: int, paths: Iterable[str] | None = None) -> n
     if paths is not None:
         _check_record(path, paths)
     try:
-        cache = np.load(path, mmap_mode="r", allow_pickle=False)
+        cache = np.load(local_copy(path) if paths is not None else path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); change its permissions") from error
     except Exception as error:  # a damaged header is parsed as Python

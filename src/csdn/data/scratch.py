@@ -1,0 +1,64 @@
+"""Copies of pixel caches on a node's own disk: trainings read them in random order, at which shared disks are slow.
+
+A copy lies in a folder named by what the cache holds, so that another cache never takes its place. It is made once on
+each node, by whoever comes first, and verified block by block on the way; the others wait for it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from csdn.data.cache_record import AGAIN, BLOCK_BYTES, BlockDigests, CacheRecord, fault, read_record, record_path
+from csdn.errors import UserError, first_line, warn
+
+SCRATCH_VARIABLE = "CSDN_SCRATCH"  # runtime.scratch, for jobs; variables in it are those of the node
+
+
+def local_copy(cache: Path) -> Path:
+    """The copy of `cache` on this node's scratch disk, made if need be; `cache` itself where there is no such disk.
+
+    A scratch disk that is full or cannot be written costs speed, not the job: one line says so.
+
+    Raises:
+        UserError: the cache is damaged.
+    """
+    folder = os.path.expandvars(os.environ.get(SCRATCH_VARIABLE, ""))
+    record = read_record(cache)
+    if not folder or record is None:
+        return cache
+    if "$" in folder:
+        warn(f"runtime.scratch: {folder} names a variable that is not set on this node; {cache} is read where it is")
+        return cache
+    copy = Path(folder) / "csdn" / record.digest()[:32] / cache.name
+    try:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with (copy.parent / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not copy.is_file() or read_record(copy) != record or fault(copy) is not None:
+                _copy(cache, copy, record)
+    except UserError:
+        raise
+    except OSError as error:
+        warn(f"runtime.scratch: {folder} cannot be used ({first_line(error)}); {cache} is read where it is")
+        return cache
+    return copy
+
+
+def _copy(cache: Path, copy: Path, record: CacheRecord) -> None:
+    """Copy and verify: what arrives is what the record says, or nothing does."""
+    read = BlockDigests()
+    copy.unlink(missing_ok=True)
+    temporary = copy.with_name(f"{copy.name}.tmp")  # the lock is held, so it is nobody else's
+    try:
+        with cache.open("rb") as source, temporary.open("wb") as target:
+            while data := source.read(BLOCK_BYTES):
+                read.update(data)
+                target.write(data)
+        if read.record([]).blocks != record.blocks:
+            raise UserError(f"{cache}: was changed after it was written; {AGAIN}")
+        record_path(copy).write_text(record.text(), encoding="utf-8")
+        temporary.replace(copy)
+    finally:
+        temporary.unlink(missing_ok=True)
