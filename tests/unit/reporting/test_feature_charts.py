@@ -6,6 +6,7 @@ import pytest
 
 from csdn.reporting import charts, feature_charts, heatmaps, planes
 from csdn.reporting.distances import BINS, PAIRS, Histograms
+from csdn.reporting.figures import save
 
 
 def titles(figure) -> list[str]:
@@ -30,7 +31,7 @@ def test_descriptions_count_the_images_above_the_line():
     assert figure.axes[0].get_xlim() == figure.axes[0].get_ylim()
 
 
-def test_sweep_stands_in_the_order_of_its_values():
+def test_sweep_stands_in_the_order_of_its_values(tmp_path):
     rows = [
         {"protocol": "p", "variant": v, "map_mean": m, "map_low": m - 0.1, "map_high": m + 0.1, "runs": [{"map": m}]}
         for v, m in (("high", 0.5), ("low", 0.3), ("csdn", 0.4), ("other", 0.9))
@@ -42,6 +43,10 @@ def test_sweep_stands_in_the_order_of_its_values():
     assert [label.get_text() for label in axis.get_xticklabels()] == ["0.01", "0.1", "1"]
     filled = [line.get_markerfacecolor() for line in axis.lines if line.get_marker() == "o"]
     assert [face == "#000000" for face in filled] == [False, True, False]
+    again = feature_charts.sweep_chart(rows, values, "weight", charts.Look("#000000", "o", "-"), "csdn")
+    for folder, drawn in (("a", figure), ("b", again)):
+        save(drawn, tmp_path / folder / "sweep")
+    assert (tmp_path / "a" / "sweep.svg").read_bytes() == (tmp_path / "b" / "sweep.svg").read_bytes()
 
 
 def test_attributes_stand_beside_chance():
