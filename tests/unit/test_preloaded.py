@@ -126,6 +126,16 @@ def test_it_ends_with_its_parent(tmp_path):
     assert not path.exists()
 
 
+def test_the_end_of_a_run_leaves_the_next_one_its_server(start, tmp_path):
+    first = start()
+    inode = (tmp_path / "csdn.sock").stat().st_ino
+    start()
+    wait_for(lambda: (tmp_path / "csdn.sock").exists() and (tmp_path / "csdn.sock").stat().st_ino != inode)
+    first.terminate()
+    first.wait()
+    assert (tmp_path / "csdn.sock").exists()
+
+
 def test_without_a_server_or_with_a_dead_one_the_command_does_its_work_itself(tmp_path, monkeypatch):
     for path in (tmp_path / "none.sock", tmp_path / "stale.sock"):
         monkeypatch.setenv(VARIABLE, str(path))
