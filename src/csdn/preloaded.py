@@ -99,14 +99,14 @@ def serve(path: str, parent: int, modules: Sequence[str] = MODULES) -> None:
         listener.bind(path)
         os.umask(before)
         listener.listen(64)
-        own = os.stat(path).st_ino
+        own = Path(path).stat().st_ino
         try:
             _Server(listener, modules).run(parent)
         finally:
-            # The next run may have bound its own by now: this process sees only after a while that its parent has ended.
+            # The next run may have bound its own by now: this process sees after a while only that its parent ended.
             with contextlib.suppress(FileNotFoundError):
-                if os.stat(path).st_ino == own:
-                    os.unlink(path)
+                if Path(path).stat().st_ino == own:
+                    Path(path).unlink()
 
 
 def _preload(modules: Sequence[str]) -> None:
