@@ -362,7 +362,7 @@ def _compare_costs(chosen: _Selection) -> dict[str, Any]:
     for name, dataset in values["datasets"].items():
         dataset.pop("trials")  # they change gains, which come from a file
         dataset["variants"] = chosen.params.variants_of(name)
-    del values["runtime"]["scratch"]
+    del values["runtime"]["checkpoint_seconds"], values["runtime"]["scratch"]
     return {"variants": list(chosen.params.variants), "params": values}
 
 
