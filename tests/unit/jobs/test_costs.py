@@ -10,6 +10,7 @@ from csdn.cli import main
 from csdn.config import Params
 from csdn.jobs.costs import describe, run_compare_costs
 from csdn.keys import prompt_key, semantics_key
+from csdn.settings import load_params
 from csdn.slices import parse
 from csdn.steps import step_slice
 from tiny_clip import write_images
@@ -88,7 +89,7 @@ def test_describe_model_prints_a_table_or_json(capsys, tmp_path):
         main([*arguments, "--json", "--output", str(tmp_path / "model.json")])
     content = json.loads(capsys.readouterr().out)
     assert content == json.loads((tmp_path / "model.json").read_text())
-    assert content["identities"] == 500  # those that params.yaml renders
+    assert content["identities"] == load_params(["params.yaml"]).benchmark.sysu_mm01.train
 
 
 def test_a_real_dataset_is_described_with_its_official_identities(tmp_path):
