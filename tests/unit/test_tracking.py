@@ -61,6 +61,7 @@ def name_of(run):
     return run.data.tags["csdn.key"].split("/")[1]
 
 
+@pytest.mark.slow
 def test_eight_processes_meet_a_missing_store_and_nothing_is_lost(tmp_path):
     steps, names = 60, [f"worker_{n}" for n in range(8)]
     environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
