@@ -37,6 +37,12 @@ class Scores:
     identities: pd.DataFrame
 
 
+def score_files(results: Path) -> list[Path]:
+    """All score JSON files of a results folder, sorted."""
+    files = sorted(results.glob("*/*/runs/*/seed_*/scores/*.json"))
+    return [file for file in files if not file.name.endswith(".provenance.json")]
+
+
 def read_scores(score_files: Iterable[Path | str]) -> Scores:
     """Read score JSON files and the per-query Parquet file beside each.
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from csdn.config import Params
 from csdn.errors import UserError
-from csdn.reporting.collect import METRICS, read_run
+from csdn.reporting.collect import METRICS, read_run, score_files
 from csdn.reporting.comparison import protocol_order
 from csdn.reporting.labels import dataset_label, protocol_label
 from csdn.reporting.tables import percent
@@ -33,8 +33,7 @@ def current_tables(results: Path, params: Params | None = None) -> list[dict[str
     Raises:
         UserError: there is no score file, or one is malformed.
     """
-    files = sorted(results.glob("*/*/runs/*/seed_*/scores/*.json"))
-    files = [file for file in files if not file.name.endswith(".provenance.json")]
+    files = score_files(results)
     if not files:
         raise UserError(f"{results}: holds no scores yet; run the pipeline, or give its results folder")
     runs = pd.DataFrame([read_run(file) for file in files])

@@ -12,7 +12,7 @@ from scipy import stats
 from csdn.config import Params
 from csdn.errors import UserError
 from csdn.reporting import statistics
-from csdn.reporting.collect import read_scores
+from csdn.reporting.collect import read_scores, score_files
 from csdn.reporting.comparison import identity_differences, panels
 from csdn.reporting.labels import protocol_label
 from csdn.seeding import derive_seed
@@ -38,14 +38,10 @@ def variance_components(differences: Array) -> Components:
     With a single seed what is left cannot be told from the identities' spread, and counts as such.
     """
     seeds, identities = differences.shape
-    mean = differences.mean()
-    by_seed, by_identity = differences.mean(axis=1), differences.mean(axis=0)
     if seeds < 2:
-        return Components(float(by_identity.var(ddof=1)), 0.0, 0.0)
-    residuals = differences - by_seed[:, None] - by_identity + mean
-    residual = float(np.sum(residuals**2) / ((seeds - 1) * (identities - 1)))
-    identity = max(float(by_identity.var(ddof=1)) - residual / seeds, 0.0)
-    return Components(identity, max(float(by_seed.var(ddof=1)) - residual / identities, 0.0), residual)
+        return Components(float(differences.var(ddof=1)), 0.0, 0.0)
+    of_seeds, of_identities, residual = statistics.mean_squares(differences)
+    return Components(max(of_identities - residual, 0.0) / seeds, max(of_seeds - residual, 0.0) / identities, residual)
 
 
 def smallest_found(
@@ -105,8 +101,7 @@ def simulate_power(
     Raises:
         UserError: none of the differences has scores.
     """
-    files = sorted(results.glob("*/*/runs/*/seed_*/scores/*.json"))
-    files = [file for file in files if not file.name.endswith(".provenance.json")]
+    files = score_files(results)
     pairs = list(dict.fromkeys(tuple(pair) for table in params.tables.values() for pair in table.differences))
     rows = []
     for panel in panels(read_scores(files), sorted({name for pair in pairs for name in pair})) if files else ():
@@ -115,6 +110,8 @@ def simulate_power(
             if not runs or len({split for split, _ in runs}) > 1:
                 continue
             differences = identity_differences(panel, a, b, runs).dropna(axis=1).to_numpy()
+            if differences.shape[1] < 2:  # no spread, hence no test
+                continue
             components = variance_components(differences)
             row: dict[str, Any] = {"dataset": panel.dataset, "protocol": panel.protocol, "a": a, "b": b}
             size = {"identities": identities or differences.shape[1], "seeds": seeds or len(runs)}

@@ -110,17 +110,25 @@ def crossed_test(differences: Array) -> float | None:
     if seeds < MIN_SEEDS or identities < 2:
         return None
     mean = differences.mean()
-    by_seed, by_identity = differences.mean(axis=1), differences.mean(axis=0)
-    residuals = differences - by_seed[:, None] - by_identity[None, :] + mean
-    of_identities = seeds * np.sum((by_identity - mean) ** 2) / (identities - 1)
-    of_residuals = np.sum(residuals**2) / ((seeds - 1) * (identities - 1))
-    of_seeds = max(identities * np.sum((by_seed - mean) ** 2) / (seeds - 1), of_residuals)
+    of_seeds, of_identities, of_residuals = mean_squares(differences)
+    of_seeds = max(of_seeds, of_residuals)
     scale = of_seeds + max(of_identities - of_residuals, 0.0)
     if scale <= 1e-24:
         return 1.0 if abs(mean) <= 1e-12 else 0.0
     parts = of_seeds**2 / (seeds - 1) + of_identities**2 / (identities - 1)
     freedom = scale**2 / (parts + of_residuals**2 / ((seeds - 1) * (identities - 1)))
     return float(2 * stats.t.sf(abs(mean) / np.sqrt(scale / (seeds * identities)), freedom))
+
+
+def mean_squares(differences: Array) -> tuple[float, float, float]:
+    """Mean squares of seeds, identities and what is left, of differences (seeds, identities), at least two of each."""
+    seeds, identities = differences.shape
+    mean = differences.mean()
+    by_seed, by_identity = differences.mean(axis=1), differences.mean(axis=0)
+    residuals = differences - by_seed[:, None] - by_identity[None, :] + mean
+    of_seeds = identities * np.sum((by_seed - mean) ** 2) / (seeds - 1)
+    of_identities = seeds * np.sum((by_identity - mean) ** 2) / (identities - 1)
+    return float(of_seeds), float(of_identities), float(np.sum(residuals**2) / ((seeds - 1) * (identities - 1)))
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
