@@ -77,15 +77,12 @@ class Augmenter:
 
     def draw_exchanged(self, shape: tuple[int, ...], rng: np.random.Generator) -> View:
         """A second visible view of an image of `shape` (H, W, ...)."""
-        return View(*self._draw_spatial(shape, rng), int(rng.integers(3)))
+        return View(*self._draw_spatial(shape, rng), _below(3, rng.random()))
 
     def draw_infrared(self, shape: tuple[int, ...], rng: np.random.Generator) -> View:
         """An infrared view of an image of `shape` (H, W, ...)."""
         spatial = self._draw_spatial(shape, rng)
-        channel = int(rng.integers(4))
-        if channel == 3:
-            channel = GREY if rng.random() < 0.5 else COLOURS
-        return View(*spatial, channel)
+        return View(*spatial, (0, 0, 1, 1, 2, 2, GREY, COLOURS)[_below(8, rng.random())])
 
     def render(self, image: np.ndarray, view: View, out: np.ndarray) -> None:
         """Carry out `view` on a uint8 image (H, W, 3) into the contiguous float32 `out` (H, W, 3)."""
@@ -145,19 +142,30 @@ class Augmenter:
     def _draw_spatial(
         self, shape: tuple[int, ...], rng: np.random.Generator
     ) -> tuple[tuple[int, int], bool, tuple[int, int, int, int] | None]:
-        dy, dx = (rng.integers(0, 2 * self.padding + 1, 2) - self.padding).tolist()
-        mirrored = bool(rng.random() < self.flip)
-        erased = self._draw_rectangle(shape[0], shape[1], rng) if rng.random() < self.erase else None
-        return (dy, dx), mirrored, erased
+        down, right, mirror, erase = rng.random(4).tolist()  # one call: calls take longer than what they draw
+        positions = 2 * self.padding + 1
+        shift = _below(positions, down) - self.padding, _below(positions, right) - self.padding
+        erased = self._draw_rectangle(shape[0], shape[1], rng) if erase < self.erase else None
+        return shift, mirror < self.flip, erased
 
     def _draw_rectangle(self, height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int, int] | None:
         for _ in range(ERASE_TRIES):
-            area = rng.uniform(*self.erase_area) * height * width
-            aspect = rng.uniform(*self.erase_aspect)
+            size, shape, down, right = rng.random(4).tolist()
+            area, aspect = _between(self.erase_area, size) * height * width, _between(self.erase_aspect, shape)
             h, w = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
             if h < height and w < width:
-                return int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1)), h, w
+                return _below(height - h + 1, down), _below(width - w + 1, right), h, w
         return None
+
+
+def _below(count: int, drawn: float) -> int:
+    """One of 0 to count - 1, all equally likely, from a uniform number of [0, 1)."""
+    return int(drawn * count)
+
+
+def _between(limits: tuple[float, float], drawn: float) -> float:
+    """Uniform between two limits, from a uniform number of [0, 1)."""
+    return limits[0] + (limits[1] - limits[0]) * drawn
 
 
 def _fill(out: np.ndarray, color: np.ndarray) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -17,7 +17,7 @@ from csdn.evaluation.gallery_identities import GalleryIdentities
 Cmc = Literal["identity", "image"]
 
 SORTED_ELEMENTS = 1 << 19  # similarities ranked at a time: few enough to stay in the processor's cache
-THREADED_ELEMENTS = 1 << 23  # with fewer similarities, starting threads costs about what they save
+THREADED_ELEMENTS = 1 << 22  # with fewer similarities, starting threads costs about what they save
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def rank_queries(
     ranks, first = np.empty(len(rows), np.int64), np.zeros(queries, np.int64)
     step = max(1, SORTED_ELEMENTS // max(width, 1))
 
-    def rank(block_starts: range) -> None:
+    def rank(block_starts: Iterator[int]) -> None:
         scratch = _Scratch(np.empty((step, width), similarity.dtype), np.empty((step, width), bool))
         for start in block_starts:
             block = slice(start, min(start + step, queries))
@@ -175,14 +175,21 @@ def _metrics_of_ranks(
     return QueryMetrics(totals / counts, counts / ranks[starts + counts - 1], first[valid], valid)
 
 
-def _for_each(function: Callable[[range], None], items: range, threaded: bool) -> None:
-    """Call `function` with parts of `items`, if `threaded` in as many threads as the matrix product may use."""
+def _for_each(function: Callable[[Iterator[int]], None], items: range, threaded: bool) -> None:
+    """Let `function` work through `items`, if `threaded` in as many threads as the matrix product may use.
+
+    Threads take one item after another from the same iterator: a core that is slower or busy gets fewer of them.
+    """
     allowed = os.environ.get("OMP_NUM_THREADS", "")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     allowed_threads = int(allowed) if allowed.isdecimal() and int(allowed) else cores
     threads = min(cores, allowed_threads, len(items)) if threaded else 1
+    left = iter(items)  # taking from a range's iterator is one step of the interpreter: no two threads get the same
     if threads < 2:
-        function(items)
+        function(left)
         return
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(function, [items[thread::threads] for thread in range(threads)]))
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(function, left) for _ in range(threads - 1)]
+        function(left)
+        for other in others:
+            other.result()

@@ -12,6 +12,7 @@ from torch import nn
 
 from csdn.models.attention_pooling import AttentionPooling, resample_positions
 from csdn.models.pooling import GeneralizedMeanPooling
+from csdn.models.winograd import use_winograd
 
 STRIDE = 16
 
@@ -95,6 +96,7 @@ def adapt_resnet(visual: ModifiedResNet, image_size: tuple[int, int]) -> None:
     The pool's weights are kept and its positional embedding is resampled to (H/16, W/16).
     """
     use_products(visual)
+    use_winograd(visual)
     block = visual.layer4[0]
     block.avgpool, block.stride = nn.Identity(), 1
     block.downsample[0] = nn.Identity()
