@@ -42,8 +42,8 @@ report: setup ## tables, figures and report again, from what has been trained
 	scripts/snake --cores all $(REPORT) $(OPTIONS)
 	@echo "The report: $(REPORT)"
 
-test: setup ## the tests, without the slow ones
-	$(BIN)/python -m pytest
+test: setup ## the tests, without the slow ones, on all cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 test-all: setup ## all tests that this machine can run
 	$(BIN)/python -m pytest -m 'not gpu'

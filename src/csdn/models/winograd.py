@@ -24,12 +24,12 @@ _OUTPUT = ((1, 1, 1, 0), (0, 1, -1, -1))  # A^T
 
 
 class WinogradConv(nn.Conv2d):
-    """A 3 x 3 convolution of stride and padding 1; on a GPU or in half precision an ordinary one."""
+    """A 3 x 3 convolution of stride and padding 1; on a GPU, in half precision and compiled an ordinary one."""
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Map (N, C, H, W) -> (N, D, H, W)."""
-        if maps.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
-            return super().forward(maps)
+        if maps.device.type != "cpu" or torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
+            return super().forward(maps)  # a compiled or exported graph shows the convolution
         out = _Convolution.apply(maps, self.weight)
         return out if self.bias is None else out + self.bias[:, None, None]
 

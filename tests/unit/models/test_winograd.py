@@ -70,6 +70,12 @@ def test_half_precision_takes_the_ordinary_convolution():
     torch.testing.assert_close(out, expected, rtol=0, atol=0)
 
 
+def test_an_exported_graph_has_the_convolution():
+    program = torch.export.export(WinogradConv(8, 8, 3, padding=1), (torch.randn(2, 8, 6, 4),))
+    called = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
+    assert called == {"aten.conv2d.default"}
+
+
 def test_a_tower_and_its_folded_form_compute_the_same_with_and_without():
     torch.manual_seed(0)
     mini = MiniModel(width=16, text_width=16, text_heads=2, text_layers=1)
