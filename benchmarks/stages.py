@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,12 @@ class Stage:
 
 def stages(scale: Scale, device: torch.device) -> Iterator[Stage]:
     """The stages of `scale`, built one after another so that only one is in memory."""
+    for stage in _stages(scale, device):
+        # Ratios are asked for at the method's own sizes: the small CLIP's towers leave less to save.
+        yield replace(stage, target=None) if scale.model == "mini" else stage
+
+
+def _stages(scale: Scale, device: torch.device) -> Iterator[Stage]:
     yield from _stage_one(scale, device)
     yield _augmentation(scale, device)
     yield from _visual(scale, device)
