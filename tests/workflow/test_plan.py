@@ -22,12 +22,12 @@ def test_a_fresh_clone_plans_the_whole_benchmark(workflow):
         "make_dataset_for_clip": 1,
         "index_images": 2,
         "pretrain_clip": 1,
-        "learn_prompts": 5,  # shared and specific for two seeds, specific on RegDB
-        "fuse_semantics": 7,
-        "train_encoder": 14,
-        "embed_images": 14,
+        "learn_prompts": 6,  # shared and specific for two seeds, specific on RegDB
+        "fuse_semantics": 8,
+        "train_encoder": 16,
+        "embed_images": 16,
         "explain_model": 2,
-        "score_retrieval": 52,
+        "score_retrieval": 56,
         "track_scores": 1,
         "compare_variants": 1,
         "compare_costs": 1,
@@ -35,9 +35,9 @@ def test_a_fresh_clone_plans_the_whole_benchmark(workflow):
         "write_report": 1,
     }
     assert workflow.plan("data").keys() == {"make_dataset", "make_dataset_for_clip", "index_images"}
-    assert workflow.plan("train")["train_encoder"] == 14
+    assert workflow.plan("train")["train_encoder"] == 16
     assert "score_retrieval" not in workflow.plan("train")
-    assert workflow.plan("evaluation")["score_retrieval"] == 52
+    assert workflow.plan("evaluation")["score_retrieval"] == 56
     assert workflow.plan("evaluation")["explain_model"] == 2  # within DVC's stage that versions its folder
     assert not (workflow.folder / "results").exists()
 
@@ -52,9 +52,9 @@ def test_ablations_share_what_they_have_in_common_and_a_table_less_is_its_varian
     files = ["--configfile", "params.yaml", "config/ablations.yaml", "without.yaml"]
     (workflow.folder / "without.yaml").write_text("tables: {prompt_length: null}")
     plan, less = workflow.plan("all", *files[:-1]), workflow.plan("all", *files)
-    assert plan["train_encoder"] == 68  # 33 variants with two seeds, and RegDB's two
-    assert plan["learn_prompts"] == 19  # specific, shared, three lengths, captions, random, the authors' code, its stem
-    assert plan["fuse_semantics"] == 29  # those, but for shared with five fusions and none
+    assert plan["train_encoder"] == 74  # 35 variants with two seeds, and RegDB's two
+    assert plan["learn_prompts"] == 20  # specific, shared, three lengths, captions, random, the authors' code, its stem
+    assert plan["fuse_semantics"] == 30  # those, but for shared with five fusions and none
     for step in ("learn_prompts", "fuse_semantics", "train_encoder"):
         assert plan[step] - less[step] == 3 * 2
 
