@@ -2,8 +2,9 @@
 
     python -m benchmarks.speed [--scale embedded --scale paper] [--stage NAME] [--rounds 3] [--output FILE]
 
-Ratios are medians over rounds in which both implementations run one after the other. Times on a CPU are processor
-seconds of one thread, on a GPU device events. `paper` computes with RN50 at 288 x 144 and takes minutes a round.
+Ratios are medians over rounds, of short steps up to 50, in which both implementations run one after the other. Times on a CPU
+are processor seconds of one thread, on a GPU device events. `paper` computes with RN50 at 288 x 144 and takes minutes a
+round.
 """
 
 from __future__ import annotations
@@ -19,20 +20,23 @@ from typing import Any
 
 import torch
 
-from benchmarks.measure import ceilings, interleaved, median_ratio, peak_memory, roofline, work
+from benchmarks.measure import ceilings, interleaved, median_ratio, peak_memory, roofline, seconds, work
 from benchmarks.scaling import curves
 from benchmarks.stages import SCALES, Stage, image_memory, stages
 from csdn.training.runtime import prepare_machine, resolve_precision
 
 COLUMNS = ("stage", "ours", "plain", "ratio", "target", "a second", "peak", "plain", "roofline")
+SECONDS_OF_ROUNDS, MOST_ROUNDS = 4.0, 50
 WIDTHS = (22, 11, 11, 8, 8, 15, 10, 10, 10)
 
 
 def measure(stage: Stage, rounds: int, device: torch.device, limits: dict[str, dict[str, float]]) -> dict[str, Any]:
-    """One row: seconds, ratio, throughput, memory and share of the roofline."""
+    """One row: seconds, ratio, throughput, memory and share of the roofline; `rounds` is the least number of them."""
     pair = {"ours": stage.fast, "plain": stage.plain}
     stage.fast()  # the first call builds caches that later steps reuse
     peaks = {name: peak_memory(function, device) for name, function in pair.items()}
+    once = sum(seconds(function, device) for function in pair.values())
+    rounds = max(rounds, min(MOST_ROUNDS, round(SECONDS_OF_ROUNDS / once)))  # a short step is timed more often
     times = interleaved(pair, rounds, device)
     taken = statistics.median(times["ours"])
     row = {
