@@ -2,9 +2,9 @@
 
     python -m benchmarks.speed [--scale embedded --scale paper] [--stage NAME] [--rounds 3] [--output FILE]
 
-Ratios are medians over rounds, of short steps up to 50, in which both implementations run one after the other. Times on a CPU
-are processor seconds of one thread, on a GPU device events. `paper` computes with RN50 at 288 x 144 and takes minutes a
-round.
+Ratios are medians over rounds, of short steps up to 50, in which both implementations run one after the other. Times on
+a CPU are processor seconds of one thread, on a GPU device events. `paper` computes with RN50 at 288 x 144 and takes
+minutes a round.
 """
 
 from __future__ import annotations

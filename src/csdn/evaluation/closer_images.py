@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 COUNTED_IMAGES = 16  # with more correct images to a query, sorting its row once is faster than comparing with each
-COMPARISONS = 1 << 20  # comparisons made at a time: few enough to stay in the processor's cache
+COMPARISONS = 1 << 22  # comparisons made at a time: with fewer, threads wait for one another
 WORDS = 255  # eight-byte words summed at a time: beyond it a byte of the sum could overflow
 BYTE, LAST_PAIR = np.uint64(8), np.uint64(48)
 EVERY_SECOND_BYTE, ONES = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0001000100010001)
