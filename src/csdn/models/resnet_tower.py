@@ -11,6 +11,7 @@ from open_clip.modified_resnet import ModifiedResNet
 from torch import nn
 
 from csdn.models.attention_pooling import AttentionPooling, resample_positions
+from csdn.models.convolutions import replace_convolutions
 from csdn.models.pooling import GeneralizedMeanPooling
 from csdn.models.winograd import use_winograd
 
@@ -81,13 +82,11 @@ class PointwiseConv(nn.Conv2d):
 
 def use_products(module: nn.Module) -> None:
     """Put a PointwiseConv with the same parameters in the place of every 1 x 1 convolution of stride 1, in place."""
-    for part in module.modules():
-        for name, child in part.named_children():
-            if type(child) is nn.Conv2d and child.kernel_size == child.stride == (1, 1) and child.groups == 1:
-                bias = child.bias is not None
-                product = PointwiseConv(child.in_channels, child.out_channels, 1, bias=bias, device="meta")
-                product.weight, product.bias = child.weight, child.bias
-                setattr(part, name, product.train(child.training))
+    replace_convolutions(module, PointwiseConv, _is_pointwise)
+
+
+def _is_pointwise(conv: nn.Conv2d) -> bool:
+    return conv.kernel_size == conv.stride == (1, 1) and conv.padding == (0, 0) and conv.groups == 1
 
 
 def adapt_resnet(visual: ModifiedResNet, image_size: tuple[int, int]) -> None:

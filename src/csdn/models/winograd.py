@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 
+from csdn.models.convolutions import replace_convolutions
+
 LEAST_CHANNELS = 96  # with fewer, transforming the tiles takes longer than the products that it saves
 CHUNK_VALUES = 1 << 21  # transformed values at a time: 8 MiB, which stay in the processor's cache
 
@@ -36,13 +38,7 @@ class WinogradConv(nn.Conv2d):
 
 def use_winograd(module: nn.Module) -> None:
     """Put a WinogradConv with the same parameters in the place of every wide 3 x 3 convolution, in place."""
-    for part in module.modules():
-        for name, child in part.named_children():
-            if type(child) is nn.Conv2d and _is_suitable(child):
-                bias = child.bias is not None
-                quick = WinogradConv(child.in_channels, child.out_channels, 3, padding=1, bias=bias, device="meta")
-                quick.weight, quick.bias = child.weight, child.bias
-                setattr(part, name, quick.train(child.training))
+    replace_convolutions(module, WinogradConv, _is_suitable)
 
 
 def _is_suitable(conv: nn.Conv2d) -> bool:
