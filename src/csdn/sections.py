@@ -145,6 +145,7 @@ class Benchmark(Strict):
     )
     noise: Weight = Field(1.0, description="Multiplies sensor noise and blur.")
     occlusion: Fraction = Field(0.03, description="Probability that something stands before the person.")
+    night: Fraction = Field(0.2, description="Share of people's visits to visible cameras that fall after dark.")
     sysu_mm01: Population = Population(train=400, val=60, test=160, train_images=1, test_images=2, infrared_factor=2)
     regdb: Population = Population(train=206, test=206, train_images=5, test_images=5)
     llcm: Population = Population(train=100, test=60, train_images=1, test_images=1)

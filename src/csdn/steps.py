@@ -49,13 +49,13 @@ __all__ = [
 
 # Raise a step's version when its meaning changes: its results and what follows from them are then made again.
 STEP_VERSIONS: dict[str, int] = {
-    "make_dataset": 1,
+    "make_dataset": 2,
     "pretrain_clip": 3,
     "index_images": 1,
     "learn_prompts": 2,
     "fuse_semantics": 2,
-    "train_encoder": 3,
-    "embed_images": 2,
+    "train_encoder": 4,
+    "embed_images": 3,
     "explain_model": 1,
     "score_retrieval": 1,
     "track_scores": 1,
@@ -213,7 +213,7 @@ def _make_dataset(chosen: _Selection) -> dict[str, Any]:
         raise UserError(
             f"datasets.{name}.root: is a folder, so nothing is rendered; set it to `{EMBEDDED}` to render it"
         )
-    parts = {"seed", "image_size", "luminance_share", "noise", "occlusion", layout or PRETRAINING}
+    parts = {"seed", "image_size", "luminance_share", "noise", "occlusion", "night", layout or PRETRAINING}
     return {
         "dataset": name,
         "layout": layout,

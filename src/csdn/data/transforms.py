@@ -19,7 +19,7 @@ import torch
 ERASE_FILL = (0.4914, 0.4822, 0.4465)  # of [0, 1] pixels, the field's constant (CIFAR-10's mean)
 GREY_WEIGHTS = np.array([0.2989, 0.5870, 0.1140], dtype=np.float32)
 ERASE_TRIES = 100
-COPIED_ROWS = 64
+COPIED_ROWS = 96
 COLOURS, GREY = -1, 3  # of `View.channel`
 
 
@@ -132,7 +132,7 @@ class Augmenter:
             pixels = pixels.flip(1)
         # As rows of 3 * width values: loops over three channels would take longer.
         rows = target.view(height, 3 * width).copy_(pixels.view(height, 3 * width))
-        rows.mul_(_row(*self.scale.tolist(), width)).sub_(_row(*self.shift.tolist(), width))
+        torch.addcmul(_row(*(-self.shift).tolist(), width), rows, _row(*self.scale.tolist(), width), out=rows)
 
     def _write_channel(self, source: np.ndarray, view: View, window: np.ndarray) -> None:
         plane = (source[:, ::-1] if view.mirrored else source)[..., view.channel].astype(np.float32)

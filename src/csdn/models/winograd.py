@@ -1,15 +1,17 @@
-"""3 x 3 convolutions on a processor with 2.25 times fewer multiplications.
+"""3 x 3 convolutions on a processor with 2.25 to 4 times fewer multiplications.
 
-Winograd's minimal filtering F(2 x 2, 3 x 3): a tile of 4 x 4 inputs gives 2 x 2 outputs through 16 products instead of
-36; the products of all tiles and channels are 16 matrix products. Source: Lavin and Gray, *Fast Algorithms for
-Convolutional Neural Networks* (CVPR 2016), section 4.1. Both gradients are computed in the same form.
+Winograd's minimal filtering F(m x m, 3 x 3): a tile of (m + 2) x (m + 2) inputs gives m x m outputs through (m + 2)^2
+products instead of 9 m^2; the products of all tiles and channels are (m + 2)^2 matrix products. Source: Lavin and Gray,
+*Fast Algorithms for Convolutional Neural Networks* (CVPR 2016), section 4. Both gradients have the same form.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -19,10 +21,7 @@ from csdn.models.convolutions import replace_convolutions
 
 LEAST_CHANNELS = 96  # with fewer, transforming the tiles takes longer than the products that it saves
 CHUNK_VALUES = 1 << 21  # transformed values at a time: 8 MiB, which stay in the processor's cache
-
-_INPUT = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1))  # B^T of the paper
-_KERNEL = ((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1))  # G
-_OUTPUT = ((1, 1, 1, 0), (0, 1, -1, -1))  # A^T
+POINTS = {2: (0, 1, -1), 3: (0, 1, -1, 2), 4: (0, 1, -1, 0.5, -2)}  # by m; of the usual ones the most exact
 
 
 class WinogradConv(nn.Conv2d):
@@ -63,36 +62,64 @@ class _Convolution(torch.autograd.Function):
         return of_maps, _weight_gradient(maps, gradient) if wants_weight else None
 
 
+class _Transforms(NamedTuple):
+    """Matrices of a tile's two directions at once, Kronecker products of the paper's B^T, G and A^T with themselves."""
+
+    inputs: torch.Tensor
+    kernels: torch.Tensor
+    outputs: torch.Tensor
+
+
+@functools.cache
+def _transforms(size: int, dtype: torch.dtype) -> _Transforms:
+    """For tiles of `size` x `size` outputs: a product of polynomials by their values at POINTS and at infinity."""
+    points = np.array(POINTS[size], dtype=float)
+    others = [np.delete(points, place) for place in range(len(points))]
+    inputs = np.array([[*np.poly(rest)[::-1], 0] for rest in others] + [np.poly(points)[::-1]])
+    scales = [np.prod(point - rest) for point, rest in zip(points, others, strict=True)]
+    kernels = np.vstack([np.vander(points, 3, increasing=True) / np.array(scales)[:, None], [0, 0, 1]])
+    outputs = np.vstack([np.vander(points, size, increasing=True), np.eye(size)[-1]]).T
+    return _Transforms(*(torch.from_numpy(np.kron(each, each)).to(dtype) for each in (inputs, kernels, outputs)))
+
+
 class _Tiles(NamedTuple):
-    """How maps (N, C, H, W) are cut: `high` x `wide` tiles of 2 x 2 an image."""
+    """How maps (N, C, H, W) are cut: `high` x `wide` tiles of `size` x `size` outputs an image."""
 
     height: int
     width: int
+    size: int
     high: int
     wide: int
 
     @classmethod
     def of(cls, maps: torch.Tensor) -> _Tiles:
+        """The tiles that take the fewest multiplications, those beyond the edges included."""
         height, width = maps.shape[2:]
-        return cls(height, width, -(-height // 2), -(-width // 2))
+        choices = (cls(height, width, size, -(-height // size), -(-width // size)) for size in POINTS)
+        return min(choices, key=lambda tiles: tiles.values)
+
+    @property
+    def values(self) -> int:
+        """Transformed values of an image and channel."""
+        return (self.size + 2) ** 2 * self.high * self.wide
 
     def chunks(self, images: int, channels: int) -> Iterator[slice]:
         """Slices of the images, so many at a time that their transformed values stay in the cache."""
-        step = max(1, CHUNK_VALUES // (16 * self.high * self.wide * channels))
+        step = max(1, CHUNK_VALUES // (self.values * channels))
         return (slice(start, start + step) for start in range(0, images, step))
 
 
 def _convolve(maps: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Maps (N, C, H, W) and kernels (D, C, 3, 3) -> (N, D, H, W) in channels-last memory."""
     tiles, (outputs, inputs) = _Tiles.of(maps), weight.shape[:2]
-    kernels = _pairs(_KERNEL, weight) @ weight.permute(2, 3, 1, 0).reshape(9, -1)
-    kernels = kernels.view(16, inputs, outputs)
+    size, transforms = tiles.size, _transforms(tiles.size, maps.dtype)
+    kernels = (transforms.kernels @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(-1, inputs, outputs)
     out = maps.new_empty(len(maps), tiles.height, tiles.width, outputs)
-    back = _pairs(_OUTPUT, maps)
     for images in tiles.chunks(len(maps), max(inputs, outputs)):
         products = torch.bmm(_transformed(maps[images], tiles), kernels)
-        blocks = (back @ products.view(16, -1)).view(2, 2, -1, tiles.high, tiles.wide, outputs)
-        whole = blocks.permute(2, 3, 0, 4, 1, 5).reshape(-1, 2 * tiles.high, 2 * tiles.wide, outputs)
+        blocks = transforms.outputs @ products.view(len(products), -1)
+        blocks = blocks.view(size, size, -1, tiles.high, tiles.wide, outputs).permute(2, 3, 0, 4, 1, 5)
+        whole = blocks.reshape(-1, size * tiles.high, size * tiles.wide, outputs)
         out[images] = whole[:, : tiles.height, : tiles.width]
     return out.permute(0, 3, 1, 2)
 
@@ -100,34 +127,31 @@ def _convolve(maps: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 def _weight_gradient(maps: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
     """Inputs (N, C, H, W) and the gradient of the outputs (N, D, H, W) -> that of the kernels (D, C, 3, 3)."""
     tiles, inputs, outputs = _Tiles.of(maps), maps.shape[1], gradient.shape[1]
-    spread = _pairs(_OUTPUT, maps).T
-    total = maps.new_zeros(16, inputs, outputs)
+    size, transforms = tiles.size, _transforms(tiles.size, maps.dtype)
+    total = maps.new_zeros((size + 2) ** 2, inputs, outputs)
     for images in tiles.chunks(len(maps), max(inputs, outputs)):
-        part = _padded(gradient[images], tiles, before=0, after=0).view(-1, tiles.high, 2, tiles.wide, 2, outputs)
-        spread_part = (spread @ part.permute(2, 4, 0, 1, 3, 5).reshape(4, -1)).view(16, -1, outputs)
-        total.baddbmm_(_transformed(maps[images], tiles).transpose(1, 2), spread_part)
-    kernels = _pairs(_KERNEL, maps).T @ total.view(16, -1)
+        blocks = _padded(gradient[images], tiles, before=0, after=0)
+        blocks = blocks.view(-1, tiles.high, size, tiles.wide, size, outputs).permute(2, 4, 0, 1, 3, 5)
+        spread = transforms.outputs.T @ blocks.reshape(size**2, -1)
+        total.baddbmm_(_transformed(maps[images], tiles).transpose(1, 2), spread.view(len(total), -1, outputs))
+    kernels = transforms.kernels.T @ total.view(len(total), -1)
     return kernels.view(3, 3, inputs, outputs).permute(3, 2, 0, 1)
 
 
 def _transformed(maps: torch.Tensor, tiles: _Tiles) -> torch.Tensor:
-    """The 16 values of every tile of maps (n, C, H, W), as matrices (16, tiles, C)."""
+    """The values of every tile of maps (n, C, H, W), as matrices ((size + 2)^2, tiles, C)."""
     padded = _padded(maps, tiles, before=1, after=1)
     image, row, column, _ = padded.stride()
     count, channels = maps.shape[:2]
-    shape = (4, 4, count, tiles.high, tiles.wide, channels)
-    overlapping = padded.as_strided(shape, (row, column, image, 2 * row, 2 * column, 1))
-    return (_pairs(_INPUT, maps) @ overlapping.reshape(16, -1)).view(16, -1, channels)
+    size, side = tiles.size, tiles.size + 2
+    shape = (side, side, count, tiles.high, tiles.wide, channels)
+    overlapping = padded.as_strided(shape, (row, column, image, size * row, size * column, 1))
+    values = _transforms(size, maps.dtype).inputs @ overlapping.reshape(side**2, -1)
+    return values.view(side**2, -1, channels)
 
 
 def _padded(maps: torch.Tensor, tiles: _Tiles, *, before: int, after: int) -> torch.Tensor:
     """Maps (n, C, H, W) -> (n, rows, columns, C) with zeros around, filled up to whole tiles."""
-    right = 2 * tiles.wide - tiles.width + after
-    below = 2 * tiles.high - tiles.height + after
+    right = tiles.size * tiles.wide - tiles.width + after
+    below = tiles.size * tiles.high - tiles.height + after
     return F.pad(maps.permute(0, 2, 3, 1), (0, 0, before, right, before, below)).contiguous()
-
-
-def _pairs(matrix: tuple[tuple[float, ...], ...], like: torch.Tensor) -> torch.Tensor:
-    """The transform of both directions of a tile at once: the Kronecker product of `matrix` with itself."""
-    single = torch.tensor(matrix, dtype=like.dtype)
-    return torch.kron(single, single)

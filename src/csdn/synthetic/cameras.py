@@ -10,6 +10,7 @@ from PIL import Image
 
 from csdn.synthetic.attributes import Identity
 from csdn.synthetic.drawing import Frame, palette, parts_of
+from csdn.synthetic.hours import NOON, Hour
 from csdn.synthetic.materials import PARTS, Part
 from csdn.synthetic.pedestrians import draw_person
 from csdn.synthetic.poses import sample_pose
@@ -97,7 +98,9 @@ def sample_camera(
     )
 
 
-def photograph(person: Identity, camera: Camera, rng: np.random.Generator, occlusion: float = 0.0) -> Photograph:
+def photograph(
+    person: Identity, camera: Camera, rng: np.random.Generator, occlusion: float = 0.0, hour: Hour = NOON
+) -> Photograph:
     """Take one photograph: pose, light, crop of the scene, blur and noise are drawn from `rng`."""
     height, width = camera.image_size
     scale = 3 if height <= 96 else 2
@@ -109,7 +112,7 @@ def photograph(person: Identity, camera: Camera, rng: np.random.Generator, occlu
     body = _lit(_painted(labels, person, camera.spectrum, scale, rng), mask, frame, scale, rng)
     scene = _shaded_ground(_cropped(camera, rng), frame, scale, camera.spectrum)
     scene = scene * _scene_exposure(body, mask, scene, camera.spectrum)
-    pixels = _exposed(body + (1 - mask) * scene, camera, rng)
+    pixels = _exposed(body + (1 - mask) * scene, camera, hour, rng)
     if rng.uniform() < 0.5:
         pixels, mask = pixels[:, ::-1], mask[:, ::-1]
     return Photograph(np.ascontiguousarray(pixels), mask[..., 0])
@@ -196,14 +199,17 @@ def _scene_exposure(body: np.ndarray, mask: np.ndarray, scene: np.ndarray, spect
     return enough[0] if enough else _EXPOSURES_OF_SCENE[int(np.argmax(contrasts))]
 
 
-def _exposed(light: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.ndarray:
-    """The sensor: colour cast, exposure, response, blur and noise."""
+def _exposed(light: np.ndarray, camera: Camera, hour: Hour, rng: np.random.Generator) -> np.ndarray:
+    """The light of the hour, and the sensor: colour cast, exposure, response, blur and noise."""
     height, width = light.shape[:2]
     u = rng.uniform
+    noisy = camera.noise
     if camera.spectrum == "visible":
+        noisy *= hour.noise
+        light = light * hour.color * hour.cone(height, width)
         grey = light.mean(axis=-1, keepdims=True)
-        light = (grey + (light - grey) * camera.saturation) * (
-            camera.gain * camera.brightness * u(0.87, 1.13) * u(0.96, 1.04, 3)
+        light = (grey + (light - grey) * (camera.saturation * hour.saturation)) * (
+            camera.gain * (camera.brightness * hour.brightness) * u(0.87, 1.13) * u(0.96, 1.04, 3)
         )
     else:
         y, x = np.ogrid[-0.6 : 0.6 : height * 1j, -0.4 : 0.4 : width * 1j]
@@ -212,7 +218,7 @@ def _exposed(light: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.
     pixels = (255 * np.clip(light / 255, 0, 1) ** (camera.gamma * u(0.94, 1.06))).astype(np.float32)
     pixels = _blurred(pixels, camera.blur * u(0.3, 1.5) * (width / 48 if width > 32 else 0.7))
     noise = rng.standard_normal((height, width, 3 if camera.spectrum == "visible" else 1), dtype=np.float32)
-    return np.clip(pixels + camera.noise * noise + 0.5, 0, 255).astype(np.uint8)
+    return np.clip(pixels + noisy * noise + 0.5, 0, 255).astype(np.uint8)
 
 
 def _blurred(pixels: np.ndarray, strength: float) -> np.ndarray:

@@ -19,6 +19,7 @@ from csdn.seeding import derive_seed
 from csdn.synthetic.attributes import Identity, sample_identity
 from csdn.synthetic.cameras import Camera, Photograph, photograph, sample_camera
 from csdn.synthetic.captions import caption
+from csdn.synthetic.hours import sample_hour
 from csdn.synthetic.scenes import Spectrum
 
 Progress = Callable[[int], None]
@@ -78,7 +79,9 @@ class Studio:
         """The photograph of a planned image."""
         rng = self._rng("image", shot.identity_key, shot.camera_key, shot.spectrum, shot.number)
         camera = self.camera(shot.camera_key, shot.spectrum)
-        return photograph(self.identity(shot.identity_key), camera, rng, self.benchmark.occlusion)
+        visit = self._rng("visit", shot.identity_key, shot.camera_key)  # of which all images are of the same hour
+        hour = sample_hour(visit, self.benchmark.night)
+        return photograph(self.identity(shot.identity_key), camera, rng, self.benchmark.occlusion, hour)
 
     def captions(self, shot: Shot, count: int = 1) -> list[str]:
         """`count` independently drawn captions of a planned image."""

@@ -21,9 +21,11 @@ def pair(inputs, outputs, bias=False):
     return plain, quick
 
 
-@pytest.mark.parametrize("size", [(4, 2), (18, 9), (5, 7), (1, 1), (1, 6)])
+@pytest.mark.parametrize("tile", [2, 3, 4])
+@pytest.mark.parametrize("size", [(4, 2), (18, 9), (16, 8), (5, 7), (1, 1)])
 @pytest.mark.parametrize("bias", [False, True])
-def test_output_and_gradients_are_those_of_the_convolution(size, bias, monkeypatch):
+def test_output_and_gradients_are_those_of_the_convolution(tile, size, bias, monkeypatch):
+    monkeypatch.setattr(winograd, "POINTS", {tile: winograd.POINTS[tile]})
     monkeypatch.setattr(winograd, "CHUNK_VALUES", 1000)  # several chunks, of which the last is smaller
     torch.manual_seed(0)
     plain, quick = pair(5, 3, bias)
@@ -38,9 +40,15 @@ def test_output_and_gradients_are_those_of_the_convolution(size, bias, monkeypat
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-11)
 
 
-def test_float32_is_as_exact_as_the_convolution():
+@pytest.mark.parametrize(("size", "tile"), [((4, 2), 2), ((18, 9), 3), ((72, 36), 4), ((16, 8), 4)])
+def test_tiles_are_those_of_the_fewest_multiplications(size, tile):
+    assert winograd._Tiles.of(torch.empty(1, 1, *size)).size == tile
+
+
+@pytest.mark.parametrize("size", [(4, 2), (18, 9), (16, 8)])
+def test_float32_is_as_exact_as_the_convolution(size):
     torch.manual_seed(0)
-    maps, weight = torch.randn(4, 128, 18, 9), torch.randn(128, 128, 3, 3) / 34
+    maps, weight = torch.randn(4, 128, *size), torch.randn(128, 128, 3, 3) / 34
     exact = F.conv2d(maps.double(), weight.double(), padding=1)
     quick = WinogradConv(128, 128, 3, padding=1, bias=False)
     quick.weight = nn.Parameter(weight)

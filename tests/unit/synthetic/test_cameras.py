@@ -5,15 +5,16 @@ import pytest
 
 from csdn.synthetic.attributes import sample_identity
 from csdn.synthetic.cameras import contrast, photograph, sample_camera
+from csdn.synthetic.hours import NOON, Hour, sample_hour
 from csdn.synthetic.scenes import SPECTRA
 
 SMALL = (64, 32)
 
 
-def take(spectrum, seed, size=SMALL, occlusion=0.0, camera_seed=0):
+def take(spectrum, seed, size=SMALL, occlusion=0.0, camera_seed=0, hour=NOON):
     camera = sample_camera(np.random.default_rng([1, camera_seed]), spectrum, size)
     person = sample_identity(np.random.default_rng([2, seed]), 0.4)
-    return photograph(person, camera, np.random.default_rng([3, seed]), occlusion)
+    return photograph(person, camera, np.random.default_rng([3, seed]), occlusion, hour)
 
 
 @pytest.mark.parametrize("size", [(64, 32), (128, 64), (256, 128), (50, 26)])
@@ -40,6 +41,36 @@ def test_visible_has_colors():
 def test_nobody_vanishes(spectrum, least):
     contrasts = [contrast(p.pixels, p.mask) for p in (take(spectrum, n, camera_seed=n % 12) for n in range(240))]
     assert min(contrasts) > least
+
+
+@pytest.mark.parametrize("night", [0, 1])
+def test_nobody_vanishes_at_any_hour(night):
+    hours = [sample_hour(np.random.default_rng([4, n]), night) for n in range(240)]
+    photos = (take("visible", n, camera_seed=n % 12, hour=hour) for n, hour in enumerate(hours))
+    assert min(contrast(photo.pixels, photo.mask) for photo in photos) > 12
+
+
+def test_nights_are_darker_than_days_and_as_frequent_as_asked():
+    hours = [sample_hour(np.random.default_rng([4, n]), 0.2) for n in range(1000)]
+    dark = np.array([hour.falloff > 0 for hour in hours])
+    assert 0.16 < dark.mean() < 0.24
+    means = np.array([take("visible", n, hour=hour).pixels.mean() for n, hour in enumerate(hours[:200])])
+    assert means[dark[:200]].mean() < 0.85 * means[~dark[:200]].mean()
+
+
+def test_the_hour_colours_the_light_and_infrared_cameras_do_not_see_it():
+    evening = Hour(color=np.array([1.1, 1.0, 0.8]), brightness=0.8)
+    noon, later = (take("visible", 1, hour=hour).pixels.mean((0, 1)) for hour in (NOON, evening))
+    assert later.sum() < noon.sum()
+    assert later[0] / later[2] > 1.2 * noon[0] / noon[2]
+    for spectrum in ("near_infrared", "thermal"):
+        assert np.array_equal(take(spectrum, 1).pixels, take(spectrum, 1, hour=evening).pixels)
+
+
+def test_a_lamp_is_brightest_above_and_darkest_in_the_lower_corners():
+    cone = Hour(np.ones(3), falloff=0.4).cone(64, 32)[..., 0]
+    assert cone.max() == pytest.approx(1, abs=0.01) and cone.argmax() in (15, 16)
+    assert cone.min() == pytest.approx(0.6, abs=0.03) and cone.argmin() in (63 * 32, 64 * 32 - 1)
 
 
 def test_no_camera_repeats_one_view():
