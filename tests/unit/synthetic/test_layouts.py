@@ -11,9 +11,10 @@ from scipy.io import loadmat
 
 from csdn.config import Benchmark, Population, PretrainingPopulation
 from csdn.errors import UserError
+from csdn.synthetic import studio
 from csdn.synthetic.attributes import ATTRIBUTES
 from csdn.synthetic.layouts import MARKER, write_llcm, write_pretraining, write_regdb, write_sysu_mm01
-from csdn.synthetic.plans import plan_sysu_mm01, regdb_halves
+from csdn.synthetic.plans import plan_regdb, plan_sysu_mm01, regdb_halves
 
 TINY = Benchmark(
     sysu_mm01=Population(train=4, val=2, test=3, train_images=1, test_images=2, infrared_factor=2),
@@ -232,3 +233,17 @@ def test_jpegs_are_nearly_lossless(rendered):
         assert image.mode == "RGB" and image.size == (32, 64)
         assert {factors[1:3] for factors in image.layer} == {(1, 1)}
         assert max(image.quantization[0]) <= 12
+
+
+def test_all_images_of_a_visit_are_of_the_same_hour(monkeypatch):
+    hours = []
+    monkeypatch.setattr(
+        studio, "photograph", lambda person, camera, rng, occlusion, hour: hours.append(hour.brightness)
+    )
+    shots = plan_regdb(TINY)
+    maker = studio.Studio(TINY)
+    for shot in shots:
+        maker.take(shot)
+    visits = {(shot.identity_key, shot.camera_key) for shot in shots}
+    pairs = {(shot.identity_key, shot.camera_key, hour) for shot, hour in zip(shots, hours, strict=True)}
+    assert len(pairs) == len(visits) == len(set(hours)) < len(shots)
