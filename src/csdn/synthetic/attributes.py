@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from csdn.synthetic.materials import CLOTH_COLORS, HAIR_COLORS, Materials, sample_materials
+from csdn.synthetic.materials import CLOTH_COLORS, HAIR_COLORS, Materials, drawn, sample_materials
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "gender": ("man", "woman"),
@@ -126,12 +126,10 @@ def sample_identity(rng: np.random.Generator, luminance_share: float) -> Identit
 
 def sample_attributes(rng: np.random.Generator) -> dict[str, str]:
     """Draw a value of every attribute; hair and lower garment depend on the gender, nothing else on anything."""
-    gender = str(rng.choice(ATTRIBUTES["gender"]))
+    gender = drawn(rng, ATTRIBUTES["gender"])
     shares = _SHARES | _SHARES_OF_GENDER[gender]
-    drawn = {
-        name: str(rng.choice(values, p=shares.get(name))) for name, values in ATTRIBUTES.items() if name != "gender"
-    }
-    return {"gender": gender} | drawn
+    others = {name: drawn(rng, values, shares.get(name)) for name, values in ATTRIBUTES.items() if name != "gender"}
+    return {"gender": gender} | others
 
 
 def sample_body(attributes: dict[str, str], rng: np.random.Generator) -> Body:

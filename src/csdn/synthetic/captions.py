@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import product
 
 import numpy as np
 
 from csdn.data.records import Modality
-from csdn.synthetic.attributes import ATTRIBUTES, COLOR_ATTRIBUTES, Identity
+from csdn.synthetic.attributes import ATTRIBUTES, COLOR_ATTRIBUTES
 
 DROP = 0.25
 """Probability that a caption leaves one attribute out."""
@@ -20,11 +20,11 @@ _SUBJECTS = ("person", "man", "woman")
 _PLURAL = ("trousers", "shorts")
 
 
-def caption(identity: Identity, rng: np.random.Generator, modality: Modality) -> str:
+def caption(attributes: Mapping[str, str], rng: np.random.Generator, modality: Modality) -> str:
     """Describe a person in one sentence that leaves out a random part; infrared captions name no colour."""
 
     def said(name: str) -> str:
-        value = identity[name]
+        value = attributes[name]
         unsaid = (modality == "infrared" and name in COLOR_ATTRIBUTES) or rng.uniform() < max(
             DROP, _SILENT.get(value, 0.0)
         )

@@ -144,7 +144,7 @@ def _write_annotations(
     for column, name in enumerate(captions):
         frame[name] = [texts[column] for texts in written]
     for name in ATTRIBUTES:
-        frame[name] = [studio.identity(shot.identity_key)[name] for shot in shots]
+        frame[name] = [studio.attributes(shot.identity_key)[name] for shot in shots]
     write_parquet(folder / "annotations.parquet", frame)
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from csdn.config import Benchmark
 from csdn.data.records import Modality
 from csdn.seeding import derive_seed
-from csdn.synthetic.attributes import Identity, sample_identity
+from csdn.synthetic.attributes import Identity, sample_attributes, sample_identity
 from csdn.synthetic.cameras import Camera, Photograph, photograph, sample_camera
 from csdn.synthetic.captions import caption
 from csdn.synthetic.hours import sample_hour
@@ -60,6 +60,7 @@ class Studio:
     def __init__(self, benchmark: Benchmark) -> None:
         self.benchmark = benchmark
         self._identities: dict[str, Identity] = {}
+        self._attributes: dict[str, dict[str, str]] = {}
         self._cameras: dict[tuple[str, Spectrum], Camera] = {}
 
     def identity(self, key: str) -> Identity:
@@ -67,6 +68,12 @@ class Studio:
         if key not in self._identities:
             self._identities[key] = sample_identity(self._rng("identity", key), self.benchmark.luminance_share)
         return self._identities[key]
+
+    def attributes(self, key: str) -> dict[str, str]:
+        """That person's attributes, which are drawn before anything else of it."""
+        if key not in self._attributes:
+            self._attributes[key] = sample_attributes(self._rng("identity", key))
+        return self._attributes[key]
 
     def camera(self, key: str, spectrum: Spectrum) -> Camera:
         """The camera of that name."""
@@ -86,7 +93,7 @@ class Studio:
     def captions(self, shot: Shot, count: int = 1) -> list[str]:
         """`count` independently drawn captions of a planned image."""
         rng = self._rng("caption", shot.identity_key, shot.camera_key, shot.spectrum, shot.number)
-        return [caption(self.identity(shot.identity_key), rng, shot.modality) for _ in range(count)]
+        return [caption(self.attributes(shot.identity_key), rng, shot.modality) for _ in range(count)]
 
     def _rng(self, *names: str | int) -> np.random.Generator:
         return np.random.default_rng(derive_seed(self.benchmark.seed, *names))

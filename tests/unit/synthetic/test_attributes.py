@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from csdn.synthetic.attributes import ATTRIBUTES, sample_identity
-from csdn.synthetic.materials import PARTS, Part, luminance, mix_reflectance
+from csdn.synthetic.materials import PARTS, Part, drawn, luminance, mix_reflectance
 
 
 def people(share, count=600):
@@ -12,9 +12,9 @@ def people(share, count=600):
 
 
 def test_every_attribute_takes_every_value():
-    drawn = people(0.4)
+    everybody = people(0.4)
     for name, values in ATTRIBUTES.items():
-        assert {person[name] for person in drawn} == set(values), name
+        assert {person[name] for person in everybody} == set(values), name
 
 
 def test_same_generator_gives_the_same_person():
@@ -64,3 +64,10 @@ def test_described_proportions_show():
     }
     assert mean["build", "slim"] < mean["build", "average"] < mean["build", "heavy"]
     assert mean["height", "short"] < mean["height", "medium"] < mean["height", "tall"]
+
+
+@pytest.mark.parametrize("shares", [None, (0.1, 0.0, 0.6, 0.3)])
+def test_values_are_drawn_as_by_choice(shares):
+    ours, theirs = np.random.default_rng(0), np.random.default_rng(0)
+    values = ["a", "b", "c", "d"]
+    assert [drawn(ours, values, shares) for _ in range(500)] == [theirs.choice(values, p=shares) for _ in range(500)]

@@ -17,7 +17,10 @@ def words(text):
 def described():
     rng = np.random.default_rng(0)
     people = [sample_identity(rng, 0.4) for _ in range(300)]
-    return [(person, caption(person, rng, "visible"), caption(person, rng, "infrared")) for person in people]
+    return [
+        (person, caption(person.attributes, rng, "visible"), caption(person.attributes, rng, "infrared"))
+        for person in people
+    ]
 
 
 def test_infrared_captions_name_no_color(described):
