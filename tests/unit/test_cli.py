@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
 from csdn.cli import app, main
 from csdn.steps import STEP_VERSIONS
@@ -16,7 +17,7 @@ def fail(capsys, *arguments):
 
 
 def test_every_step_has_its_command():
-    names = {command.name.replace("-", "_") for command in app.registered_commands}
+    names = {name.replace("-", "_") for name in typer.main.get_command(app).commands}
     assert names >= set(STEP_VERSIONS)
 
 
