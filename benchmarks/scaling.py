@@ -43,7 +43,7 @@ def _prompt_step(identities: int) -> Callable[[], Any]:
     tower = TextTower(create_clip(Backbone(), (64, 32)).eval().requires_grad_(False))
     make = dict(banks=2, identities=identities, tokens=4, template="A photo of a {} person.")
     bank = PromptBank(tower, **make, generator=torch.Generator().manual_seed(0))
-    optimizer = torch.optim.Adam([bank.contexts], lr=1e-5)
+    optimizer = torch.optim.Adam([bank.contexts], lr=1e-5, fused=True)
     labels = torch.randint(0, identities, (32,))
     features = torch.randn(64, tower.text_projection.shape[1])
     return lambda: contrastive_step(features, bank.both(labels), labels.repeat(2), None, optimizer, lambda terms: None)

@@ -107,7 +107,7 @@ def _stage_one(scale: Scale, device: torch.device) -> Iterator[Stage]:
     labels = torch.randint(0, scale.identities, (scale.prompts // 2,), generator=generator)
     both = torch.randint(0, scale.identities, (scale.prompts,), generator=generator)
     features = torch.randn(scale.prompts, embed_dim, generator=generator).to(device) / embed_dim**0.5
-    ours = torch.optim.Adam([bank.contexts], lr=1e-5)
+    ours = torch.optim.Adam([bank.contexts], lr=1e-5, fused=True)  # as in training
     theirs = torch.optim.Adam([plain.contexts], lr=1e-5, foreach=False)
     yield Stage(
         "prompt step",
@@ -121,7 +121,10 @@ def _stage_one(scale: Scale, device: torch.device) -> Iterator[Stage]:
     twin = copy.deepcopy(fusion)
     with torch.no_grad():
         visible, infrared = describe_all(bank)
-    optimizers = [torch.optim.Adam(module.parameters(), lr=1e-5) for module in (fusion, twin)]
+    optimizers = [
+        torch.optim.Adam(fusion.parameters(), lr=1e-5, fused=True),
+        torch.optim.Adam(twin.parameters(), lr=1e-5, foreach=False),
+    ]
     yield Stage(
         "fusion step",
         lambda: contrastive_step(features, fusion(visible[both], infrared[both]), both, None, optimizers[0], _ignore),
