@@ -86,7 +86,7 @@ def sample_materials(attributes: dict[str, str], luminance_share: float, rng: np
 
 
 def drawn(rng: np.random.Generator, values: Sequence[str], shares: Sequence[float] | None = None) -> str:
-    """One of `values`, the one that `rng.choice` would draw, without the arrays that take it ten times as long.
+    """One of `values`, the one that `rng.choice` would draw, without making arrays of them.
 
     Args:
         rng: source of the choice.

@@ -68,6 +68,16 @@ def test_wide_convolutions_are_replaced_and_keep_their_parameters():
     assert not model[0].training
 
 
+def test_training_may_follow_inference_in_a_process():
+    winograd._transforms.cache_clear()
+    conv, maps = WinogradConv(8, 8, 3, padding=1), torch.randn(2, 8, 6, 4)
+    with torch.inference_mode():
+        expected = conv(maps)
+    out = conv(maps.requires_grad_())
+    out.sum().backward()
+    assert torch.equal(out, expected) and conv.weight.grad is not None and maps.grad is not None
+
+
 def test_half_precision_takes_the_ordinary_convolution():
     conv = WinogradConv(8, 8, 3, padding=1)
     maps = torch.randn(2, 8, 6, 4)

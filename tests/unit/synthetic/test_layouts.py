@@ -247,3 +247,9 @@ def test_all_images_of_a_visit_are_of_the_same_hour(monkeypatch):
     visits = {(shot.identity_key, shot.camera_key) for shot in shots}
     pairs = {(shot.identity_key, shot.camera_key, hour) for shot, hour in zip(shots, hours, strict=True)}
     assert len(pairs) == len(visits) == len(set(hours)) < len(shots)
+
+
+def test_attributes_without_a_person_are_those_of_the_person():
+    first, second = studio.Studio(TINY), studio.Studio(TINY)
+    for key in {shot.identity_key for shot in plan_regdb(TINY)}:
+        assert first.attributes(key) == second.identity(key).attributes
