@@ -23,7 +23,7 @@ import torch
 from benchmarks.measure import ceilings, interleaved, median_ratio, peak_memory, roofline, seconds, work
 from benchmarks.scaling import curves
 from benchmarks.stages import SCALES, Stage, image_memory, stages
-from csdn.training.runtime import prepare_machine, resolve_precision
+from csdn.models.device import configure_process, resolve_precision
 
 COLUMNS = ("stage", "ours", "plain", "ratio", "target", "a second", "peak", "plain", "roofline")
 SECONDS_OF_ROUNDS, MOST_ROUNDS = 4.0, 50
@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--output", type=Path, default=Path("results/benchmarks.json"))
     arguments = parser.parse_args()
-    device = prepare_machine(arguments.device, 1, deterministic=False)
+    device = configure_process(arguments.device, threads=1, deterministic=False).device
     defaults = ["embedded", "paper-gpu" if device.type == "cuda" else "paper"]
     result = run(arguments.scale or defaults, arguments.rounds, device, arguments.stage)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)

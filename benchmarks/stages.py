@@ -20,13 +20,13 @@ from csdn.data.device_transforms import render_views
 from csdn.evaluation.embedding import embed_images
 from csdn.evaluation.ranking import retrieval_metrics
 from csdn.models.clip_backbone import build_tower, create_clip, normalize_images
+from csdn.models.device import resolve_precision
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import ReIDNetwork
 from csdn.models.semantic_integration import build_fusion
 from csdn.training.batches import Batch, build_augmenter
 from csdn.training.encoder_stage import Descriptions, build_optimizer, optimize
 from csdn.training.prompt_stage import contrastive_step, describe_all
-from csdn.training.runtime import resolve_precision
 
 
 @dataclass(frozen=True)

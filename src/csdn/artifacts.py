@@ -220,8 +220,10 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def provenance(step: Mapping[str, Any], inputs: Mapping[str, Path | str]) -> dict[str, Any]:
-    """What a result came from: the step's parameters, its inputs' digests, code and machine.
+def provenance(
+    step: Mapping[str, Any], inputs: Mapping[str, Path | str], compute: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What a result came from: the step's parameters, its inputs' digests, code, machine and what it computed on.
 
     Times are left out so that the same inputs give the same record.
     """
@@ -234,6 +236,7 @@ def provenance(step: Mapping[str, Any], inputs: Mapping[str, Path | str]) -> dic
         "packages": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "machine": describe_machine(),
+        **({"compute": dict(compute)} if compute else {}),
     }
 
 
@@ -243,6 +246,7 @@ def write_provenance(
     inputs: Mapping[str, Path | str],
     *,
     beside: Iterable[Path | str] = (),
+    compute: Mapping[str, Any] | None = None,
 ) -> None:
     """Write `<output>.provenance.json` beside a result, with the digests of the result itself and of its inputs.
 
@@ -251,10 +255,11 @@ def write_provenance(
         step: the slice that it was made with.
         inputs: name and file of each input.
         beside: further files in the same folder that belong to the result.
+        compute: device and precision of a step that computes with a network (`Compute.record`).
     """
     made = [Path(output), *map(Path, beside)]
     outputs = {path.name: digest(path) for path in made}
-    write_json(f"{output}{RECORD}", provenance(step, inputs) | {"outputs": outputs})
+    write_json(f"{output}{RECORD}", provenance(step, inputs, compute) | {"outputs": outputs})
 
 
 def _version(name: str) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,15 +24,11 @@ def revision() -> str | None:
 
 
 def describe_machine() -> dict[str, Any]:
-    """System, processor, number of CPUs and, where torch is in use, the GPU."""
-    machine = {"system": platform.system(), "processor": _processor(), "cpus": os.cpu_count()}
-    torch = sys.modules.get("torch")  # never imported for this alone
-    if torch is not None and torch.cuda.is_available():
-        machine["gpu"] = torch.cuda.get_device_name()
-    return machine
+    """System, processor and number of CPUs. The GPU of a step that uses one is part of what it computed with."""
+    return {"system": platform.system(), "processor": processor(), "cpus": os.cpu_count()}
 
 
-def _processor() -> str:
+def processor() -> str:
     """Model name of the processor, or its architecture where the system does not tell."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

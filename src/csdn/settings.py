@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping
 from itertools import takewhile
 from pathlib import Path
@@ -174,9 +173,3 @@ def missing_paths(params: Params) -> list[str]:
         if not Path(path).is_file()
     ]
     return lines
-
-
-def wants_gpu(device: str) -> bool:
-    """Whether a job on `device` takes a GPU: told without torch, whose import costs seconds."""
-    has_gpu = Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
-    return device == "cuda" or (device == "auto" and has_gpu)

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from csdn.errors import UserError
-from csdn.settings import check_paths, load_params, wants_gpu
+from csdn.settings import check_paths, load_params
 
 ROOT = Path(__file__).parents[2]
 PARAMS = ROOT / "params.yaml"
@@ -143,10 +143,3 @@ def test_every_key_of_params_yaml_is_written_as_it_is_meant():
                 assert whole[key] == value, f"{path}.{key}"
 
     compare({k: v for k, v in written.items() if k != "variants"}, resolved, "params")
-
-
-def test_a_gpu_is_asked_for_where_it_is_wanted(monkeypatch):
-    assert wants_gpu("cuda")
-    assert not wants_gpu("cpu")
-    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/nvidia-smi")
-    assert wants_gpu("auto")

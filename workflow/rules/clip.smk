@@ -13,7 +13,7 @@ rule pretrain_clip:
         ENVIRONMENT
     threads: PARAMS.runtime.pretraining_threads
     resources:
-        gpu=gpus(),
+        gpu=GPUS,
         mem_mb=growing(3000),
         runtime=growing(120),
     params:

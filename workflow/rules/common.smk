@@ -9,13 +9,24 @@ from csdn.config import EMBEDDED, MINI
 from csdn.data.cache_record import fault, record_path
 from csdn.data.scratch import SCRATCH_VARIABLE
 from csdn.errors import UserError, warn
+from csdn.models.gpus import wants_gpu, why_no_gpu
 from csdn.preloaded import VARIABLE as PRELOADED_VARIABLE
 from csdn.run_lock import hold_run_lock, only_looks
-from csdn.settings import check_paths, missing_paths, read_layer, validate, wants_gpu
+from csdn.settings import check_paths, missing_paths, read_layer, validate
 from csdn.slices import CHECKPOINTS_VARIABLE, TRACKING_VARIABLE, Checkpointing
 from csdn.steps import PRETRAINING, canonical, prompt_key, semantics_key, step_slice
 
 PLANNING = only_looks(sys.argv)
+
+
+def check_device():
+    """Where jobs run on this machine, refuse a GPU that cannot be used, and say so where `auto` falls back."""
+    missing = why_no_gpu() if workflow.is_main_process and workflow.local_exec else None
+    if missing and PARAMS.runtime.device == "cuda":
+        raise UserError(f"runtime.device: `cuda` cannot be used, for {missing}; or set it to `cpu`")
+    if missing and PARAMS.runtime.device == "auto":
+        warn(f"jobs compute on the CPU: {missing}")
+
 
 try:
     for path in workflow.configfiles:
@@ -26,6 +37,7 @@ try:
             warn(line)
     else:
         check_paths(PARAMS)
+        check_device()
     RUN_LOCK = hold_run_lock() if workflow.is_main_process and not PLANNING else None
 except UserError as error:
     raise WorkflowError(str(error))
@@ -98,9 +110,8 @@ def settings(step, wildcards=None, **selection):
     return canonical(step_slice(PARAMS, step, **known, **selection))
 
 
-def gpus():
-    """GPUs of a job that computes with a network: one where there is one, so that such jobs take turns."""
-    return int(wants_gpu(PARAMS.runtime.device))
+# GPUs of a job that computes with a network: one where there is one, so that such jobs take turns.
+GPUS = int(wants_gpu(PARAMS.runtime.device))
 
 
 def growing(amount):

@@ -10,7 +10,7 @@ rule embed_images:
         ENVIRONMENT
     threads: PARAMS.runtime.threads
     resources:
-        gpu=gpus(),
+        gpu=GPUS,
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
@@ -34,7 +34,7 @@ rule explain_model:
         ENVIRONMENT
     threads: PARAMS.runtime.threads
     resources:
-        gpu=gpus(),
+        gpu=GPUS,
         mem_mb=growing(4000),
         runtime=growing(60),
     params:

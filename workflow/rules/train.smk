@@ -16,7 +16,7 @@ rule learn_prompts:
         ENVIRONMENT
     threads: PARAMS.runtime.threads
     resources:
-        gpu=gpus(),
+        gpu=GPUS,
         mem_mb=growing(4000),
         runtime=growing(240),
     params:
@@ -44,7 +44,7 @@ rule fuse_semantics:
         ENVIRONMENT
     threads: PARAMS.runtime.threads
     resources:
-        gpu=gpus(),
+        gpu=GPUS,
         mem_mb=growing(4000),
         runtime=growing(240),
     params:
@@ -69,7 +69,7 @@ rule train_encoder:
         ENVIRONMENT
     threads: PARAMS.runtime.threads
     resources:
-        gpu=gpus(),
+        gpu=GPUS,
         mem_mb=growing(6000),
         runtime=growing(1440),
     params:

@@ -9,9 +9,9 @@ import torch
 
 from csdn.data.prefetch import on_side_stream
 from csdn.models.clip_backbone import ImageTower, as_images, normalize_images
+from csdn.models.device import autocast, products_in
 from csdn.models.folding import folded
 from csdn.models.reid_network import Features, ReIDNetwork
-from csdn.training.runtime import autocast
 
 
 @torch.inference_mode()
@@ -39,7 +39,7 @@ def embed_images(
     lean = folded(network).to(memory_format=torch.channels_last)
 
     def features_of(visible: torch.Tensor, thermal: torch.Tensor) -> Features:
-        with autocast(device, precision):
+        with products_in(precision), autocast(device, precision):
             return Features(*(feature.float() for feature in lean(visible, thermal)))
 
     def describe(visible: torch.Tensor, thermal: torch.Tensor) -> torch.Tensor:
@@ -66,6 +66,7 @@ def project_images(
     """Features in CLIP's joint space of un-augmented images, float32 (len(rows), embed), network in eval mode."""
     lean = folded(backbone).to(memory_format=torch.channels_last)
 
+    @products_in("fp32")
     def project(visible: torch.Tensor, thermal: torch.Tensor) -> torch.Tensor:
         return lean.project(lean(visible, thermal))
 

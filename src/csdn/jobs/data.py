@@ -65,7 +65,7 @@ def run_pretrain_clip(step: Any, annotations: Path, output: Path) -> None:
     train = np.flatnonzero(frame["subset"] == "train")
     inputs = {"annotations": annotations, "images": annotations.with_name("images.npy")}
     with (
-        trained_step(step, output, inputs) as context,
+        trained_step(step, output, inputs, settings.precision) as context,
         progress("pretrain-clip", settings.steps, "steps") as advance,
     ):
         torch.manual_seed(seed)
@@ -83,7 +83,7 @@ def run_pretrain_clip(step: Any, annotations: Path, output: Path) -> None:
             attribute_classes(frame.iloc[train]),
             settings,
             np.random.default_rng(seed),
-            context.device,
+            context.compute.device,
             on_log,
             context.checkpoints,
         )

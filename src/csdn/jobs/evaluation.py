@@ -32,18 +32,23 @@ if TYPE_CHECKING:
 def run_embed_images(step: EmbedImages, index: Path, cache: Path, encoder: Path, output: Path) -> None:
     """Embed every test image of the split once and write embeddings.safetensors."""
     from csdn.evaluation.embedding import embed_images
-    from csdn.training.runtime import prepare_machine
+    from csdn.models.device import configure_process
 
     inputs = {"index": index, "cache": cache, "encoder": encoder}
     slice_ = step.record()
+    compute = configure_process(
+        step.runtime.device,
+        threads=step.runtime.threads,
+        deterministic=step.runtime.deterministic,
+        precision=step.evaluation.precision,
+    )
     check_inputs(slice_, inputs)
-    device = prepare_machine(step.runtime.device, step.runtime.threads, step.runtime.deterministic)
     frame = read_index(index)
     pixels = open_cache(cache, len(frame), frame["path"])
     rows = subset_rows(frame, step.split, ["test"])
     if not len(rows):
         raise UserError(f"{index}: split {step.split} has no test image; check the dataset's lists")
-    network = load_encoder(step, encoder, device)
+    network = load_encoder(step, encoder, compute.device)
     with progress("embed-images", len(rows), "images") as advance:
         features = embed_images(
             network,
@@ -53,13 +58,13 @@ def run_embed_images(step: EmbedImages, index: Path, cache: Path, encoder: Path,
             batch=step.evaluation.batch,
             flip=step.evaluation.flip,
             normalization=step.fidelity.normalization,
-            device=device,
+            device=compute.device,
             precision=step.evaluation.precision,
             progress=advance,
         )
     label = SELECTED_ON_TEST if selected_on_test(encoder) else None
     write_tensors(output, {"features": features, "rows": rows.astype(np.int64)}, label)
-    write_provenance(output, slice_, inputs)
+    write_provenance(output, slice_, inputs, compute=compute.record())
 
 
 def load_encoder(step: EmbedImages | ExplainModel | TrainEncoder, encoder: Path, device: torch.device) -> ReIDNetwork:

@@ -17,12 +17,12 @@ from csdn.evaluation.embedding import embed_images, project_images
 from csdn.jobs.evaluation import load_encoder
 from csdn.jobs.training import build_network
 from csdn.models.clip_backbone import as_images, normalize_images
+from csdn.models.device import configure_process
 from csdn.models.reid_network import ReIDNetwork
 from csdn.progress import progress
 from csdn.provenance import check_inputs
 from csdn.seeding import derive_seed
 from csdn.slices import ExplainModel
-from csdn.training.runtime import prepare_machine
 
 PEOPLE, IMAGES = 20, 6  # identities of the plane of features, and images of each in each modality
 PAIRS = 4  # people whose maps are shown
@@ -48,8 +48,10 @@ def run_explain_model(
     """
     inputs = {"index": index, "cache": cache, "clip": clip, "encoder": encoder, "semantics": semantics}
     slice_ = step.record()
+    runtime = step.runtime
+    compute = configure_process(runtime.device, threads=runtime.threads, deterministic=runtime.deterministic)
+    device = compute.device
     check_inputs(slice_, inputs)
-    device = prepare_machine(step.runtime.device, step.runtime.threads, step.runtime.deterministic)
     frame = read_index(index)
     pixels = open_cache(cache, len(frame), frame["path"])
     after = load_encoder(step, encoder, device)
@@ -68,7 +70,8 @@ def run_explain_model(
             tensors |= _described(step, frame, pixels, semantics, (before, after), rng, device)
         advance(1)
     write_tensors(output, tensors)
-    write_provenance(output, slice_, {name: path for name, path in inputs.items() if path is not None})
+    given = {name: path for name, path in inputs.items() if path is not None}
+    write_provenance(output, slice_, given, compute=compute.record())
 
 
 def _start(step: ExplainModel, clip: Path | None, identities: int, device: torch.device) -> ReIDNetwork:

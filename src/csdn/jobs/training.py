@@ -51,7 +51,7 @@ def run_learn_prompts(
         )
     inputs = {"index": index, "cache": cache, "clip": clip, "captions": captions}
     with trained_step(step, output, inputs) as context:
-        device = context.device
+        device = context.compute.device
         images = _open_training_images(step, index, cache)
         model = load_clip(step.clip, step.image_size, clip, seed=step.seed)
         tower = TextTower(model)
@@ -93,7 +93,7 @@ def run_fuse_semantics(
     learned = read_tensors(prompts)
     inputs = {"index": index, "cache": cache, "clip": clip, "prompts": prompts}
     with trained_step(step, output, inputs) as context:
-        device = context.device
+        device = context.compute.device
         visible, infrared = (torch.from_numpy(learned[f"text_{name}"]).to(device) for name in ("visible", "infrared"))
         fused: tuple[torch.Tensor, torch.Tensor] = (visible, infrared)
         history: list[dict[str, Any]] = []
@@ -129,8 +129,8 @@ def run_train_encoder(
     if wanted and semantics is None:
         raise UserError("--semantics: missing; encoder.text is not `none`, so give the fused descriptions")
     inputs = {"index": index, "cache": cache, "clip": clip, "semantics": semantics if wanted else None}
-    with trained_step(step, output, inputs) as context:
-        device = context.device
+    with trained_step(step, output, inputs, step.encoder.precision) as context:
+        device = context.compute.device
         images = _open_training_images(step, index, cache)
         rng, generator = _generators(step, "train_encoder")
         network = build_network(step, clip, len(images.person_ids), generator).to(device)

@@ -75,7 +75,7 @@ def load_trained(path: Path, *, device: str = "auto", threads: int = 1, flip: bo
     Raises:
         UserError: a file is missing, was edited, or is of another version of training.
     """
-    from csdn.training.runtime import prepare_machine
+    from csdn.models.device import configure_process
 
     record = Path(f"{path}.provenance.json")
     if path.is_file() and not record.is_file():
@@ -87,6 +87,6 @@ def load_trained(path: Path, *, device: str = "auto", threads: int = 1, flip: bo
     step = parse(content.get("parameters", {}))
     if not isinstance(step, TrainEncoder):
         raise UserError(f"{path}: was made by {step.step}, not by train_encoder; give the encoder.safetensors of a run")
-    chosen = prepare_machine(device, threads, step.runtime.deterministic)
+    chosen = configure_process(device, threads=threads, deterministic=step.runtime.deterministic).device
     network = load_encoder(step, path, chosen).eval()
     return TrainedEncoder(network, step, chosen, selected_on_test(path), flip)

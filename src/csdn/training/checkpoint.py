@@ -156,14 +156,17 @@ class Checkpoints:
                 log.warning("%s is of other %s and is ignored; starting anew", path, " and ".join(parts))
 
 
-def training_identity(settings: Mapping[str, Any], inputs: Mapping[str, Path], device: str) -> dict[str, Any]:
-    """What a training depends on: its slice, the content of its inputs, its code, packages and device."""
+def training_identity(
+    settings: Mapping[str, Any], inputs: Mapping[str, Path], device: str, precision: str = "fp32"
+) -> dict[str, Any]:
+    """What a training depends on: its slice, the content of its inputs, its code, packages, device and precision."""
     return {
         "settings": dict(settings),
         "inputs": {name: digest(path) for name, path in sorted(inputs.items())},
         "code": _code_digest(),
         "packages": {name: version(name) for name in PACKAGES},
         "device": device,
+        "precision": precision,
     }
 
 

@@ -13,10 +13,10 @@ from torch import nn
 
 from csdn.config import ClipPretraining
 from csdn.models.clip_backbone import as_images, normalize_images
+from csdn.models.device import autocast, products_in
 from csdn.models.prompts import TextTower
 from csdn.training.checkpoint import Checkpoints
 from csdn.training.resumable import History, OnEpoch, TrainingRun
-from csdn.training.runtime import autocast
 from csdn.training.schedules import pretraining_learning_rate
 
 MAX_LOGIT_SCALE = 100.0  # CLIP's own ceiling (Radford et al. 2021, section 2.5)
@@ -56,13 +56,15 @@ def pretrain_clip(
         model.visual.attnpool.positional_embedding.normal_(std=settings.position_std)
     tokens = tokenize(captions, model.context_length)
     words, compact = torch.unique(tokens, return_inverse=True)
-    vectors = nn.Parameter(model.token_embedding.weight.detach()[words].clone())
+    ends = tokens.argmax(2).numpy()  # end of text has the highest id
     classes = [int(values.max()) + 1 for values in attributes.values()]
     targets = torch.from_numpy(np.stack(list(attributes.values()), axis=1)).long()
     pool = model.visual.attnpool
     map_head = nn.Linear(pool.q_proj.in_features * pool.grid[0] * pool.grid[1], sum(classes)).to(device)
     joint_head = nn.Linear(pool.c_proj.out_features, sum(classes)).to(device)
     model.train().to(device)
+    words, compact, targets = words.to(device), compact.to(device), targets.to(device)
+    vectors = nn.Parameter(model.token_embedding.weight.detach()[words].clone())
     tower = TextTower(model)
     optimizer = _optimizer(model, [vectors, *map_head.parameters(), *joint_head.parameters()], settings)
     parts = {"model": model, "vectors": vectors, "map_head": map_head, "joint_head": joint_head}
@@ -76,24 +78,25 @@ def pretrain_clip(
         rate = pretraining_learning_rate(step, settings.steps, settings.learning_rate, settings.warmup_steps)
         run.set_learning_rate(rate)
         batch = normalize_images(shift_and_mirror(as_images(images[chosen]), rng).to(device))
-        picked = compact[torch.from_numpy(chosen), torch.from_numpy(rng.integers(0, compact.shape[1], len(chosen)))]
-        with autocast(device, settings.precision):
-            maps = _maps(model, batch)
-            projected, logits = model.visual.attnpool(maps), map_head(maps.flatten(1))
-        texts = tower(vectors[picked], words[picked].argmax(1))  # end of text has the highest id
-        contrastive = _contrastive(projected.float(), texts.float(), model.logit_scale)
-        answers = (logits, joint_head(projected.float()), joint_head(texts.float()))
-        terms = [_attribute_loss(answer.float(), targets[chosen].to(device), classes) for answer in answers]
-        attribute = torch.stack(terms).sum()
-        loss = contrastive + settings.attribute_weight * attribute
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        run.record({"contrastive": contrastive.item(), "attribute": attribute.item(), "loss": loss.item()})
+        which = rng.integers(0, ends.shape[1], len(chosen))
+        rows, alternatives, end = (torch.from_numpy(each).to(device) for each in (chosen, which, ends[chosen, which]))
+        with products_in(settings.precision):
+            with autocast(device, settings.precision):
+                maps = _maps(model, batch)
+                projected, logits = model.visual.attnpool(maps), map_head(maps.flatten(1))
+            texts = tower(vectors[compact[rows, alternatives]], end, int(ends[chosen, which].max()) + 1)
+            contrastive = _contrastive(projected.float(), texts.float(), model.logit_scale)
+            answers = (logits, joint_head(projected.float()), joint_head(texts.float()))
+            attribute = torch.stack([_attribute_loss(a.float(), targets[rows], classes) for a in answers]).sum()
+            loss = contrastive + settings.attribute_weight * attribute
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+        values = {"contrastive": contrastive, "attribute": attribute, "loss": loss}
+        run.record({name: value.detach() for name, value in values.items()})
         optimizer.step()
         if (step + 1) % LOG_EVERY == 0 or step + 1 == settings.steps:
-            row = {"step": step + 1, "loss": loss.item(), "contrastive": contrastive.item()}
-            row |= {"attribute": attribute.item(), "learning_rate": rate, "seconds": run.seconds}
-            run.log(row)
+            last = {name: run.terms[name][-1] for name in ("loss", "contrastive", "attribute")}
+            run.log({"step": step + 1, **last, "learning_rate": rate, "seconds": run.seconds})
     with torch.no_grad():
         model.token_embedding.weight[words] = vectors
     return run.history

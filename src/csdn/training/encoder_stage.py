@@ -24,11 +24,12 @@ from csdn.losses import (
     weighted_regularization_triplet_loss,
 )
 from csdn.losses.distances import single
+from csdn.models.device import autocast, products_in
 from csdn.models.reid_network import Features, ReIDNetwork
 from csdn.training.batches import Batch, augmented_batches, build_augmenter
 from csdn.training.checkpoint import Checkpoints
+from csdn.training.optimizers import clip_gradients
 from csdn.training.resumable import History, OnEpoch, TrainingRun
-from csdn.training.runtime import autocast, clip_gradients
 from csdn.training.schedules import encoder_learning_rate
 
 Validate = Callable[[ReIDNetwork], dict[str, float]]
@@ -108,20 +109,20 @@ def optimize(
     fidelity: Fidelity,
     optimizer: torch.optim.Optimizer,
     device: torch.device,
-    record: Callable[[Mapping[str, float]], None],
+    record: Callable[[Mapping[str, torch.Tensor]], None],
 ) -> None:
-    """One optimiser step; before it `record` gets each loss term and their weighted sum `loss`, and may refuse."""
-    labels = batch.labels.to(device, non_blocking=True)
-    with autocast(device, settings.precision):
-        features = network(batch.visible.to(device, non_blocking=True), batch.infrared.to(device, non_blocking=True))
-    terms = loss_terms(network, features, labels, descriptions, settings, fidelity)
-    weights = settings.weights.model_dump()
-    loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    """One optimiser step; before it `record` gets each loss term and their weighted sum `loss`, on the device."""
+    batch = Batch(*(part.to(device, non_blocking=True) for part in batch))
+    with products_in(settings.precision):
+        with autocast(device, settings.precision):
+            features = network(batch.visible, batch.infrared)
+        terms = loss_terms(network, features, batch.labels, descriptions, settings, fidelity)
+        weights = settings.weights.model_dump()
+        loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
     clip_gradients(optimizer, settings.gradient_clip)
-    values = torch.stack([*terms.values(), loss]).detach().cpu().tolist()
-    record(dict(zip([*terms, "loss"], values, strict=True)))
+    record({name: value.detach() for name, value in {**terms, "loss": loss}.items()})
     optimizer.step()
 
 

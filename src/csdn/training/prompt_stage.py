@@ -14,8 +14,8 @@ from csdn.data.sampling import paired_batches
 from csdn.losses import symmetric_contrastive_loss
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.training.checkpoint import Checkpoints
+from csdn.training.optimizers import clip_gradients
 from csdn.training.resumable import History, OnEpoch, TrainingRun
-from csdn.training.runtime import clip_gradients
 from csdn.training.schedules import prompt_learning_rate
 
 VISIBLE, INFRARED = 0, 1
@@ -75,15 +75,15 @@ def contrastive_step(
     labels: torch.Tensor,
     scale: float | None,
     optimizer: torch.optim.Optimizer,
-    record: Callable[[Mapping[str, float]], None],
+    record: Callable[[Mapping[str, torch.Tensor]], None],
     gradient_clip: float | None = None,
 ) -> None:
-    """One optimiser step of the symmetric contrastive loss, which `record` gets, and may refuse, before the step."""
+    """One optimiser step of the symmetric contrastive loss, which `record` gets before the step."""
     if scale is not None:
         features, texts = F.normalize(features, dim=1), F.normalize(texts, dim=1)
     temperature = 1.0 if scale is None else 1.0 / scale
     loss = symmetric_contrastive_loss(features, texts, labels.to(features.device), temperature=temperature)
-    record({"contrastive": loss.item()})
+    record({"contrastive": loss.detach()})
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     clip_gradients(optimizer, gradient_clip)

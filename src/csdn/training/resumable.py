@@ -10,14 +10,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from csdn.errors import NotFiniteError
+from csdn.errors import NotFiniteError, warn
+from csdn.models.device import device_name
 from csdn.training.checkpoint import Checkpoint, Checkpoints
-from csdn.training.runtime import set_learning_rate
+from csdn.training.optimizers import set_learning_rate
 
 Row = dict[str, Any]
 History = list[Row]
 OnEpoch = Callable[[Row], None]
 Batch = TypeVar("Batch")
+
+LOOK_EVERY = 16  # steps between two looks at the losses: each look waits for the GPU
 
 
 class TrainingRun:
@@ -29,7 +32,7 @@ class TrainingRun:
     Attributes:
         epoch: epochs done; step: steps done of this epoch; total: steps done of all.
         learning_rate: of the last step.
-        terms: loss terms of this epoch's steps.
+        terms: loss terms of this epoch's steps, or since the last row where there are no epochs.
         best: best validation score so far and the weights that reached it.
         arrays: further state of a loop, by name.
 
@@ -52,11 +55,14 @@ class TrainingRun:
         self.history: History = []
         self.epoch = self.step = self.total = 0
         self.learning_rate = 0.0
-        self.terms: dict[str, list[float]] = {}
         self.best: tuple[float, dict[str, torch.Tensor]] | None = None
         self.arrays: dict[str, np.ndarray] = {}
         self._parts, self._optimizer, self._rng, self._on_row = parts, optimizer, rng, on_row
         self._checkpoints = checkpoints
+        self._device: torch.device = optimizer.param_groups[0]["params"][0].device
+        self._terms: dict[str, list[float]] = {}
+        self._unseen: list[tuple[int, float, tuple[str, ...], torch.Tensor]] = []  # step, learning rate, terms
+        self._failed = torch.zeros((), device=self._device)  # 1 from the first loss on that is not finite
         self._epoch_draws: Mapping[str, Any] | None = None
         self._spent, self._clock = 0.0, time.monotonic()
         found = checkpoints.load() if checkpoints else None
@@ -81,7 +87,6 @@ class TrainingRun:
     def steps(self, count: int) -> Iterator[int]:
         """The steps that are left of a training without epochs, whose batches must not be drawn ahead."""
         while self.step < count:
-            self.terms = {}
             yield self.step
             self._end_step()
 
@@ -90,20 +95,40 @@ class TrainingRun:
         self.learning_rate = rate
         set_learning_rate(self._optimizer, rate)
 
-    def record(self, terms: Mapping[str, float]) -> None:
-        """Take the loss terms of this step, before the optimiser's step.
+    def record(self, terms: Mapping[str, torch.Tensor]) -> None:
+        """Take the loss terms of this step, scalars on the device, before the optimiser's step.
+
+        Nothing waits for them here. From the first one on that is NaN or infinite, the device itself keeps the
+        optimiser from changing anything, until the next look at the losses ends the training.
+        """
+        values = torch.stack(list(terms.values()))
+        self._unseen.append((self.total, self.learning_rate, tuple(terms), values))
+        self._failed = torch.maximum(self._failed, (~values.isfinite().all()).float())
+        self._optimizer.found_inf = self._failed  # type: ignore[attr-defined]  # what fused optimisers obey (as GradScaler's)
+
+    @property
+    def terms(self) -> dict[str, list[float]]:
+        """Loss terms of the steps so far (see the class); looks at those that nobody has seen yet.
 
         Raises:
             NotFiniteError: one is NaN or infinite; names step, term, learning rate and the checkpoint kept aside.
         """
-        for name, value in terms.items():
-            if not np.isfinite(value):
-                aside = self._checkpoints.keep_aside(self._state(), self.total) if self._checkpoints else None
-                raise NotFiniteError(
-                    f"loss {name} is {value} at step {self.total}, learning rate {self.learning_rate:g}; lower the "
-                    f"learning rate{f' (the state is in {aside})' if aside else ''}"
-                )
-            self.terms.setdefault(name, []).append(value)
+        unseen, self._unseen = self._unseen, []
+        rows = torch.stack([values for *_, values in unseen]).tolist() if unseen else []
+        for (step, rate, names, _), values in zip(unseen, rows, strict=True):
+            for name, value in zip(names, values, strict=True):
+                if not np.isfinite(value):
+                    raise self._not_finite(name, value, step, rate)
+                self._terms.setdefault(name, []).append(value)
+        return self._terms
+
+    def _not_finite(self, name: str, value: float, step: int, rate: float) -> NotFiniteError:
+        """The error for the first loss that was not finite, at whose weights the training still stands."""
+        aside = self._checkpoints.keep_aside(self._state(), step) if self._checkpoints else None
+        kept = f" (the state is in {aside})" if aside else ""
+        return NotFiniteError(
+            f"loss {name} is {value} at step {step}, learning rate {rate:g}; lower the learning rate{kept}"
+        )
 
     @property
     def seconds(self) -> float:
@@ -111,24 +136,28 @@ class TrainingRun:
         return self._spent + time.monotonic() - self._clock
 
     def log(self, row: Row) -> None:
-        """Add a row to the history."""
+        """Add a row to the history; the terms that it is made of are then done with."""
         self.history.append(row)
         self._on_row(row)
+        self._terms = {}
 
     def end_epoch(self, row: Row) -> None:
         """Add the epoch's row to the history and go on to the next epoch."""
         self.log(row)
-        self.epoch, self.step, self.terms = self.epoch + 1, 0, {}
+        self.epoch, self.step = self.epoch + 1, 0
         self._epoch_draws = None
         self._spent, self._clock = 0.0, time.monotonic()
         self._save_if_due(epoch_ended=True)
 
     def _end_step(self) -> None:
         self.step, self.total = self.step + 1, self.total + 1
+        if len(self._unseen) >= LOOK_EVERY:
+            self.terms  # noqa: B018 - raises where one is not finite
         self._save_if_due(epoch_ended=False)
 
     def _save_if_due(self, *, epoch_ended: bool) -> None:
         if self._checkpoints and self._checkpoints.due(epoch_ended=epoch_ended):
+            self.terms  # noqa: B018 - nothing is saved after a loss that was not finite
             self._checkpoints.save(self._state(), self.total)
 
     def _state(self) -> Checkpoint:
@@ -140,11 +169,12 @@ class TrainingRun:
             tensors |= {f"optimizer/{index}/{key}": value for key, value in state.items()}
         if self.best:
             tensors |= {f"best/{key}": value for key, value in self.best[1].items()}
-        if torch.cuda.is_initialized():
-            tensors |= {f"cuda/{n}": state for n, state in enumerate(torch.cuda.get_rng_state_all())}
+        if self._device.type == "cuda":
+            tensors["cuda"] = torch.cuda.get_rng_state(self._device)
         arrays = {name: value.cpu().numpy() for name, value in tensors.items()}
         arrays |= {f"array/{name}": value for name, value in self.arrays.items()}
-        values = {name: getattr(self, name) for name in ("epoch", "step", "total", "learning_rate", "terms", "history")}
+        values = {name: getattr(self, name) for name in ("epoch", "step", "total", "learning_rate", "history")}
+        values |= {"terms": self._terms, "device": device_name(self._device)}
         values["numpy"] = self._epoch_draws or self._rng.bit_generator.state
         values["seconds"] = self.seconds
         values["best"] = self.best[0] if self.best else None
@@ -165,18 +195,27 @@ class TrainingRun:
                     part.copy_(torch.from_numpy(own[""]))
         _restore_optimizer(self._optimizer, groups.get("optimizer", {}))
         torch.set_rng_state(torch.from_numpy(groups["torch"][""]))
-        if torch.cuda.is_available() and "cuda" in groups:
-            torch.cuda.set_rng_state_all([torch.from_numpy(groups["cuda"][n]) for n in sorted(groups["cuda"], key=int)])
+        if self._device.type == "cuda":
+            torch.cuda.set_rng_state(torch.from_numpy(groups["cuda"][""]), self._device)
         self.arrays = groups.get("array", {})
         values = dict(found.values)
         self._rng.bit_generator.state = values.pop("numpy")
-        self._spent = values.pop("seconds")
+        self._spent, self._terms = values.pop("seconds"), values.pop("terms")
+        _warn_of_other_device(values.pop("device"), device_name(self._device))
         best = values.pop("best")
         self.best = None if best is None else (best, _as_tensors(groups["best"]))
         for name, value in values.items():
             setattr(self, name, value)
         for row in self.history:
             self._on_row(row)
+
+
+def _warn_of_other_device(begun: str, now: str) -> None:
+    if begun != now:
+        warn(
+            f"this training was begun on {begun} and goes on on {now}: as good a training, but not bit for bit the one "
+            "that would have been made without the interruption, for the two round differently"
+        )
 
 
 def _as_tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:

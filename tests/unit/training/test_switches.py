@@ -13,8 +13,8 @@ from csdn.models.semantic_integration import build_fusion
 from csdn.training import encoder_stage
 from csdn.training.encoder_stage import Descriptions, loss_terms, random_descriptions, semantic_term, train_encoder
 from csdn.training.fusion_stage import train_fusion
+from csdn.training.optimizers import clip_gradients
 from csdn.training.prompt_stage import StageOneImages, learn_prompts
-from csdn.training.runtime import clip_gradients
 
 CPU = torch.device("cpu")
 SEMANTIC_LOSSES = ("cross_entropy", "supervised_contrastive", "cosine_regression", "mse_regression", "triplet_to_text")
