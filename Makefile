@@ -72,7 +72,7 @@ format: setup ## rewrite Python and Snakemake files in one style
 	$(BIN)/snakefmt -l 120 workflow
 
 schema: setup ## write the schema, the reference of params.yaml and config/README.md from the models
-	$(BIN)/python -m csdn.reference workflow/schemas/params.schema.json docs/configuration.md config/README.md
+	$(BIN)/python -m csdn.config.reference workflow/schemas/params.schema.json docs/configuration.md config/README.md
 
 pictures: setup ## the figures that README shows, from the results of `make demo`
 	mkdir -p docs/figures
@@ -81,7 +81,7 @@ pictures: setup ## the figures that README shows, from the results of `make demo
 		"results/figures/$$name.png" "docs/figures/$$name.png" || exit 1; done
 
 ui: setup ## MLflow's pages on http://127.0.0.1:5000
-	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$$($(BIN)/python -m csdn.tracking_store params.yaml)"
+	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$$($(BIN)/python -m csdn.tracking.store params.yaml)"
 
 mlflow-server: setup ## MLflow on PostgreSQL for jobs on several hosts; needs .[server]
-	$(BIN)/python -m csdn.tracking_server $(MLFLOW_FOLDER) --host $(MLFLOW_HOST) --port $(MLFLOW_PORT)
+	$(BIN)/python -m csdn.tracking.server $(MLFLOW_FOLDER) --host $(MLFLOW_HOST) --port $(MLFLOW_PORT)

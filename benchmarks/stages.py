@@ -15,12 +15,12 @@ from benchmarks import evaluation
 from benchmarks.plain.augmentation import augment_batch
 from benchmarks.plain.prompts import PlainPrompts, fusion_step, prompt_step
 from benchmarks.plain.visual import embed, plain_network, plain_optimizer, visual_step
-from csdn.config import Backbone, Encoder, Fidelity
+from csdn.config.params import Backbone, Encoder, Fidelity
 from csdn.data.device_transforms import render_views
-from csdn.evaluation.embedding import embed_images
 from csdn.evaluation.ranking import retrieval_metrics
 from csdn.models.clip_backbone import build_tower, create_clip, normalize_images
 from csdn.models.device import resolve_precision
+from csdn.models.inference import embed_images
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import ReIDNetwork
 from csdn.models.semantic_integration import build_fusion

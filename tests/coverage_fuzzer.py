@@ -8,12 +8,12 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["csdn"]):
+    from csdn.config.loading import read_layer
     from csdn.data import regdb, sysu_mm01
     from csdn.data.image_files import decode
     from csdn.errors import UserError
     from csdn.evaluation.feature_files import load_features
-    from csdn.settings import read_layer
-    from csdn.slices import parse_slice
+    from csdn.steps.slices import parse_slice
 
 
 def fuzz(target: str, root: Path, data: bytes) -> None:

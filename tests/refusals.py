@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from csdn.cli import main
+from csdn.cli.main import main
 
 
 def run(capsys, *arguments) -> tuple[int, str, str]:

@@ -10,7 +10,7 @@ import torch
 from open_clip.model import CLIP
 from torch import nn
 
-from csdn.artifacts import write_parquet
+from csdn.artifacts.files import write_parquet
 from csdn.data.image_cache import write_pixels
 
 TEXT = {"context_length": 40, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from csdn.config import Tracking
-from csdn.tracking import open_tracker
+from csdn.config.params import Tracking
+from csdn.tracking.runs import open_tracker
 
 key, steps = sys.argv[1], int(sys.argv[2])
 number = int(key.rpartition("_")[2])

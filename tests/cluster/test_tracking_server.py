@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from csdn.errors import UserError
-from csdn.tracking_server import postgres_programs
+from csdn.tracking.server import postgres_programs
 
 PROCESSES, STEPS = 8, 400
 
@@ -32,7 +32,7 @@ def server(tmp_path):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    command = [sys.executable, "-m", "csdn.tracking_server", str(tmp_path / "server"), "--port", str(port)]
+    command = [sys.executable, "-m", "csdn.tracking.server", str(tmp_path / "server"), "--port", str(port)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "CSDN_"))}
     with (tmp_path / "server.txt").open("w") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
-from csdn import artifacts
+from csdn.artifacts import files as artifacts
 from csdn.data.image_cache import write_pixels
 from csdn.errors import UserError
 from refusals import contents, small_files, unprivileged

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from csdn.artifacts import write_json, write_parquet, write_provenance, write_tensors
+from csdn.artifacts.files import write_json, write_parquet, write_provenance, write_tensors
 from csdn.data.image_cache import read_index
-from csdn.steps import STEP_VERSIONS
+from csdn.steps.registry import STEP_VERSIONS
 from refusals import contents, refused, run, small_files, unprivileged
 from small_datasets import noise, write_image, write_llcm, write_regdb, write_sysu, write_text
 
@@ -66,7 +66,7 @@ class Place:
 
     def set(self, **sections):
         """Lay sections over the settings."""
-        from csdn.config import merge
+        from csdn.config.params import merge
 
         self.params.write_text(yaml.safe_dump(merge(yaml.safe_load(self.params.read_text()), sections)))
         return self.index_images()
@@ -85,7 +85,7 @@ def settings(data):
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
     """Datasets, an index with its cache, and embeddings with their records, made once."""
-    from csdn.cli import main
+    from csdn.cli.main import main
 
     place = Place(tmp_path_factory.mktemp("original"))
     for layout, write in WRITERS.items():

@@ -6,8 +6,8 @@ import sys
 import pytest
 import typer
 
-from csdn.cli import app, main
-from csdn.steps import STEP_VERSIONS
+from csdn.cli.main import app, main
+from csdn.steps.registry import STEP_VERSIONS
 
 
 def fail(capsys, *arguments):
@@ -46,7 +46,7 @@ def test_wrong_usage_is_one_line(capsys, tmp_path, monkeypatch, arguments, words
 
 def test_rendering_indexing_and_scoring_start_without_torch_or_mlflow():
     code = (
-        "import sys; import csdn.cli, csdn.jobs.data, csdn.jobs.evaluation, csdn.synthetic.layouts;"
+        "import sys; import csdn.cli.main, csdn.jobs.data, csdn.jobs.evaluation, csdn.synthetic.layouts;"
         "import csdn.evaluation.scoring, csdn.evaluation.foreign;"
         "print([name for name in ('torch', 'mlflow', 'open_clip') if name in sys.modules])"
     )

@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from csdn.config import FIDELITY_PRESETS, PROTOCOLS, Clip, Dataset, Encoder, Fidelity, Params, Prompts, merge
+from csdn.config.params import FIDELITY_PRESETS, PROTOCOLS, Clip, Dataset, Encoder, Fidelity, Params, Prompts, merge
 
 
 def params(**sections):

@@ -17,17 +17,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from csdn import provenance
-from csdn.artifacts import RECORD as ENDING
-from csdn.artifacts import read_json, read_parquet, read_tensors, write_tensors
+from csdn.artifacts.cache_record import fault
+from csdn.artifacts.files import RECORD as ENDING
+from csdn.artifacts.files import read_json, read_parquet, read_tensors, write_tensors
+from csdn.config.loading import merge_overrides, read_layer, validate
 from csdn.data import llcm, regdb, sysu_mm01
-from csdn.data.cache_record import fault
 from csdn.data.image_cache import open_cache
 from csdn.data.image_files import decode
 from csdn.errors import UserError
 from csdn.evaluation.foreign import score_foreign
-from csdn.settings import merge_overrides, read_layer, validate
-from csdn.slices import parse_slice
+from csdn.steps import input_checks
+from csdn.steps.slices import parse_slice
 from small_datasets import noise, write_llcm, write_regdb, write_sysu
 
 QUICK = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -211,8 +211,8 @@ def score_arrays(content):
 
 @cache
 def slices() -> list[bytes]:
-    from csdn.settings import load_params
-    from csdn.steps import canonical, step_slice
+    from csdn.config.loading import load_params
+    from csdn.steps.registry import canonical, step_slice
 
     params = load_params([Path(__file__).parents[2] / "params.yaml"])
     place = {"dataset": "sysu_mm01", "split": "default", "variant": "csdn", "seed": 0}
@@ -242,8 +242,8 @@ def use_record(content):
     result = folder() / "result.json"
     result.write_text("{}")
     Path(f"{result}{ENDING}").write_text(json.dumps(content))
-    accepts_or_refuses(provenance.check_inputs, {"seed": 0, "clip": {"weights": "mini"}}, {"index": result})
-    accepts_or_refuses(provenance.check_results, [result])
+    accepts_or_refuses(input_checks.check_inputs, {"seed": 0, "clip": {"weights": "mini"}}, {"index": result})
+    accepts_or_refuses(input_checks.check_results, [result])
 
 
 def use_cache_record(content):

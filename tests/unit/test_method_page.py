@@ -9,7 +9,8 @@ import pytest
 import torch
 import yaml
 
-from csdn.config import Augmentation, Encoder, Fidelity, Fusion, LossWeights, Prompts
+from csdn.config.loading import load_params
+from csdn.config.params import Augmentation, Encoder, Fidelity, Fusion, LossWeights, Prompts
 from csdn.data import transforms
 from csdn.losses import supervised_contrastive_loss
 from csdn.losses.distances import euclidean_distances
@@ -17,8 +18,7 @@ from csdn.models.pooling import GeneralizedMeanPooling
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import IdentityHead
 from csdn.models.resnet_tower import STRIDE
-from csdn.settings import load_params
-from csdn.steps import semantics_key, step_slice
+from csdn.steps.registry import semantics_key, step_slice
 from csdn.training import schedules, stage_one_images
 
 ROOT = Path(__file__).parents[2]
@@ -91,7 +91,7 @@ def test_every_constant_of_the_stages_has_a_row():
 
 
 def drawn_tokens() -> torch.Tensor:
-    from csdn.config import Clip
+    from csdn.config.params import Clip
     from csdn.models.clip_backbone import create_clip
 
     make = dict(banks=1, identities=400, tokens=4, template="A {}.", generator=torch.Generator().manual_seed(0))

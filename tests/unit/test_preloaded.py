@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from csdn.preloaded import VARIABLE
+from csdn.launch.preloaded import VARIABLE
 
-CSDN = [sys.executable, "-c", "import sys; from csdn.cli import main; sys.argv[0] = 'csdn'; main()"]
-SERVER = "import sys; from csdn.preloaded import serve; serve(sys.argv[1], int(sys.argv[2]), sys.argv[3:])"
+CSDN = [sys.executable, "-c", "import sys; from csdn.cli.main import main; sys.argv[0] = 'csdn'; main()"]
+SERVER = "import sys; from csdn.launch.preloaded import serve; serve(sys.argv[1], int(sys.argv[2]), sys.argv[3:])"
 SLEEPER = """
 import os, sys, time
-from csdn import cli, preloaded
+from csdn.cli import main as cli; from csdn.launch import preloaded
 def main(arguments):
     print(os.getpid(), flush=True)
     time.sleep(60)
@@ -73,7 +73,7 @@ def test_a_job_ends_and_speaks_as_it_does_by_itself(start, tmp_path, monkeypatch
 def test_the_job_is_a_fork_that_has_the_modules_and_its_own_folder_and_environment(start, tmp_path, monkeypatch):
     code = SERVER.replace(
         "import sys;",
-        "import os, sys; from csdn import cli; cli.main = lambda a: sys.exit("
+        "import os, sys; from csdn.cli import main as cli; cli.main = lambda a: sys.exit("
         "print(os.getppid(), os.getcwd(), os.environ['MARK'], 'decimal' in sys.modules, a));",
     )
     server = start(code)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from csdn.artifacts import RECORD, write_json, write_provenance
+from csdn.artifacts.files import RECORD, write_json, write_provenance
 from csdn.errors import UserError
-from csdn.provenance import check_inputs, check_results
-from csdn.steps import STEP_VERSIONS
+from csdn.steps.input_checks import check_inputs, check_results
+from csdn.steps.registry import STEP_VERSIONS
 
 STEP = {"step": "train_encoder", "version": STEP_VERSIONS["train_encoder"], "seed": 0, "clip": {"model": "mini"}}
 

@@ -3,9 +3,9 @@
 import pytest
 from rich.console import Console
 
-from csdn import quiet
-from csdn.cli import main
-from csdn.progress import progress
+from csdn.cli.main import main
+from csdn.console import quiet
+from csdn.console.progress import progress
 
 SETTINGS = "describe-model --params params.yaml --dataset sysu_mm01 --variant csdn"
 
@@ -53,8 +53,8 @@ def test_inputs_are_not_named(tmp_path):
 def test_no_progress(monkeypatch, value):
     monkeypatch.setenv(quiet.VARIABLE, value)
     shown = []
-    monkeypatch.setattr("csdn.progress.Progress.start", lambda self: shown.append(not self.disable))
-    monkeypatch.setattr("csdn.progress.Console", lambda stderr: Console(force_terminal=True, stderr=stderr))
+    monkeypatch.setattr("csdn.console.progress.Progress.start", lambda self: shown.append(not self.disable))
+    monkeypatch.setattr("csdn.console.progress.Console", lambda stderr: Console(force_terminal=True, stderr=stderr))
     with progress("x", 1, "images"):
         pass
     assert shown == [not value]

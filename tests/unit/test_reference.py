@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from csdn.config import Params
-from csdn.reference import page, readme, schema
+from csdn.config.params import Params
+from csdn.config.reference import page, readme, schema
 
 ROOT = Path(__file__).parents[2]
 

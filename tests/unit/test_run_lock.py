@@ -9,11 +9,11 @@ import sys
 import pytest
 
 from csdn.errors import UserError
-from csdn.run_lock import hold_run_lock, only_looks
+from csdn.launch.run_lock import hold_run_lock, only_looks
 
 HOLDER = """
 import subprocess, sys, time
-from csdn.run_lock import hold_run_lock
+from csdn.launch.run_lock import hold_run_lock
 handle = hold_run_lock(sys.argv[1])
 subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL)  # a job, which will outlive us
 print("held", flush=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from csdn.config.loading import check_paths, load_params
 from csdn.errors import UserError
-from csdn.settings import check_paths, load_params
 
 ROOT = Path(__file__).parents[2]
 PARAMS = ROOT / "params.yaml"

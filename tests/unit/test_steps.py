@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csdn import slices, steps
-from csdn.config import Encoder, Fusion, Prompts
+from csdn.config.loading import load_params
+from csdn.config.params import Encoder, Fusion, Prompts
 from csdn.errors import UserError
-from csdn.settings import load_params
+from csdn.steps import registry, slices
 
 ROOT = Path(__file__).parents[2]
 SELECTION = {"dataset": "sysu_mm01", "split": "default", "variant": "csdn", "seed": 0, "protocol": "sysu_all_single"}
 WHOLE = ("describe_model", "compare_costs", "draw_figures", "write_report")  # of all settings, or no step of a run
-MAIN = [name for name in steps.STEP_VERSIONS if name not in WHOLE]
+MAIN = [name for name in registry.STEP_VERSIONS if name not in WHOLE]
 
 
 def params(*overrides):
@@ -25,7 +25,7 @@ def params(*overrides):
 
 
 def text_of(step, *overrides, **selection):
-    return steps.canonical(steps.step_slice(params(*overrides), step, **(SELECTION | selection)))
+    return registry.canonical(registry.step_slice(params(*overrides), step, **(SELECTION | selection)))
 
 
 def changed_by(*overrides, **selection):
@@ -33,17 +33,17 @@ def changed_by(*overrides, **selection):
     return {step for step in MAIN if text_of(step, **selection) != text_of(step, *overrides, **selection)}
 
 
-@pytest.mark.parametrize("step", steps.STEP_VERSIONS)
+@pytest.mark.parametrize("step", registry.STEP_VERSIONS)
 def test_a_slice_reads_back_as_itself(step):
     text = text_of(step)
     model = slices.parse_slice(text)
     assert model.step == step
-    assert steps.canonical(model) == text
-    assert json.loads(text)["version"] == steps.STEP_VERSIONS[step]
+    assert registry.canonical(model) == text
+    assert json.loads(text)["version"] == registry.STEP_VERSIONS[step]
 
 
 def test_sections_of_a_slice_are_those_of_the_settings():
-    model = steps.load_slice([str(ROOT / "params.yaml")], ["tracking.store=here"], "train_encoder", **SELECTION)
+    model = registry.load_slice([str(ROOT / "params.yaml")], ["tracking.store=here"], "train_encoder", **SELECTION)
     assert isinstance(model, slices.TrainEncoder)
     assert isinstance(model.encoder, Encoder)
     assert (model.clip.weights, model.clip.mini.embed_dim, model.runtime.threads) == ("mini", 128, 1)
@@ -137,14 +137,14 @@ def test_regdb_does_not_depend_on_gallery_draws():
 
 
 def test_the_small_clips_images_are_a_dataset_of_their_own():
-    values = steps.step_slice(params(), "make_dataset", dataset="pretraining")
+    values = registry.step_slice(params(), "make_dataset", dataset="pretraining")
     assert values["layout"] is None
     assert set(values["benchmark"]) & {"sysu_mm01", "regdb", "llcm", "pretraining"} == {"pretraining"}
 
 
 def test_the_keys_of_the_variants():
     p = params()
-    assert {v: (steps.prompt_key(p, v), steps.semantics_key(p, v)) for v in p.variants} == {
+    assert {v: (registry.prompt_key(p, v), registry.semantics_key(p, v)) for v in p.variants} == {
         "clip_init": ("specific", None),
         "baseline": ("specific", None),
         "clip_vireid": ("shared", "shared-none"),
@@ -178,12 +178,12 @@ def test_the_keys_of_the_variants():
     ],
 )
 def test_keys_spell_what_a_variant_changes(override, key):
-    assert steps.semantics_key(params(f"variants.csdn.{override}"), "csdn") == key
+    assert registry.semantics_key(params(f"variants.csdn.{override}"), "csdn") == key
 
 
 def test_what_a_file_name_cannot_spell_gets_a_digest():
     keys = {
-        steps.prompt_key(params(f"variants.csdn.prompts.template={template}"), "csdn")
+        registry.prompt_key(params(f"variants.csdn.prompts.template={template}"), "csdn")
         for template in ("A photo of a {} man.", "A photo of a {} man!", "a photo of a {} man.")
     }
     assert len(keys) == 3
@@ -220,12 +220,12 @@ def test_variants_share_a_result_exactly_when_its_slices_are_equal(one, two):
 
     def slices(step):
         place = {"dataset": "sysu_mm01", "split": "default", "seed": 0}
-        return [steps.canonical(steps.step_slice(p, step, variant=v, **place)) for v in ("one", "two")]
+        return [registry.canonical(registry.step_slice(p, step, variant=v, **place)) for v in ("one", "two")]
 
-    same_prompts = steps.prompt_key(p, "one") == steps.prompt_key(p, "two")
+    same_prompts = registry.prompt_key(p, "one") == registry.prompt_key(p, "two")
     first, second = slices("learn_prompts")
     assert (first == second) == same_prompts
-    keys = [steps.semantics_key(p, v) for v in ("one", "two")]
+    keys = [registry.semantics_key(p, v) for v in ("one", "two")]
     if None not in keys:
         first, second = slices("fuse_semantics")
         assert (first == second) == (keys[0] == keys[1])
@@ -251,7 +251,7 @@ def test_what_has_no_slice_is_told():
     with pytest.raises(UserError, match="nothing to fuse"):
         text_of("fuse_semantics", variant="baseline")
     with pytest.raises(UserError, match="no step 'train_encoders'; did you mean `train_encoder`"):
-        steps.step_slice(params(), "train_encoders")
+        registry.step_slice(params(), "train_encoders")
     with pytest.raises(UserError, match=r"datasets\.sysu_mm01\.root: is a folder"):
         text_of("make_dataset", "datasets.sysu_mm01.root=/somewhere")
     with pytest.raises(UserError, match="--protocol regdb_visible_to_infrared: unknown"):
@@ -261,15 +261,15 @@ def test_what_has_no_slice_is_told():
 def test_a_text_is_checked(monkeypatch):
     text = text_of("train_encoder")
     with pytest.raises(UserError, match="is a slice of train_encoder, not of embed_images"):
-        steps.load_slice([text], [], "embed_images")
+        registry.load_slice([text], [], "embed_images")
     with pytest.raises(UserError, match="a slice is final but for tracking"):
-        steps.load_slice([text], ["encoder.epochs=3"], "train_encoder")
+        registry.load_slice([text], ["encoder.epochs=3"], "train_encoder")
     with pytest.raises(UserError, match=r"starts with \{ but is not JSON"):
-        steps.load_slice([text[:-1]], [], "train_encoder")
+        registry.load_slice([text[:-1]], [], "train_encoder")
     with pytest.raises(UserError, match="slice"):
         slices.parse_slice('{"step": "train_encoder", "version": 1}')
     monkeypatch.setenv("CSDN_TRACKING", '{"store": "elsewhere"}')
-    assert steps.load_slice([text], ["tracking.project=p"], "train_encoder").tracking.model_dump() == {
+    assert registry.load_slice([text], ["tracking.project=p"], "train_encoder").tracking.model_dump() == {
         "backend": "mlflow",
         "store": "elsewhere",
         "project": "p",
@@ -277,7 +277,7 @@ def test_a_text_is_checked(monkeypatch):
 
 
 def test_a_command_by_hand_gets_what_a_job_gets(monkeypatch):
-    by_hand = steps.load_slice([str(ROOT / "params.yaml")], ["runtime.checkpoint_seconds=5"], "write_report")
+    by_hand = registry.load_slice([str(ROOT / "params.yaml")], ["runtime.checkpoint_seconds=5"], "write_report")
     monkeypatch.setenv("CSDN_CHECKPOINTS", '{"folder": "results/.checkpoints", "seconds": 5}')
     job = slices.parse_slice(text_of("write_report"))
     assert by_hand.model_dump(exclude={"params"}) == job.model_dump(exclude={"params"})
@@ -287,7 +287,7 @@ def test_a_command_by_hand_gets_what_a_job_gets(monkeypatch):
 
 def test_the_settings_import_nothing_heavy():
     code = (
-        "import sys, csdn.steps, csdn.tracking\n"
+        "import sys, csdn.steps.registry, csdn.tracking.runs\n"
         "print(sorted({'torch', 'numpy', 'pandas', 'mlflow', 'scipy', 'open_clip'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

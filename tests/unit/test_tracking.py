@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from csdn.config import Tracking
+from csdn.config.params import Tracking
 from csdn.errors import UserError
-from csdn.tracking import MlflowTracker, NullTracker, open_tracker, run_place, track_scores
-from csdn.tracking_store import ensure_store
+from csdn.tracking.runs import MlflowTracker, NullTracker, open_tracker, run_place, track_scores
+from csdn.tracking.store import ensure_store
 
 WORKER = """
 import sys
-from csdn.config import Tracking
-from csdn.tracking import open_tracker
+from csdn.config.params import Tracking
+from csdn.tracking.runs import open_tracker
 store, name, steps = sys.argv[1], sys.argv[2], int(sys.argv[3])
 tracking = Tracking(store=store)
 with open_tracker(tracking, f"toy/{name}", replace=True) as tracker:
@@ -122,8 +122,8 @@ def test_a_block_that_raises_ends_its_run_and_keeps_its_metrics(store, error, st
 
 KILLED = """
 import os, signal, sys
-from csdn.config import Tracking
-from csdn.tracking import open_tracker
+from csdn.config.params import Tracking
+from csdn.tracking.runs import open_tracker
 for key in ("resumed", "abandoned", "replaced"):
     tracked = open_tracker(Tracking(store=sys.argv[1]), f"killed/{key}", replace=True)
     tracker = tracked.__enter__()
@@ -243,7 +243,7 @@ def test_a_store_that_refuses_does_not_fail_the_training(store, monkeypatch, cap
 
 def test_no_backend_imports_nothing(tmp_path):
     code = (
-        "import sys; from csdn.config import Tracking; from csdn.tracking import *\n"
+        "import sys; from csdn.config.params import Tracking; from csdn.tracking.runs import *\n"
         "with open_tracker(Tracking(backend='none'), 'a/b', replace=True) as t:\n"
         "    t.params({'a': 1}); t.metrics({'b': 2}, 1); t.artifact('x')\n"
         "assert isinstance(t, NullTracker) and not {'mlflow', 'torch', 'pandas'} & set(sys.modules)\n"

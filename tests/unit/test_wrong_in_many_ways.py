@@ -7,7 +7,7 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from csdn.cli import main
+from csdn.cli.main import main
 from refusals import contents, refused, run
 from small_datasets import write_llcm, write_regdb, write_sysu, write_text
 from tiny_clip import random_state, register, write_archive

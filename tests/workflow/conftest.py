@@ -118,7 +118,7 @@ class Workflow:
 
     def change(self, **sections: dict) -> None:
         """Lay values over params.yaml."""
-        from csdn.config import merge
+        from csdn.config.params import merge
 
         path = self.folder / "params.yaml"
         path.write_text(yaml.safe_dump(merge(yaml.safe_load(path.read_text()), sections)))

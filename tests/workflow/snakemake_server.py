@@ -11,7 +11,7 @@ import snakemake.api
 import snakemake.cli
 import snakemake.scheduling.job_scheduler
 
-import csdn.steps  # noqa: F401  the Snakefile imports it
+import csdn.steps.registry  # noqa: F401  the Snakefile imports it
 
 
 def run(arguments: list[str], folder: str, environment: dict[str, str], output: str) -> None:

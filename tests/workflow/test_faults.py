@@ -146,7 +146,7 @@ def tracked_points(run: Run) -> dict[str, dict[str, list[int]]]:
     """The steps of every curve of every run in MLflow. Each run has ended, once."""
     from mlflow import MlflowClient
 
-    from csdn.tracking_store import ensure_store
+    from csdn.tracking.store import ensure_store
 
     client = MlflowClient(tracking_uri=ensure_store(run.results / "mlruns"))
     found = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from csdn.config import PROTOCOLS
+from csdn.config.params import PROTOCOLS
 
 from .conftest import Workflow
 

@@ -8,8 +8,8 @@ import shutil
 import pytest
 import yaml
 
-from csdn.reporting.job_graph import NEEDS
-from csdn.settings import load_params
+from csdn.config.loading import load_params
+from csdn.study.job_graph import NEEDS
 
 PAGES = {"compare_variants", "compare_costs", "draw_figures", "write_report", "track_scores"}
 SCORES = {"score_retrieval", *PAGES}
@@ -288,7 +288,9 @@ def test_results_without_records_are_not_trusted(small):
 
 def test_a_step_version_makes_it_run_again(small):
     path = small.folder / "workflow/rules/common.smk"
-    path.write_text("import csdn.steps\n\ncsdn.steps.STEP_VERSIONS['score_retrieval'] += 1\n" + path.read_text())
+    path.write_text(
+        "import csdn.steps.registry\n\ncsdn.steps.registry.STEP_VERSIONS['score_retrieval'] += 1\n" + path.read_text()
+    )
     assert set(small.plan()) == SCORES
 
 
@@ -382,7 +384,7 @@ def test_a_key_that_stands_twice_is_refused(workflow):
     ],
 )
 def test_a_planned_study_is_the_workflows_own_plan(workflow, layer):
-    from csdn.reporting.study import counts, study_jobs
+    from csdn.study.jobs import counts, study_jobs
 
     layers = ["params.yaml", *([layer] if layer else [])]
     params = load_params([str(workflow.folder / name) for name in layers], [])

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from csdn.artifacts import digest
-from csdn.config import PROTOCOLS, Tracking
+from csdn.artifacts.files import digest
+from csdn.config.params import PROTOCOLS, Tracking
 
 from .conftest import ROOT, Workflow
 
@@ -109,7 +109,7 @@ def test_the_report_is_one_page_with_the_tables(results):
 def test_every_run_is_tracked_once_with_its_scores(results, monkeypatch):
     from mlflow import MlflowClient
 
-    from csdn.tracking_store import ensure_store
+    from csdn.tracking.store import ensure_store
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     client = MlflowClient(tracking_uri=ensure_store(Tracking(store=str(results / "mlruns")).store))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from csdn.artifacts import read_parquet
+from csdn.artifacts.files import read_parquet
 from csdn.data.image_cache import MODALITIES, TrainingImages
 from csdn.errors import UserError
 

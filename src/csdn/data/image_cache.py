@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from csdn.artifacts import atomic, read_parquet
-from csdn.data.cache_record import AGAIN, BlockDigests, digest_of_paths, fault, read_record, record_path
+from csdn.artifacts.cache_record import AGAIN, BlockDigests, digest_of_paths, fault, read_record, record_path
+from csdn.artifacts.files import atomic, read_parquet
 from csdn.data.image_files import read_image
 from csdn.data.records import ImageRecord
 from csdn.data.scratch import local_copy

@@ -10,7 +10,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from csdn.data.cache_record import AGAIN, BLOCK_BYTES, BlockDigests, CacheRecord, fault, read_record, record_path
+from csdn.artifacts.cache_record import AGAIN, BLOCK_BYTES, BlockDigests, CacheRecord, fault, read_record, record_path
 from csdn.errors import UserError, first_line, warn
 
 SCRATCH_VARIABLE = "CSDN_SCRATCH"  # runtime.scratch, for jobs; variables in it are those of the node

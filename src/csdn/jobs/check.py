@@ -10,7 +10,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from csdn.config import EMBEDDED, PROTOCOLS
+from csdn.config.params import EMBEDDED, PROTOCOLS
+from csdn.console.progress import progress
 from csdn.data.duplicates import across_identities, across_subsets
 from csdn.data.image_files import read_image
 from csdn.data.layout_files import is_file
@@ -20,8 +21,7 @@ from csdn.errors import UserError, warn
 from csdn.evaluation.protocols import find_protocol, sysu_gallery
 from csdn.evaluation.scoring import load_permutations
 from csdn.jobs.index import build_index, differences
-from csdn.progress import progress
-from csdn.slices import IndexImages
+from csdn.steps.slices import IndexImages
 
 LONGEST = 100  # lines of problems shown of one dataset
 WIDTH = 120  # columns where standard output is no terminal

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from csdn.artifacts import read_json, write_json
-from csdn.config import Params
+from csdn.artifacts.files import read_json, write_json
+from csdn.config.params import Params
+from csdn.config.shared_keys import prompt_key, semantics_key
 from csdn.data.image_cache import MODALITIES, read_index, subset_rows
-from csdn.keys import prompt_key, semantics_key
 from csdn.models.costs import ModuleCost, description_costs, network_costs
 from csdn.reporting.costs import STAGES, CostRow, add_differences, quantity, write_costs
-from csdn.slices import CompareCosts, DescribeModel
-from csdn.steps import step_slice
+from csdn.steps.registry import step_slice
+from csdn.steps.slices import CompareCosts, DescribeModel
 from csdn.training.workload import image_flops, step_activation_bytes, training_flops
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from csdn.artifacts import read_parquet, write_csv, write_provenance, write_tensors
-from csdn.config import PretrainingPopulation
+from csdn.artifacts.files import read_parquet, write_csv, write_provenance, write_tensors
+from csdn.config.params import PretrainingPopulation
+from csdn.console.progress import progress
 from csdn.data.image_cache import open_cache
 from csdn.errors import UserError
-from csdn.progress import progress
 from csdn.seeding import derive_seed
-from csdn.slices import MakeDataset
+from csdn.steps.slices import MakeDataset
 
 
 def run_make_dataset(step: MakeDataset, output: Path, workers: int) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from csdn.artifacts import (
+from csdn.artifacts.files import (
     SELECTED_ON_TEST,
     read_tensors,
     selected_on_test,
@@ -16,11 +16,11 @@ from csdn.artifacts import (
     write_provenance,
     write_tensors,
 )
+from csdn.console.progress import progress
 from csdn.data.image_cache import open_cache, read_index, subset_rows, to_records
 from csdn.errors import UserError
-from csdn.progress import progress
-from csdn.provenance import check_inputs
-from csdn.slices import EmbedImages, ExplainModel, ScoreRetrieval, TrainEncoder
+from csdn.steps.input_checks import check_inputs
+from csdn.steps.slices import EmbedImages, ExplainModel, ScoreRetrieval, TrainEncoder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 def run_embed_images(step: EmbedImages, index: Path, cache: Path, encoder: Path, output: Path) -> None:
     """Embed every test image of the split once and write embeddings.safetensors."""
-    from csdn.evaluation.embedding import embed_images
     from csdn.models.device import configure_process
+    from csdn.models.inference import embed_images
 
     inputs = {"index": index, "cache": cache, "encoder": encoder}
     slice_ = step.record()

@@ -9,20 +9,20 @@ import numpy as np
 import pandas as pd
 import torch
 
-from csdn.artifacts import read_tensors, write_provenance, write_tensors
+from csdn.artifacts.files import read_tensors, write_provenance, write_tensors
+from csdn.console.progress import progress
 from csdn.data.image_cache import open_cache, read_index, training_images
 from csdn.errors import UserError
-from csdn.evaluation import explanation
-from csdn.evaluation.embedding import embed_images, project_images
 from csdn.jobs.evaluation import load_encoder
 from csdn.jobs.training import build_network
+from csdn.models import explanation
 from csdn.models.clip_backbone import as_images, normalize_images
 from csdn.models.device import configure_process
+from csdn.models.inference import embed_images, project_images
 from csdn.models.reid_network import ReIDNetwork
-from csdn.progress import progress
-from csdn.provenance import check_inputs
 from csdn.seeding import derive_seed
-from csdn.slices import ExplainModel
+from csdn.steps.input_checks import check_inputs
+from csdn.steps.slices import ExplainModel
 
 PEOPLE, IMAGES = 20, 6  # identities of the plane of features, and images of each in each modality
 PAIRS = 4  # people whose maps are shown

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from csdn.artifacts import write_parquet, write_provenance
-from csdn.config import EMBEDDED
+from csdn.artifacts.files import write_parquet, write_provenance
+from csdn.config.params import EMBEDDED
+from csdn.console.progress import progress
 from csdn.data.duplicates import across_subsets
 from csdn.data.image_cache import write_cache
 from csdn.data.layout_files import first_of, some
 from csdn.data.readers import compare_counts, inspect
 from csdn.data.records import ImageRecord
 from csdn.errors import UserError, warn
-from csdn.progress import progress
 from csdn.seeding import derive_seed
-from csdn.slices import IndexImages
+from csdn.steps.slices import IndexImages
 
 
 def run_index_images(step: IndexImages, root: Path, index: Path, cache: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from csdn.artifacts import atomic, read_json, sha256, write_json
+from csdn.artifacts.files import atomic, read_json, sha256, write_json
 from csdn.errors import UserError, printable
 from csdn.search.gallery import Gallery, fingerprint, from_embeddings, from_folder
 from csdn.search.index import KINDS, build_index, exact_search, import_faiss, search_index

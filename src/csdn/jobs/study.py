@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from csdn.config import Params
+from csdn.config.params import Params
 from csdn.errors import UserError, printable
-from csdn.reporting.job_graph import duration, read_jobs
-from csdn.reporting.study import counts, critical_path, longest_first, simulate, study_jobs
+from csdn.study.job_graph import duration, read_jobs
+from csdn.study.jobs import counts, critical_path, longest_first, simulate, study_jobs
 
 MEASURED, ASSUMED = "measured", "assumed"
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from csdn.artifacts import sha256, write_provenance
+from csdn.artifacts.files import sha256, write_provenance
 from csdn.models.device import Compute, configure_process
-from csdn.provenance import check_inputs
-from csdn.tracking import Tracker, open_tracker
+from csdn.steps.input_checks import check_inputs
+from csdn.tracking.runs import Tracker, open_tracker
 from csdn.training.checkpoint import Checkpoints, training_identity
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from csdn.artifacts import SELECTED_ON_TEST, read_tensors, write_csv, write_tensors
-from csdn.config import Prompts
+from csdn.artifacts.files import SELECTED_ON_TEST, read_tensors, write_csv, write_tensors
+from csdn.config.params import Prompts
+from csdn.console.progress import progress
 from csdn.data.captions import training_captions
 from csdn.data.image_cache import MODALITIES, TrainingImages, open_cache, read_index, training_images
 from csdn.errors import UserError
@@ -21,10 +22,9 @@ from csdn.models.clip_backbone import build_tower, load_clip
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import ReIDNetwork
 from csdn.models.semantic_integration import build_fusion
-from csdn.progress import progress
 from csdn.seeding import derive_seed
-from csdn.slices import FuseSemantics, LearnPrompts, TrainEncoder
-from csdn.tracking import Tracker
+from csdn.steps.slices import FuseSemantics, LearnPrompts, TrainEncoder
+from csdn.tracking.runs import Tracker
 from csdn.training.encoder_stage import Descriptions, permute_descriptions, random_descriptions, train_encoder
 from csdn.training.fusion_stage import fuse_all, train_fusion
 from csdn.training.prompt_stage import (

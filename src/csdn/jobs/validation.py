@@ -11,11 +11,11 @@ import torch
 
 from csdn.data.image_cache import open_cache, read_index, subset_rows, to_records
 from csdn.errors import UserError
-from csdn.evaluation.embedding import embed_images
 from csdn.evaluation.ranking import retrieval_metrics
 from csdn.evaluation.scoring import score
+from csdn.models.inference import embed_images
 from csdn.models.reid_network import ReIDNetwork
-from csdn.slices import TrainEncoder
+from csdn.steps.slices import TrainEncoder
 
 BATCH = 256
 

@@ -14,8 +14,8 @@ from open_clip.model import CLIP
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from csdn.config import Backbone, Encoder, Fusion, Prompts
-from csdn.keys import UNTRAINED_FUSIONS
+from csdn.config.params import Backbone, Encoder, Fusion, Prompts
+from csdn.config.shared_keys import UNTRAINED_FUSIONS
 from csdn.models.clip_backbone import ImageTower, TwoStreamResNet, build_tower, create_clip
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import Features, ReIDNetwork

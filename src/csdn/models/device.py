@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from filelock import FileLock
 
+from csdn.artifacts.machine import processor
 from csdn.errors import UserError, first_line
-from csdn.machine import processor
 from csdn.models.gpus import claim_gpu_for_process, why_no_gpu
 
 log = logging.getLogger(__name__)

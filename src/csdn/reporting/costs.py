@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from csdn.artifacts import write_csv, write_json, write_text
-from csdn.reporting.labels import MINUS, protocol_label
+from csdn.artifacts.files import write_csv, write_json, write_text
+from csdn.study.labels import MINUS, protocol_label
 
 CostRow = dict[str, Any]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from csdn.artifacts import write_csv
-from csdn.config import Params
-from csdn.reporting import places
-from csdn.reporting.charts import loss_terms
+from csdn.artifacts.files import write_csv
+from csdn.config.params import Params
+from csdn.figures.charts import loss_terms
 from csdn.reporting.tables import DIGITS
+from csdn.study import places
 
 COLUMNS = ["panel", "variant"]
 

@@ -12,17 +12,18 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from csdn.artifacts import readable, write_text
-from csdn.config import EMBEDDED, Params
+from csdn.artifacts.files import readable, write_text
+from csdn.config.params import EMBEDDED, Params
 from csdn.data.image_cache import MODALITIES
-from csdn.reporting import places, summary
-from csdn.reporting.comparison import Row, protocol_order
+from csdn.figures.plan import Planned, planned_figures, uses_small_clip
+from csdn.reporting import summary
 from csdn.reporting.costs import cost_group
-from csdn.reporting.job_graph import duration, job_graph, read_jobs
-from csdn.reporting.labels import dataset_label, in_report_order, protocol_label
-from csdn.reporting.plan import Planned, planned_figures, uses_small_clip
 from csdn.reporting.published import SETTINGS, published_rows
 from csdn.reporting.tables import DIFFERENCE_NOTE, ROW_NOTE, difference_cells, labelled, row_cells
+from csdn.statistics.comparison import Row, protocol_order
+from csdn.study import places
+from csdn.study.job_graph import duration, job_graph, read_jobs
+from csdn.study.labels import dataset_label, in_report_order, protocol_label
 
 COLOURS = {  # of style.mplstyle and charts.py, and what they are on the page
     "#1f2328": "var(--ink)",

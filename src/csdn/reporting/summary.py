@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from csdn.reporting import statistics
-from csdn.reporting.comparison import Row, supported
-from csdn.reporting.labels import MINUS, protocol_label
 from csdn.reporting.tables import interval, p_value, percent
+from csdn.statistics import paired_tests
+from csdn.statistics.comparison import Row, supported
+from csdn.study.labels import MINUS, protocol_label
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,8 @@ def _support(row: Row) -> str:
     """What the spread and the tests allow to say."""
     runs = len(row["map_by_run"])
     reasons = []
-    if row["p_permutation_holm"] >= statistics.SIGNIFICANCE:
-        alone = row["p_permutation"] < statistics.SIGNIFICANCE
+    if row["p_permutation_holm"] >= paired_tests.SIGNIFICANCE:
+        alone = row["p_permutation"] < paired_tests.SIGNIFICANCE
         reasons.append(f"the test over identities does not tell it from zero{' once corrected' if alone else ''}")
     if len({value > 0 for value in row["map_by_run"]}) > 1:
         reasons.append("the runs disagree about its sign")
@@ -157,7 +157,7 @@ def _support(row: Row) -> str:
         return "Supported over identities, but from a single run: the spread of training is unknown."
     if row["p_seeds"] is None:
         return f"Supported for these {runs} runs, which agree about the sign but are too few to speak for further ones."
-    if row["p_seeds"] >= statistics.SIGNIFICANCE:
+    if row["p_seeds"] >= paired_tests.SIGNIFICANCE:
         return (
             f"Supported for these {runs} runs, which agree about the sign; that further seeds would show it too is not "
             f"established ({_p(row['p_seeds'])} with seeds as random)."

@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from csdn.artifacts import write_csv, write_json, write_text
-from csdn.config import PROTOCOLS, Params
+from csdn.artifacts.files import write_csv, write_json, write_text
+from csdn.config.params import PROTOCOLS, Params
 from csdn.errors import UserError
-from csdn.reporting.collect import METRICS, Scores, read_scores
-from csdn.reporting.comparison import Row, compare_pairs, compare_rows
-from csdn.reporting.labels import MINUS, SELECTED_ON_TEST, protocol_label
-from csdn.slices import CompareVariants
+from csdn.statistics.comparison import Row, compare_pairs, compare_rows
+from csdn.steps.slices import CompareVariants
+from csdn.study.labels import MINUS, SELECTED_ON_TEST, protocol_label
+from csdn.study.results import METRICS, Scores, read_scores
 
 ROW_COLUMNS = [
     "dataset", "protocol", "variant", "seeds",

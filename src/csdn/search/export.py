@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from csdn.artifacts import SELECTED_ON_TEST, atomic, sha256
+from csdn.artifacts.files import SELECTED_ON_TEST, atomic, sha256
 from csdn.errors import UserError
 from csdn.models.clip_backbone import normalize_images
 from csdn.models.folding import folded

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from csdn.artifacts import as_user_error, digest, readable
+from csdn.artifacts.files import as_user_error, digest, readable
+from csdn.console.progress import progress
 from csdn.errors import UserError
-from csdn.progress import progress
 
 if TYPE_CHECKING:
     from csdn.search.trained import TrainedEncoder
@@ -76,7 +76,7 @@ def from_embeddings(embeddings: Path, index: Path | None, root: Path | None, onl
     Raises:
         UserError: a file is missing or damaged, they do not belong together, or nothing is left.
     """
-    from csdn.artifacts import read_tensors
+    from csdn.artifacts.files import read_tensors
     from csdn.data.image_cache import read_index
 
     features = map_features(embeddings)

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from csdn.artifacts import write_text
+from csdn.artifacts.files import write_text
 from csdn.errors import UserError
 
 HEIGHT = 144  # pixels of a picture on the page
@@ -24,7 +24,7 @@ def write_page(path: Path, answers: list[dict[str, Any]], root: Path | None, not
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("csdn.reporting", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.PackageLoader("csdn.search", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     shown = [
         {

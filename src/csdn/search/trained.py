@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from csdn.artifacts import read_json, selected_on_test
+from csdn.artifacts.files import read_json, selected_on_test
 from csdn.data.image_files import read_image
 from csdn.errors import UserError
 from csdn.jobs.evaluation import load_encoder
-from csdn.provenance import check_results
-from csdn.slices import TrainEncoder, parse
+from csdn.steps.input_checks import check_results
+from csdn.steps.slices import TrainEncoder, parse
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +51,7 @@ class TrainedEncoder:
         Raises:
             UserError: a file cannot be read.
         """
-        from csdn.evaluation.embedding import embed_images
+        from csdn.models.inference import embed_images
 
         pixels = np.stack([read_image(path, self.step.image_size)[0] for path in images])
         return embed_images(

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy.io import savemat
 
-from csdn.artifacts import write_parquet, write_text
-from csdn.config import Benchmark
+from csdn.artifacts.files import write_parquet, write_text
+from csdn.config.params import Benchmark
 from csdn.data.image_cache import write_pixels
 from csdn.errors import UserError, cannot_write
 from csdn.seeding import derive_seed

@@ -26,12 +26,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 import csdn
-from csdn.artifacts import atomic, canonical_json, digest, sha256
+from csdn.artifacts.files import atomic, canonical_json, digest, sha256
 from csdn.errors import UserError
 
 KEPT = 2  # the newest, and the one before it in case the newest is damaged
 COST_SHARE = 0.01  # of the training's time, which writing checkpoints may take
-CODE = ("data", "jobs", "losses", "models", "training", "evaluation/embedding.py", "seeding.py")
+CODE = ("data", "jobs", "losses", "models", "training", "artifacts/cache_record.py", "seeding.py")
 PACKAGES = ("numpy", "open_clip_torch", "torch")
 ASIDE = "not_finite"
 NAME = re.compile(r"step_(?P<step>\d{9})-(?P<digest>[0-9a-f]{64})\.safetensors")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from csdn.config import Encoder, Fidelity
+from csdn.config.params import Encoder, Fidelity
 from csdn.data.image_cache import TrainingImages
 from csdn.data.sampling import batches_in_epoch
 from csdn.losses import (

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import torch
 
-from csdn.config import Fidelity
+from csdn.config.params import Fidelity
 from csdn.data.image_cache import ModalityImages, TrainingImages
 from csdn.data.sampling import identity_batches
-from csdn.evaluation.embedding import project_images
 from csdn.models.clip_backbone import ImageTower, as_images, normalize_images
+from csdn.models.inference import project_images
 from csdn.training.prompt_stage import StageOneImages
 
 EMBED_BATCH = 256

@@ -5,9 +5,9 @@ import hashlib
 import numpy as np
 import pytest
 
-from csdn.artifacts import digest
-from csdn.data import cache_record
-from csdn.data.cache_record import BlockDigests, fault, read_record, recorded_digest, sampled
+from csdn.artifacts import cache_record
+from csdn.artifacts.cache_record import BlockDigests, fault, read_record, recorded_digest, sampled
+from csdn.artifacts.files import digest
 from csdn.data.image_cache import open_cache, write_pixels
 from csdn.errors import UserError
 

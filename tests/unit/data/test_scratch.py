@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
+from csdn.artifacts.cache_record import record_path
 from csdn.data import scratch
-from csdn.data.cache_record import record_path
 from csdn.data.image_cache import open_cache, write_pixels
 from csdn.data.scratch import SCRATCH_VARIABLE, local_copy
 from csdn.errors import UserError

@@ -5,14 +5,14 @@ import json
 import pandas as pd
 import pytest
 
-from csdn.artifacts import write_csv, write_json
-from csdn.cli import main
-from csdn.config import Params
+from csdn.artifacts.files import write_csv, write_json
+from csdn.cli.main import main
+from csdn.config.loading import load_params
+from csdn.config.params import Params
+from csdn.config.shared_keys import prompt_key, semantics_key
 from csdn.jobs.costs import describe, run_compare_costs
-from csdn.keys import prompt_key, semantics_key
-from csdn.settings import load_params
-from csdn.slices import parse
-from csdn.steps import step_slice
+from csdn.steps.registry import step_slice
+from csdn.steps.slices import parse
 from tiny_clip import write_images
 
 VARIANTS = {

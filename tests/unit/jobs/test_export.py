@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from csdn.cli import main
+from csdn.cli.main import main
 from csdn.errors import UserError
-from csdn.evaluation.embedding import embed_images
+from csdn.models.inference import embed_images
 from csdn.search import export
 from csdn.search.export import Descriptor, export_encoder
 from csdn.search.trained import load_trained

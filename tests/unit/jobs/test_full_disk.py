@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from csdn.artifacts import read_json, read_parquet, read_tensors
-from csdn.data.cache_record import fault
-from csdn.slices import canonical
+from csdn.artifacts.cache_record import fault
+from csdn.artifacts.files import read_json, read_parquet, read_tensors
+from csdn.steps.slices import canonical
 from refusals import run
 from unit.jobs.tiny import CHOICE, step
 

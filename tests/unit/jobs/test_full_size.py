@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
-from csdn.artifacts import read_tensors
+from csdn.artifacts.files import read_tensors
+from csdn.config.loading import load_params
 from csdn.jobs.evaluation import run_embed_images
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
-from csdn.settings import load_params
-from csdn.slices import parse
-from csdn.steps import step_slice
+from csdn.steps.registry import step_slice
+from csdn.steps.slices import parse
 from tiny_clip import random_state, write_archive, write_images
 
 ROOT = Path(__file__).parents[3]

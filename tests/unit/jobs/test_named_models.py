@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from csdn.artifacts import read_tensors
-from csdn.config import Params, Tracking
+from csdn.artifacts.files import read_tensors
+from csdn.config.params import Params, Tracking
 from csdn.errors import UserError
 from csdn.jobs.evaluation import run_embed_images, run_score_retrieval
 from csdn.jobs.explanation import run_explain_model
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
-from csdn.slices import parse
-from csdn.steps import step_slice
+from csdn.steps.registry import step_slice
+from csdn.steps.slices import parse
 from tiny_clip import random_state, register, write_archive, write_images
 
 SIZE = (64, 32)

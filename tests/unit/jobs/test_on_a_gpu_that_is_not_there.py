@@ -11,17 +11,17 @@ import pandas as pd
 import pytest
 import torch
 
-from csdn.artifacts import read_json
-from csdn.config import Encoder, Fidelity, Params
-from csdn.evaluation import embedding
+from csdn.artifacts.files import read_json
+from csdn.config.params import Encoder, Fidelity, Params
 from csdn.jobs import data, explanation, training
 from csdn.jobs.evaluation import run_embed_images
 from csdn.jobs.explanation import run_explain_model
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
+from csdn.models import inference
 from csdn.models.reid_network import ReIDNetwork
 from csdn.search.export import Descriptor
 from csdn.search.trained import load_trained
-from csdn.slices import Checkpointing
+from csdn.steps.slices import Checkpointing
 from csdn.training import clip_pretraining, encoder_stage
 from csdn.training.batches import Batch
 from csdn.training.resumable import LOOK_EVERY, TrainingRun
@@ -208,7 +208,7 @@ def left_on_the_cpu(module, name):
         (fuse, training, "build_fusion"),
         (train, training, "_descriptions"),
         (train, training, "build_network"),
-        (embed, embedding, "normalize_images"),
+        (embed, inference, "normalize_images"),
         (explain, explanation, "normalize_images"),
     ],
 )

@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 import torch
 
-from csdn.artifacts import digest, sha256
-from csdn.config import Params, Tracking, merge
+from csdn.artifacts.files import digest, sha256
+from csdn.config.params import Params, Tracking, merge
 from csdn.errors import UserError
 from csdn.jobs import training as jobs
 from csdn.jobs.data import run_pretrain_clip
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
-from csdn.slices import Checkpointing, canonical
+from csdn.steps.slices import Checkpointing, canonical
 from csdn.training import encoder_stage
 from unit.jobs.tiny import CHOICE, PARAMS, slice_of, step
 
@@ -123,7 +123,7 @@ def test_eight_jobs_share_a_store_and_a_cache(made, tmp_path):
     """Eight real processes at once: every run tracked with every point, the cache untouched, nothing left behind."""
     from mlflow import MlflowClient
 
-    from csdn.tracking_store import ensure_store
+    from csdn.tracking.store import ensure_store
 
     before = sha256(made / "cache.npy")
     store = tmp_path / "mlruns"
@@ -135,7 +135,7 @@ def test_eight_jobs_share_a_store_and_a_cache(made, tmp_path):
     processes = []
     for seed in range(8):
         wanted = step("train_encoder", **{**CHOICE, "variant": "baseline", "seed": seed})
-        command = [sys.executable, "-c", "from csdn.cli import main; main()", "train-encoder"]
+        command = [sys.executable, "-c", "from csdn.cli.main import main; main()", "train-encoder"]
         command += ["--params", canonical(wanted), "--index", made / "index.parquet", "--cache", made / "cache.npy"]
         command += ["--clip", made / "clip.safetensors", "--output", tmp_path / str(seed) / "encoder.safetensors"]
         processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))

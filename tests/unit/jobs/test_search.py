@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from csdn.artifacts import read_tensors, write_tensors
-from csdn.cli import main
+from csdn.artifacts.files import read_tensors, write_tensors
+from csdn.cli.main import main
 from csdn.search.gallery import map_features
 
 

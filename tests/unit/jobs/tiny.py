@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from csdn.config import Params, Tracking
-from csdn.slices import parse
-from csdn.steps import step_slice
+from csdn.config.params import Params, Tracking
+from csdn.steps.registry import step_slice
+from csdn.steps.slices import parse
 
 PARAMS = Params.model_validate(
     {

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from csdn.config import Clip, Encoder, Fusion, MiniModel, Prompts
+from csdn.config.params import Clip, Encoder, Fusion, MiniModel, Prompts
 from csdn.models.clip_backbone import build_tower, create_clip
 from csdn.models.costs import Meter, description_costs, network_costs
 from csdn.models.prompts import PromptBank, TextTower

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from csdn.reporting.figures import draw_figures
+from csdn.figures.draw import draw_figures
 from csdn.reporting.tables import compare_variants
 from unit.reporting.result_tree import Tree, make_params, write_results
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from csdn import artifacts, steps
-from csdn.config import PROTOCOLS, Params
+from csdn.artifacts import files as artifacts
+from csdn.config.params import PROTOCOLS, Params
 from csdn.data.image_cache import write_pixels
 from csdn.reporting.costs import COLUMNS, add_differences, write_costs
 from csdn.seeding import derive_seed
+from csdn.steps import registry
 
 
 @dataclass(frozen=True)
@@ -134,9 +135,9 @@ def write_stage_one(params: Params, dataset: str, split: str, epochs: int = 6) -
     root = Path(params.runtime.results) / dataset / split
     keys = {}
     for name in params.variants_of(dataset):
-        keys[root / "prompts" / steps.prompt_key(params, name)] = 0.8
-        if steps.semantics_key(params, name):
-            keys[root / "semantics" / str(steps.semantics_key(params, name))] = 0.7
+        keys[root / "prompts" / registry.prompt_key(params, name)] = 0.8
+        if registry.semantics_key(params, name):
+            keys[root / "semantics" / str(registry.semantics_key(params, name))] = 0.7
     for folder, reached in keys.items():
         for seed in params.seeds_of(dataset):
             generator = np.random.default_rng(derive_seed(seed, folder.name))

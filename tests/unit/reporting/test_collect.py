@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from csdn.errors import UserError
-from csdn.reporting.collect import cumulative_matches, per_identity, read_scores
+from csdn.study.results import cumulative_matches, per_identity, read_scores
 from unit.reporting.result_tree import make_params, write_images, write_score
 
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from csdn.errors import UserError
-from csdn.reporting.collect import MARKED_RANKS, METRICS, Scores
-from csdn.reporting.comparison import compare_pairs, compare_rows, protocol_order, supported
+from csdn.statistics.comparison import compare_pairs, compare_rows, protocol_order, supported
+from csdn.study.results import MARKED_RANKS, METRICS, Scores
 
 PEOPLE = np.arange(1, 31)
 

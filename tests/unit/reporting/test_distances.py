@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from csdn.reporting import distances
-from csdn.reporting.distances import BINS, LARGEST, PAIRS, Histograms, distance_histograms
+from csdn.figures import distances
+from csdn.figures.distances import BINS, LARGEST, PAIRS, Histograms, distance_histograms
 
 
 def sample(count: int = 24) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from csdn.reporting import charts, feature_charts, heatmaps, planes
-from csdn.reporting.distances import BINS, PAIRS, Histograms
-from csdn.reporting.figures import save
+from csdn.figures import charts, feature_charts, heatmaps, planes
+from csdn.figures.distances import BINS, PAIRS, Histograms
+from csdn.figures.draw import save
 
 
 def titles(figure) -> list[str]:

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from csdn.config import Params
+from csdn.config.params import Params
 from csdn.errors import UserError
-from csdn.reporting import charts, sheets
-from csdn.reporting.figures import DRAW, draw_figures, looks, save, style
-from csdn.reporting.plan import TITLES, planned_figures
-from csdn.steps import canonical
+from csdn.figures import charts, sheets
+from csdn.figures.draw import DRAW, draw_figures, looks, save, style
+from csdn.figures.plan import TITLES, planned_figures
+from csdn.steps.registry import canonical
 from unit.reporting.result_tree import UNTRAINED, Tree, make_params
 
 

@@ -4,8 +4,8 @@ import base64
 import json
 from pathlib import Path
 
-from csdn.reporting.job_graph import NEEDS, PLACES, Jobs, count_jobs, duration, job_graph, read_jobs
-from csdn.steps import STEP_VERSIONS
+from csdn.steps.registry import STEP_VERSIONS
+from csdn.study.job_graph import NEEDS, PLACES, Jobs, count_jobs, duration, job_graph, read_jobs
 
 
 def record(rule: str, log: str, start: float, end: float) -> dict:

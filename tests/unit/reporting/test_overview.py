@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from csdn.cli import main
+from csdn.cli.main import main
 from csdn.errors import UserError
 from csdn.reporting.overview import current_tables, print_tables
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from csdn.errors import UserError
+from csdn.figures.plan import planned_figures
 from csdn.reporting.page import inline_svg, write_report
-from csdn.reporting.plan import planned_figures
 from unit.reporting.result_tree import Tree, make_params
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from csdn.cli import main
-from csdn.reporting import power, statistics
-from csdn.reporting.power import Components, smallest_found, variance_components
+from csdn.cli.main import main
+from csdn.statistics import paired_tests, power
+from csdn.statistics.power import Components, smallest_found, variance_components
 from unit.reporting.result_tree import Tree
 
 
@@ -57,7 +57,7 @@ def test_further_seeds_cost_what_seeds_differ():
     models = smallest_found(components, 60, 4, rng(4))
     methods = smallest_found(components, 60, 4, rng(4), further_seeds=True, studies=200)
     assert methods > 1.2 * models
-    assert smallest_found(components, 60, statistics.MIN_SEEDS - 1, rng(4), further_seeds=True) is None
+    assert smallest_found(components, 60, paired_tests.MIN_SEEDS - 1, rng(4), further_seeds=True) is None
 
 
 def test_more_identities_find_less(tree: Tree, monkeypatch):

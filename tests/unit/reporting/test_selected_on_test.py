@@ -6,12 +6,12 @@ from contextlib import nullcontext
 import pandas as pd
 import pytest
 
-from csdn.config import Tracking
-from csdn.reporting.collect import read_scores
-from csdn.reporting.labels import comparable, selection_note
-from csdn.reporting.plan import planned_figures
+from csdn.config.params import Tracking
+from csdn.figures.plan import planned_figures
 from csdn.reporting.tables import compare_variants
-from csdn.tracking import track_scores
+from csdn.study.labels import comparable, selection_note
+from csdn.study.results import read_scores
+from csdn.tracking.runs import track_scores
 from unit.reporting.result_tree import make_params, write_images, write_score
 
 WORDS = "selected on the test set"
@@ -85,7 +85,7 @@ def test_tracked_metrics_carry_the_label(made, monkeypatch):
         def metrics(self, values):
             logged.extend(values)
 
-    monkeypatch.setattr("csdn.tracking.open_tracker", lambda *a, **k: nullcontext(Run()))
+    monkeypatch.setattr("csdn.tracking.runs.open_tracker", lambda *a, **k: nullcontext(Run()))
     track_scores(Tracking(backend="none"), made[1])
     by_csdn = {name for name in logged if name.startswith(NAME)}
     assert f"{NAME}/map" in by_csdn

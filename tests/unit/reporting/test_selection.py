@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from csdn.artifacts import read_tensors
+from csdn.artifacts.files import read_tensors
 from csdn.data.image_cache import to_records
 from csdn.errors import UserError
 from csdn.evaluation.scoring import score
-from csdn.reporting import selection
-from csdn.reporting.retrieval import Retrieval, first_trial
+from csdn.figures import selection
+from csdn.figures.retrieval import Retrieval, first_trial
 from unit.reporting.result_tree import make_params, write_embeddings, write_images
 
 

@@ -5,9 +5,9 @@ import random
 import pytest
 import yaml
 
-from csdn.cli import main
-from csdn.reporting.study import Job, counts, critical_path, simulate, study_jobs
-from csdn.settings import validate
+from csdn.cli.main import main
+from csdn.config.loading import validate
+from csdn.study.jobs import Job, counts, critical_path, simulate, study_jobs
 
 TRAIN, SCORE = "train_encoder", "score_retrieval"  # with a GPU, and without
 
@@ -44,7 +44,7 @@ def test_every_schedule_keeps_the_bounds_of_graham(seed):
 def test_the_papers_study_has_a_training_for_each_split_and_variant(pytestconfig):
     root = pytestconfig.rootpath
     layers = [yaml.safe_load((root / name).read_text()) for name in ("params.yaml", "config/paper.yaml")]
-    from csdn.config import merge
+    from csdn.config.params import merge
 
     number = counts(study_jobs(validate(merge(*layers))))
     assert (number["train_encoder"], number["embed_images"]) == (48, 48)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from csdn.reporting.sweeps import find_sweep
+from csdn.study.sweeps import find_sweep
 from unit.reporting.result_tree import UNTRAINED, make_params
 
 

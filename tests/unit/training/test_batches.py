@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from csdn.config import Encoder, Fidelity
+from csdn.config.params import Encoder, Fidelity
 from csdn.training.batches import _plans, augmented_batches, batches_on_device, build_augmenter
 
 SETTINGS = Encoder(identities=3, images=2)

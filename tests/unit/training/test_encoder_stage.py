@@ -6,17 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from csdn.config import Encoder, Fidelity, LossWeights
+from csdn.config.params import Encoder, Fidelity, LossWeights
 from csdn.losses import identity_loss, modality_shared_enhancement_loss, weighted_regularization_triplet_loss
 from csdn.models.reid_network import Features
 from csdn.training.batches import augmented_batches, build_augmenter
-from csdn.training.encoder_stage import (
-    Descriptions,
-    build_optimizer,
-    loss_terms,
-    permute_descriptions,
-    train_encoder,
-)
+from csdn.training.encoder_stage import Descriptions, build_optimizer, loss_terms, permute_descriptions, train_encoder
 
 CPU = torch.device("cpu")
 SETTINGS = Encoder(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from csdn.config import Encoder, Fidelity, Fusion, Prompts
+from csdn.config.params import Encoder, Fidelity, Fusion, Prompts
 from csdn.models.clip_backbone import build_tower
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.semantic_integration import build_fusion

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from csdn.config import ClipPretraining, Encoder, Fidelity, Fusion, Prompts
+from csdn.config.params import ClipPretraining, Encoder, Fidelity, Fusion, Prompts
 from csdn.errors import NotFiniteError
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.semantic_integration import build_fusion
@@ -185,7 +185,7 @@ def test_a_loss_that_is_not_finite_leaves_its_state_to_look_at(trainings, networ
 
 TRAIN = """
 import numpy as np, torch
-from csdn.config import Fusion
+from csdn.config.params import Fusion
 from csdn.models.semantic_integration import build_fusion
 from csdn.training.checkpoint import Checkpoints
 from csdn.training.fusion_stage import train_fusion

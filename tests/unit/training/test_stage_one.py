@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from csdn.config import Fusion, Prompts
+from csdn.config.params import Fusion, Prompts
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.semantic_integration import build_fusion
 from csdn.training.fusion_stage import fuse_all, train_fusion

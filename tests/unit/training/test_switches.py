@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from csdn.config import Encoder, Fidelity, Fusion, LossWeights, Prompts
+from csdn.config.params import Encoder, Fidelity, Fusion, LossWeights, Prompts
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import Features
 from csdn.models.semantic_integration import build_fusion

@@ -1,0 +1,269 @@
+"""Files that are whole or absent: atomic writes, safe formats, and the provenance beside every result."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+import platform
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from csdn.artifacts.cache_record import recorded_digest
+from csdn.artifacts.machine import describe_machine, revision
+from csdn.errors import UserError, cannot_write, first_line
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+# Metadata of an encoder whose epoch was chosen on the test set, and of what is made with it.
+SELECTED_ON_TEST = {"selected_on": "test"}
+PACKAGES = ("csdn", "numpy", "torch", "open_clip_torch", "pandas", "scipy", "pillow", "snakemake", "mlflow")
+PART = ".part"  # ending of a file that is being written
+RECORD = ".provenance.json"  # ending of the record beside a result
+_HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]  # a process number means nothing elsewhere
+
+
+@contextmanager
+def atomic(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path in the same folder and rename it onto `path` when the block ends without an error.
+
+    File and folder are flushed to the disk, so that after a power cut too the file is whole or absent.
+
+    Raises:
+        UserError: the disk is full, read-only or the folder may not be written; the old file, if any, stays.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}{PART}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path)
+        yield temporary
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+        _flush_folder(path.parent)
+    except Exception as error:
+        told = cannot_write(path, error) if _is_about(error, path, temporary) else None
+        if told is None:
+            raise
+        raise told from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _is_about(error: Exception, path: Path, temporary: Path) -> bool:
+    """Whether an error is about writing `path`: the block may read other files, too."""
+    if isinstance(error, UserError):
+        return False
+    name = getattr(error, "filename", None)
+    return name is None or Path(os.fsdecode(name)) in (path, temporary, *path.parents)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove the temporary files of `path` whose process, on this machine, was killed."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.{_HOST}.*{PART}"):
+        number = part.name.removesuffix(PART).rpartition(".")[2]
+        if number.isdecimal() and not _is_alive(int(number)):
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # another user's
+    return True
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut, where the file system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write indented JSON atomically; NaN and infinity are errors, for they are not JSON."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def write_parquet(path: Path | str, frame: pd.DataFrame) -> None:
+    """Write a table as Parquet atomically."""
+    with atomic(path) as temporary:
+        frame.to_parquet(temporary, index=False)
+
+
+def write_csv(path: Path | str, frame: pd.DataFrame) -> None:
+    """Write a table as CSV atomically."""
+    with atomic(path) as temporary:
+        frame.to_csv(temporary, index=False)
+
+
+def write_tensors(path: Path | str, tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
+    """Write torch tensors or NumPy arrays as safetensors atomically."""
+    arrays = {
+        name: value.detach().cpu().numpy() if hasattr(value, "detach") else value for name, value in tensors.items()
+    }
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    with atomic(path) as temporary:
+        save_file({name: np.asarray(a, order="C") for name, a in arrays.items()}, temporary, dict(metadata or {}))
+
+
+def read_tensors(path: Path | str) -> dict[str, np.ndarray]:
+    """Read a safetensors file as NumPy arrays.
+
+    Raises:
+        UserError: the file is missing or is not a safetensors file.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    with readable(path), as_user_error(path, SafetensorError, ValueError):
+        return load_file(path)
+
+
+def selected_on_test(path: Path | str) -> bool:
+    """Whether the safetensors file comes from an encoder whose epoch was chosen on the test set.
+
+    Raises:
+        UserError: the file is missing or is not a safetensors file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    with readable(path), as_user_error(path, SafetensorError, ValueError), safe_open(path, "numpy") as content:
+        return SELECTED_ON_TEST.items() <= (content.metadata() or {}).items()
+
+
+def read_json(path: Path | str) -> Any:
+    """Read JSON.
+
+    Raises:
+        UserError: the file is missing or is not JSON.
+    """
+    with readable(path), as_user_error(path, ValueError):
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def read_parquet(path: Path | str) -> pd.DataFrame:
+    """Read a Parquet table.
+
+    Raises:
+        UserError: the file is missing or is not Parquet.
+    """
+    import pandas as pd
+    import pyarrow
+
+    with readable(path), as_user_error(path, pyarrow.ArrowInvalid, ValueError):
+        return pd.read_parquet(path)
+
+
+@contextmanager
+def readable(path: Path | str) -> Iterator[None]:
+    """Turn a missing or unreadable file into a UserError that names it."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; run the step that writes it first (`snakemake {path}`)") from error
+    except OSError as error:  # a folder, no permission, no such device
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give a file that can be read") from error
+
+
+@contextmanager
+def as_user_error(path: Path | str, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn errors of these kinds, raised by a reader, into a UserError that names the file."""
+    try:
+        yield
+    except kinds as error:
+        raise UserError(
+            f"{path}: cannot be read ({first_line(error)}); delete it and run the step that writes it again"
+        ) from error
+
+
+def sha256(path: Path | str) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def digest(path: Path | str) -> str:
+    """What identifies a file's content: its SHA-256, or that of the digests of its blocks where they were recorded.
+
+    The pixel cache has such a record (csdn.artifacts.cache_record), for it may be too large to be read for each job.
+    """
+    return recorded_digest(Path(path)) or sha256(path)
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def provenance(
+    step: Mapping[str, Any], inputs: Mapping[str, Path | str], compute: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What a result came from: the step's parameters, its inputs' digests, code, machine and what it computed on.
+
+    Times are left out so that the same inputs give the same record.
+    """
+    return {
+        "parameters": dict(step),
+        "inputs": {
+            name: {"path": Path(path).as_posix(), "sha256": digest(path)} for name, path in sorted(inputs.items())
+        },
+        "code": revision(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "machine": describe_machine(),
+        **({"compute": dict(compute)} if compute else {}),
+    }
+
+
+def write_provenance(
+    output: Path | str,
+    step: Mapping[str, Any],
+    inputs: Mapping[str, Path | str],
+    *,
+    beside: Iterable[Path | str] = (),
+    compute: Mapping[str, Any] | None = None,
+) -> None:
+    """Write `<output>.provenance.json` beside a result, with the digests of the result itself and of its inputs.
+
+    Args:
+        output: the result.
+        step: the slice that it was made with.
+        inputs: name and file of each input.
+        beside: further files in the same folder that belong to the result.
+        compute: device and precision of a step that computes with a network (`Compute.record`).
+    """
+    made = [Path(output), *map(Path, beside)]
+    outputs = {path.name: digest(path) for path in made}
+    write_json(f"{output}{RECORD}", provenance(step, inputs, compute) | {"outputs": outputs})
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,111 @@
+"""The subcommands that use what was trained, or plan what will be: search, export, plan-study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from csdn.errors import UserError, printable
+
+app = typer.Typer()
+
+EncoderOption = Annotated[Path, typer.Option("--encoder", help="encoder.safetensors of a run, its record beside it.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@app.command("search")
+def search(
+    encoder: EncoderOption,
+    gallery: Annotated[Path, typer.Option(help="embeddings.safetensors of the run, or a folder of images.")],
+    query: Annotated[list[Path], typer.Option(help="Image of the person sought; repeat for more.")],
+    query_modality: Annotated[str, typer.Option(help="`visible` or `infrared`, of the queries.")],
+    modality: Annotated[
+        str | None, typer.Option(help="`visible` or `infrared`: of a folder's images; of embeddings, those searched.")
+    ] = None,
+    index: Annotated[Path | None, typer.Option(help="Image index of the embeddings, which names the images.")] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder of the embeddings' images, for --page.")] = None,
+    kind: Annotated[str, typer.Option(help="`flat` (exact), `ivf-pq` or `hnsw`.")] = "flat",
+    store: Annotated[Path | None, typer.Option(help="File that keeps an ivf-pq or hnsw index for next time.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="Answers to each query.")] = 10,
+    page: Annotated[Path | None, typer.Option(help="Also write the answers as a page here.")] = None,
+    as_json: JsonOption = False,
+    device: Annotated[str, typer.Option(help="`auto`, `cpu` or `cuda`.")] = "auto",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+) -> None:
+    """Find a person: which images of a gallery are most like a query of either modality.
+
+    Example: `csdn search --encoder RUN/encoder.safetensors --gallery RUN/embeddings.safetensors --index I
+    --modality visible --query person.png --query-modality infrared`
+    """
+    import json
+
+    from csdn.jobs.search import Search, print_answers, run_search
+    from csdn.search.page import write_page
+
+    asked = Search(query, query_modality, gallery, modality, index, root, kind, store, top)
+    result = run_search(asked, encoder, device, threads)
+    if page:
+        write_page(page, result["answers"], Path(result["root"]) if result["root"] else None, result["note"])
+    if as_json:
+        print(json.dumps(result, indent=2))
+    else:
+        print_answers(result)
+
+
+@app.command("export")
+def export(
+    encoder: EncoderOption,
+    output: Annotated[Path, typer.Option(help="Folder of visible.onnx, visible.pt2, infrared.onnx and infrared.pt2.")],
+    flip: Annotated[bool, typer.Option("--flip/--no-flip", help="With the mirrored image's descriptor.")] = True,
+) -> None:
+    """Write a trained encoder as ONNX and as a torch.export program, each compared with the encoder.
+
+    Example: `csdn export --encoder results/sysu_mm01/default/runs/csdn/seed_0/encoder.safetensors --output exported`
+    """
+    from csdn.search.export import export_encoder, import_onnx
+    from csdn.search.trained import load_trained
+
+    import_onnx()  # before anything is loaded
+    trained = load_trained(encoder, device="cpu", flip=flip)
+    for file in export_encoder(trained, encoder, output):
+        print(f"{file.path}: descriptors differ from the encoder's by at most {file.difference:.1e}")
+    if trained.selected_on_test:
+        print("The encoder's epoch was selected on the test set; the files say so.")
+
+
+@app.command("plan-study")
+def plan_study(
+    params: Annotated[list[str], typer.Option("--params", help="YAML file of the study; repeat to lay over.")],
+    overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one.")] = None,
+    seconds: Annotated[
+        list[str] | None, typer.Option(metavar="STEP=SECONDS", help="Assume the time of a step's job; repeat.")
+    ] = None,
+    measured: Annotated[
+        Path, typer.Option(help="Folder in which a run was made: the times of its jobs are used.")
+    ] = Path(),
+    gpus: Annotated[str, typer.Option(help="Sizes of the cluster.")] = "1,8,64,512",
+    cpus: Annotated[int, typer.Option(min=1, help="Jobs without a GPU that run at once, for each GPU.")] = 4,
+    as_json: JsonOption = False,
+) -> None:
+    """Plan a study: its jobs, GPU-hours and longest chain, and how long clusters of several sizes take.
+
+    Example: `csdn plan-study --params params.yaml --params config/paper.yaml --seconds train_encoder=7200`
+    """
+    import json
+
+    from csdn.config.loading import load_params
+    from csdn.jobs.study import print_study, run_plan_study
+    from csdn.study.job_graph import RECORDS
+
+    if not all(size.strip().isdecimal() and int(size) for size in gpus.split(",")):
+        raise UserError(f"--gpus {printable(gpus)}: give numbers of one or more, such as 1,8,64")
+    sizes = [int(size) for size in gpus.split(",")]
+    study = run_plan_study(
+        load_params(params, overrides or []), seconds or [], measured / RECORDS, ("results", "data"), sizes, cpus
+    )
+    if as_json:
+        print(json.dumps(study, indent=2))
+    else:
+        print_study(study)

@@ -1,0 +1,114 @@
+"""Settings that are each in range but cannot go together: found before any work, all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from csdn.config.sections import EMBEDDED, MINI
+
+if TYPE_CHECKING:
+    from csdn.config.params import Params, Variant
+    from csdn.config.sections import Dataset
+
+RESERVED = ("clip", "figures", "tables", "pretraining")  # folders beside those of the datasets
+
+
+def contradictions(params: Params) -> list[str]:
+    """One line for each contradiction: the keys, and the remedy.
+
+    Counts of identities are known for embedded datasets only; for those on disk the step that reads them checks.
+    """
+    return [
+        *_of_protocols(params),
+        *_of_small_clip(params),
+        *(line for name in params.datasets for line in _of_dataset(params, name)),
+        *(
+            line
+            for name in params.datasets
+            for variant in params.variants_of(name)
+            for line in _of_run(params, name, variant)
+        ),
+    ]
+
+
+def training_identities(params: Params, dataset: str) -> int | None:
+    """Identities that are trained on; None if the dataset is on disk."""
+    chosen = params.datasets[dataset]
+    if chosen.root != EMBEDDED:
+        return None
+    people = getattr(params.benchmark, chosen.layout)
+    return int(people.train + (people.val if "val" in chosen.train_subsets else 0) - chosen.held_out_identities)
+
+
+def _of_protocols(params: Params) -> Iterator[str]:
+    """Naming more protocols than the datasets have is fine, for layers add and remove datasets; scoring none is not."""
+    names = params.evaluation.protocols or []
+    if names and not any(params.protocols_of(dataset) for dataset in params.datasets):
+        layouts = sorted({dataset.layout for dataset in params.datasets.values()})
+        yield f"evaluation.protocols: {', '.join(names)} are of other layouts than {', '.join(layouts)}; name theirs"
+
+
+def _of_small_clip(params: Params) -> Iterator[str]:
+    starts = {params.variant(v).clip.weights for name in params.datasets for v in params.variants_of(name)}
+    if MINI in starts and params.clip.image_size != params.benchmark.image_size:
+        yield (
+            f"clip.image_size: is {list(params.clip.image_size)}, but the small CLIP is pre-trained on images of "
+            f"benchmark.image_size {list(params.benchmark.image_size)}; set both alike"
+        )
+
+
+def _of_dataset(params: Params, name: str) -> Iterator[str]:
+    dataset, key = params.datasets[name], f"datasets.{name}"
+    if name in RESERVED:
+        yield f"{key}: a folder of the results is called so; choose another name than {', '.join(RESERVED)}"
+    if dataset.held_out_identities and "val" in dataset.train_subsets:
+        yield (
+            f"{key}.held_out_identities: sets {dataset.held_out_identities} aside as `val`, which train_subsets trains "
+            "on; set train_subsets to [train], or held_out_identities to 0"
+        )
+    left = training_identities(params, name)
+    if left is not None and left < 1:
+        yield (
+            f"{key}.held_out_identities: {dataset.held_out_identities} leaves none of benchmark.{dataset.layout}.train "
+            "to train on; lower it"
+        )
+
+
+def _of_run(params: Params, name: str, variant: str) -> Iterator[str]:
+    dataset, own = params.datasets[name], params.variant(variant).resolved()
+    key = f"variants.{variant} on datasets.{name}"
+    if not own.encoder.epochs:
+        return
+    known = training_identities(params, name)
+    if known is not None and 0 < known < own.encoder.identities:
+        yield (
+            f"{key}: encoder.identities asks for {own.encoder.identities} identities a batch, {known} are trained on; "
+            f"lower it, or raise benchmark.{dataset.layout}.train"
+        )
+    if own.encoder.selection == "best_on_validation" and not _has_validation(params, dataset):
+        yield (
+            f"{key}: encoder.selection best_on_validation needs identities that are not trained on; set "
+            f"datasets.{name}.train_subsets to [train]"
+            + ("" if dataset.layout == "sysu_mm01" else f" and datasets.{name}.held_out_identities above 0")
+        )
+    yield from _of_fusion(own, key)
+
+
+def _has_validation(params: Params, dataset: Dataset) -> bool:
+    if "val" in dataset.train_subsets:
+        return False
+    if dataset.held_out_identities:
+        return True
+    embedded = dataset.root == EMBEDDED
+    return dataset.layout == "sysu_mm01" and not (embedded and params.benchmark.sysu_mm01.val == 0)
+
+
+def _of_fusion(own: Variant, key: str) -> Iterator[str]:
+    """The small CLIP's text features have a known width; another's is known once it is loaded."""
+    fused = own.uses_descriptions and own.fusion.kind == "attention"
+    if fused and own.clip.model == "mini" and own.clip.mini.embed_dim % own.fusion.heads:
+        yield (
+            f"{key}: fusion.heads {own.fusion.heads} does not divide clip.mini.embed_dim {own.clip.mini.embed_dim}; "
+            "choose a divisor"
+        )

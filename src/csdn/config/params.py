@@ -1,0 +1,260 @@
+"""params.yaml as one typed, frozen model: sections, variants and what they change. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from csdn.config.consistency import contradictions
+from csdn.config.messages import did_you_mean, problems
+from csdn.config.sections import (
+    EMBEDDED,
+    FIDELITY_PRESETS,
+    MINI,
+    PROTOCOLS,
+    Augmentation,
+    Backbone,
+    Benchmark,
+    Clip,
+    ClipPretraining,
+    Count,
+    Dataset,
+    Encoder,
+    Evaluation,
+    Fidelity,
+    Fraction,
+    Fusion,
+    Layout,
+    LossWeights,
+    MiniModel,
+    Population,
+    Precision,
+    PretrainingPopulation,
+    Prompts,
+    Rate,
+    Reranking,
+    Runtime,
+    Seed,
+    Size,
+    Strict,
+    Subset,
+    Table,
+    Tracking,
+    Weight,
+    score_name,
+)
+
+__all__ = [
+    "EMBEDDED",
+    "FIDELITY_PRESETS",
+    "MINI",
+    "PROTOCOLS",
+    "Augmentation",
+    "Backbone",
+    "Benchmark",
+    "Clip",
+    "ClipPretraining",
+    "Count",
+    "Dataset",
+    "Encoder",
+    "Evaluation",
+    "Fidelity",
+    "Fraction",
+    "Fusion",
+    "Layout",
+    "LossWeights",
+    "MiniModel",
+    "Params",
+    "Population",
+    "Precision",
+    "PretrainingPopulation",
+    "Prompts",
+    "Rate",
+    "Reranking",
+    "Runtime",
+    "Seed",
+    "Size",
+    "Strict",
+    "Subset",
+    "Table",
+    "Tracking",
+    "Variant",
+    "Weight",
+    "merge",
+    "score_name",
+]
+
+
+RESERVED_TABLES = ("costs", "metrics")
+
+
+class Params(Strict):
+    """The whole of params.yaml."""
+
+    datasets: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Dataset] = Field(min_length=1)
+    benchmark: Benchmark = Benchmark()
+    clip: Clip = Clip()
+    prompts: Prompts = Prompts()
+    fusion: Fusion = Fusion()
+    encoder: Encoder = Encoder()
+    fidelity: Fidelity = Fidelity()
+    variants: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], dict[str, Any]] = Field(
+        min_length=1, description="Name and what it changes from the sections above."
+    )
+    seeds: list[Seed] = Field([0], min_length=1, description="Seeds of every dataset that names none of its own.")
+    evaluation: Evaluation = Evaluation()
+    tables: dict[str, Table] = Field({})
+    tracking: Tracking = Tracking()
+    runtime: Runtime = Runtime()
+
+    @field_validator("datasets", "variants", "tables", mode="before")
+    @classmethod
+    def _null_removes(cls, value: Any) -> Any:
+        """A layer drops an entry of the layer below it by setting it to null."""
+        return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _names_resolve(self) -> Params:
+        lines = [line for name in self.variants for line in self._problems_of_variant(name)]
+        lines = lines or self._problems_of_captions()
+        named = [(f"datasets.{name}.variants", dataset.variants or []) for name, dataset in self.datasets.items()]
+        named += [(f"tables.{name}.variants", table.variants) for name, table in self.tables.items()]
+        for key, names in named:
+            lines += [
+                f"{key}: no variant {name!r}; {did_you_mean(name, self.variants)}"
+                for name in names
+                if name not in self.variants
+            ]
+        for key, table in self.tables.items():
+            lines += [
+                f"tables.{key}.differences: {name!r} is not a row of the table; {did_you_mean(name, table.variants)}"
+                for pair in table.differences
+                for name in pair
+                if name not in table.variants
+            ]
+        lines += [
+            f"tables.{name}: the workflow writes a table of that name; choose another"
+            for name in self.tables
+            if name in RESERVED_TABLES
+        ]
+        lines = list(dict.fromkeys(lines or contradictions(self)))
+        if lines:
+            raise ValueError("\n".join(lines))
+        return self
+
+    def _problems_of_variant(self, name: str) -> list[str]:
+        try:
+            clip = self.variant(name).clip
+        except ValueError as error:
+            return str(error).splitlines()
+        same = ("mini", "image_size", "pretraining")
+        if clip.weights == MINI and any(getattr(clip, key) != getattr(self.clip, key) for key in same):
+            return [f"variants.{name}.clip: there is one small CLIP; set {', '.join(same)} in the section clip"]
+        return []
+
+    def _problems_of_captions(self) -> list[str]:
+        return [
+            f"datasets.{key}.variants: {name} takes the captions of the embedded benchmark (prompts.kind: caption), "
+            f"but root is {dataset.root!r}; leave it out here, or let it learn its prompts"
+            for key, dataset in self.datasets.items()
+            for name in self.variants_of(key)
+            if dataset.root != EMBEDDED and self.variant(name).takes_captions
+        ]
+
+    def variant(self, name: str) -> Variant:
+        """The settings of variant `name`: the defaults with its overrides, validated.
+
+        Raises:
+            ValueError: an override names an unknown section or key, or is out of range; one line for each.
+        """
+        if name not in self.variants:
+            raise ValueError(f"variants: no variant {name!r}; {did_you_mean(name, self.variants)}")
+        base = {key: getattr(self, key).model_dump() for key in Variant.model_fields}
+        try:
+            return Variant.model_validate(merge(base, self.variants[name])).resolved()
+        except ValidationError as error:
+            raise ValueError("\n".join(problems(error, Variant, f"variants.{name}"))) from error
+
+    def variants_of(self, dataset: str) -> list[str]:
+        """Variants that run on `dataset`, in the order of params.yaml; by default those that a table has."""
+        chosen: Iterable[str] | None = self.datasets[dataset].variants
+        if chosen is None:
+            chosen = {name for table in self.tables.values() for name in table.variants} or self.variants
+        return [name for name in self.variants if name in chosen]
+
+    def trained_variants_of(self, dataset: str) -> list[str]:
+        """Variants of a dataset whose encoder is trained at all."""
+        return [name for name in self.variants_of(dataset) if self.variant(name).encoder.epochs > 0]
+
+    def shown_variant(self, dataset: str) -> str | None:
+        """The variant whose images and maps are shown: `csdn`, else the last trained one by name, else none.
+
+        By name, for a slice does not keep the order of params.yaml.
+        """
+        trained = self.trained_variants_of(dataset)
+        return "csdn" if "csdn" in trained else max(trained, default=None)
+
+    def seeds_of(self, dataset: str) -> list[int]:
+        """Seeds that run on `dataset`."""
+        return list(self.datasets[dataset].seeds or self.seeds)
+
+    def protocols_of(self, dataset: str) -> list[str]:
+        """Protocols scored on `dataset`."""
+        names = PROTOCOLS[self.datasets[dataset].layout]
+        chosen = self.evaluation.protocols
+        return [name for name in names if chosen is None or name in chosen]
+
+    def scores_of(self, dataset: str) -> dict[str, tuple[str, bool]]:
+        """Protocol and whether it is re-ranked of each score file of a run on `dataset`, by the file's name."""
+        settings = self.datasets[dataset]
+        gallery = settings.gallery if settings.layout == "sysu_mm01" else None
+        ways = (False, True) if self.evaluation.reranking else (False,)
+        return {
+            score_name(protocol, gallery, reranked): (protocol, reranked)
+            for reranked in ways
+            for protocol in self.protocols_of(dataset)
+        }
+
+
+class Variant(Strict):
+    """What a variant may change."""
+
+    clip: Clip
+    prompts: Prompts
+    fusion: Fusion
+    encoder: Encoder
+    fidelity: Fidelity
+
+    @property
+    def uses_descriptions(self) -> bool:
+        """Whether any description can influence the encoder."""
+        weights = self.encoder.weights
+        silent = weights.semantic_visible == 0 and weights.semantic_infrared == 0
+        return self.encoder.text != "none" and self.encoder.epochs > 0 and not silent
+
+    @property
+    def takes_captions(self) -> bool:
+        """Whether its descriptions are the captions of the embedded benchmark."""
+        return self.prompts.kind == "caption" and self.uses_descriptions
+
+    def resolved(self) -> Variant:
+        """With the fusion that `fidelity.fusion` makes of true attention."""
+        if self.fidelity.fusion != "reference" or self.fusion.kind != "attention":
+            return self
+        return self.model_copy(update={"fusion": self.fusion.model_copy(update={"kind": "reference"})})
+
+
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`base` with `over` laid on top: dictionaries merge key by key, everything else is replaced.
+
+    Switches laid over a preset of fidelity change that preset.
+    """
+    out = dict(base)
+    for key, value in over.items():
+        old = out.get(key)
+        if key == "fidelity" and isinstance(old, str):
+            old = FIDELITY_PRESETS.get(old, old)
+        out[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return out

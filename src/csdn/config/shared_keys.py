@@ -1,0 +1,94 @@
+"""Names of what variants share: prompts and semantics are kept under what they depend on, not under a variant."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+from csdn.config.params import MINI, Clip, Fidelity, Params, Variant
+
+UNTRAINED_FUSIONS = ("none", "mean", "sum")
+UNTRAINED_PROMPTS = ("caption",)
+
+
+def prompt_key(params: Params, variant: str) -> str:
+    """Names the prompts that `variant` uses: their kind, and whatever it changes from the defaults.
+
+    Variants with equal keys have equal `learn_prompts` slices, so their prompts are learned once.
+    """
+    base, own = _section(params, None), _section(params, variant)
+    trained = own.prompts.kind not in UNTRAINED_PROMPTS
+    changed = _differences("", base.prompts, own.prompts, skip=("kind",)) if trained else []
+    changed += _differences("clip_", backbone(base.clip), backbone(own.clip))
+    changed += _differences("", image_fidelity(base.fidelity), image_fidelity(own.fidelity))
+    return "-".join([own.prompts.kind, *changed])
+
+
+def semantics_key(params: Params, variant: str) -> str | None:
+    """Names the semantics that `variant` uses, or None where no description can influence its encoder."""
+    base, own = _section(params, None), _section(params, variant)
+    if not own.uses_descriptions:
+        return None
+    changed = []
+    if own.fusion.kind not in UNTRAINED_FUSIONS:
+        changed += _differences("", base.fusion, own.fusion, skip=("kind",))
+        changed += _differences("", fusion_fidelity(base.fidelity), fusion_fidelity(own.fidelity))
+    return "-".join([prompt_key(params, variant), own.fusion.kind, *changed])
+
+
+def _section(params: Params, variant: str | None) -> Variant:
+    if variant is not None:
+        return params.variant(variant)
+    return Variant(**{name: getattr(params, name) for name in Variant.model_fields})
+
+
+def dump(section: Any) -> dict[str, Any]:
+    """A section of the settings as JSON values."""
+    return section.model_dump(mode="json")
+
+
+def backbone(clip: Clip) -> dict[str, Any]:
+    """What a network that starts from CLIP depends on: not how CLIP was pre-trained, for that is in its file."""
+    keys = {"model", "weights"} | ({"mini", "image_size"} if clip.model == MINI else set())
+    return clip.model_dump(mode="json", include=keys)
+
+
+def image_fidelity(fidelity: Fidelity) -> dict[str, Any]:
+    """What changes the image features of stage 1, where nothing but prompts and fusion is trained."""
+    return fidelity.model_dump(mode="json", include={"stem", "normalization", "stage_one_images"})
+
+
+def fusion_fidelity(fidelity: Fidelity) -> dict[str, Any]:
+    """What besides that changes a fusion that is trained."""
+    return fidelity.model_dump(mode="json", include={"fusion_mode"})
+
+
+def encoder_fidelity(fidelity: Fidelity) -> dict[str, Any]:
+    """What changes stage 2."""
+    keys = {"stem", "normalization", "triplet_denominator_floor", "decay_everything"}
+    return fidelity.model_dump(mode="json", include=keys)
+
+
+def _differences(prefix: str, base: Any, own: Any, skip: tuple[str, ...] = ()) -> list[str]:
+    """`name_value` for each value of `own` that is not that of `base`."""
+    base = base if isinstance(base, dict) else dump(base)
+    own = own if isinstance(own, dict) else dump(own)
+    out = []
+    for name in sorted(set(base) | set(own)):
+        if name in skip or base.get(name) == own.get(name):
+            continue
+        if isinstance(own.get(name), dict):
+            out += _differences(f"{prefix}{name}_", base.get(name) or {}, own[name])
+        elif name in own:
+            out.append(f"{prefix}{name}_{_slug(own[name])}")
+    return out
+
+
+def _slug(value: Any) -> str:
+    """A value as part of a file name; what cannot be spelt in one gets a digest, so that names stay distinct."""
+    text = str(value)
+    plain = re.sub(r"[^a-z0-9.-]+", "_", text.lower()).strip("_.-")
+    if plain == text and len(plain) <= 24:
+        return plain
+    return f"{plain[:16].strip('_.')}_{hashlib.sha256(text.encode()).hexdigest()[:6]}"

@@ -1,0 +1,1 @@
+"""What a terminal sees of a command: progress, and nothing with `--quiet`."""

@@ -1,0 +1,209 @@
+"""Draw every figure of the report from the files in results/ and data/, as PNG and SVG with reproducible bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.style
+import numpy as np
+from matplotlib.figure import Figure
+
+from csdn.artifacts.files import atomic
+from csdn.config.params import Params
+from csdn.errors import UserError
+from csdn.figures import charts, feature_charts, heatmaps, planes, selection, sheets
+from csdn.figures.distances import distance_histograms
+from csdn.figures.plan import Planned, planned_figures
+from csdn.figures.retrieval import first_trial
+from csdn.statistics.comparison import Row, protocol_order, supported
+from csdn.study import places
+from csdn.study.sweeps import find_sweep
+
+FORMATS = ("png", "svg")
+
+
+def draw_figures(params: Params, output_folder: Path | str) -> list[Path]:
+    """Write `<name>.png` and `<name>.svg` of every planned figure.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UserError: an input is missing or malformed.
+    """
+    with style():
+        drawn = {planned.name: DRAW[planned.kind](params, planned) for planned in planned_figures(params)}
+        return [path for name, figure in drawn.items() for path in save(figure, Path(output_folder) / name)]
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Context in which figures look like this project's: one style file over matplotlib's defaults."""
+    with (
+        as_file(files("csdn.figures") / "style.mplstyle") as path,
+        matplotlib.style.context(path, after_reset=True),
+    ):
+        yield
+
+
+def save(figure: Figure, base: Path) -> list[Path]:
+    """Write `<base>.png` and `<base>.svg`; equal figures give equal bytes."""
+    written = []
+    with mpl.rc_context({"svg.hashsalt": base.name}):
+        for kind in FORMATS:
+            for image in (image for axis in figure.axes for image in axis.images):
+                image.set_interpolation(
+                    "none" if kind == "svg" else "bilinear"
+                )  # SVG: viewers scale the original pixels
+            metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+            with atomic(base.with_name(f"{base.name}.{kind}")) as temporary:
+                figure.savefig(temporary, format=kind, metadata=metadata)
+            figure.set_layout_engine("none")  # laid out once: the second format is the same picture
+            written.append(base.with_name(f"{base.name}.{kind}"))
+    return written
+
+
+def looks(params: Params) -> dict[str, charts.Look]:
+    """A look for each variant by its place in the tables; what is not trained is grey."""
+    untrained = [name for name in params.variants if params.variant(name).encoder.epochs == 0]
+    trained = [name for name in places.in_table_order(params, list(params.variants)) if name not in untrained]
+    return charts.looks(trained) | dict.fromkeys(untrained, charts.UNTRAINED)
+
+
+def _draw_contact_sheet(params: Params, planned: Planned) -> Figure:
+    index, cache = places.read_images(params, planned.dataset)
+    people = selection.portraits(index, cache, params.datasets[planned.dataset].splits[0])
+    if not people:
+        raise UserError(f"data/index/{planned.dataset}.parquet: no test identity in both modalities; index it again")
+    return sheets.contact_sheet(people)
+
+
+def _draw_training(params: Params, planned: Planned) -> Figure:
+    histories = places.encoder_histories(params, planned.dataset)
+    ordered = {variant: histories[variant] for variant in places.in_table_order(params, list(histories))}
+    return charts.training_curves(ordered, looks(params))
+
+
+def _draw_stage_one(params: Params, planned: Planned) -> Figure:
+    return charts.stage_one_curves(places.stage_one_histories(params, planned.dataset))
+
+
+def _draw_components(params: Params, planned: Planned) -> Figure:
+    rows = _rows(params, planned, planned.subject)
+    return charts.component_chart(rows, params.tables[planned.subject].variants, looks(params))
+
+
+def _draw_matches(params: Params, planned: Planned) -> Figure:
+    return charts.match_curves(_rows(params, planned, planned.subject), looks(params))
+
+
+def _draw_differences(params: Params, planned: Planned) -> Figure:
+    rows = _rows(params, planned, f"{planned.subject}_differences")
+    return charts.difference_chart([row | {"supported": supported(row)} for row in rows])
+
+
+def _draw_sweep(params: Params, planned: Planned) -> Figure:
+    sweep = find_sweep(params, planned.subject, planned.dataset)
+    if sweep is None:
+        raise ValueError(f"{planned.name}: planned without a sweep")
+    shown = params.shown_variant(planned.dataset)
+    look = charts.Look(charts.COLOURS[0], "o", "-")
+    rows = _rows(params, planned, planned.subject)
+    return feature_charts.sweep_chart(rows, sweep.values, sweep.name, look, shown)
+
+
+def _draw_distances(params: Params, planned: Planned) -> Figure:
+    index = places.read_image_index(params, planned.dataset)
+    persons, infrared = index["person_id"].to_numpy(), (index["modality"] == "infrared").to_numpy()
+    histograms = {}
+    for variant in places.in_table_order(params, params.variants_of(planned.dataset)):
+        embeddings = places.read_embeddings(params, planned.dataset, variant)
+        rows = embeddings["rows"]
+        histograms[variant] = distance_histograms(embeddings["features"], persons[rows], infrared[rows])
+    return feature_charts.distance_chart(histograms)
+
+
+def _draw_plane(params: Params, planned: Planned) -> Figure:
+    index = places.read_image_index(params, planned.dataset)
+    explained = places.read_explanations(params, planned.dataset, places.PLANE)
+    persons = index["person_id"].to_numpy()[explained["rows"]]
+    infrared = (index["modality"] == "infrared").to_numpy()[explained["rows"]]
+    features = {name.capitalize(): explained[f"features_{name}"] for name in ("before", "after")}
+    shares = {name: planes.nearest_share(values, persons, infrared) for name, values in features.items()}
+    flat = {name: planes.plane(values) for name, values in features.items()}
+    return planes.feature_planes(flat, shares, persons, infrared)
+
+
+def _draw_maps(params: Params, planned: Planned) -> Figure:
+    index, cache = places.read_images(params, planned.dataset)
+    explained = places.read_explanations(params, planned.dataset, places.MAPS)
+    persons = index["person_id"].to_numpy()
+    maps = [explained[name] for name in ("attention_before", "attention_after", "grad_cam")]
+    people = []
+    for place, pair in enumerate(explained["pair_rows"].T):
+        sides = [
+            heatmaps.Looked(np.asarray(cache[row]), [values[side, place] for values in maps])
+            for side, row in enumerate(pair)
+        ]
+        people.append((f"Identity {persons[pair[0]]}", sides[0], sides[1]))
+    return heatmaps.map_sheet(people)
+
+
+def _draw_descriptions(params: Params, planned: Planned) -> Figure:
+    index = places.read_image_index(params, planned.dataset)
+    explained = places.read_explanations(params, planned.dataset, places.DESCRIBED)
+    infrared = (index["modality"] == "infrared").to_numpy()[explained["described_rows"]]
+    likeness = {
+        network: {
+            modality: feature_charts.Likeness(explained[f"own_{when}"][chosen], explained[f"hardest_{when}"][chosen])
+            for modality, chosen in (("visible", ~infrared), ("infrared", infrared))
+        }
+        for network, when in (("Frozen CLIP", "before"), ("Encoder", "after"))
+    }
+    return feature_charts.description_chart(likeness)
+
+
+def _draw_zero_shot(params: Params, planned: Planned) -> Figure:
+    return feature_charts.attribute_chart(places.read_zero_shot(params))
+
+
+def _draw_ranks(params: Params, planned: Planned) -> Figure:
+    dataset = params.datasets[planned.dataset]
+    index, cache = places.read_images(params, planned.dataset)
+    embeddings = places.read_embeddings(params, planned.dataset, str(params.shown_variant(planned.dataset)))
+    permutations = places.read_permutations(params, planned.dataset)
+    rows, features = embeddings["rows"], embeddings["features"]
+    task = first_trial(index, dataset.splits[0], planned.subject, rows, features, permutations)
+    found, missed = selection.ranked(index, cache, task)
+    if not found and not missed:
+        raise UserError(f"{planned.dataset}, {planned.subject}: no query has a match in the gallery; check the index")
+    return sheets.rank_lists(found, missed)
+
+
+def _rows(params: Params, planned: Planned, table: str) -> list[Row]:
+    protocols = params.protocols_of(planned.dataset)
+    rows = [row for row in places.read_table(params, table) if row["dataset"] == planned.dataset]
+    if not rows:
+        raise UserError(f"tables/{table}.json: no row of {planned.dataset}; score it and run compare-variants again")
+    return [row for protocol in protocol_order(rows, protocols) for row in rows if row["protocol"] == protocol]
+
+
+DRAW: dict[str, Callable[[Params, Planned], Figure]] = {
+    "contact_sheet": _draw_contact_sheet,
+    "training": _draw_training,
+    "stage_one": _draw_stage_one,
+    "components": _draw_components,
+    "matches": _draw_matches,
+    "differences": _draw_differences,
+    "ranks": _draw_ranks,
+    "sweep": _draw_sweep,
+    "distances": _draw_distances,
+    "plane": _draw_plane,
+    "maps": _draw_maps,
+    "descriptions": _draw_descriptions,
+    "zero_shot": _draw_zero_shot,
+}

@@ -1,0 +1,158 @@
+"""Which figures the settings call for, in the order of the report, and what each one's caption says. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from csdn.config.params import MINI, Params
+from csdn.config.shared_keys import semantics_key
+from csdn.study import places
+from csdn.study.labels import comparable, in_report_order, protocol_label, selection_note
+from csdn.study.sweeps import find_sweep
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A figure that the settings call for.
+
+    Attributes:
+        name: file name without suffix.
+        kind: a key of TITLES.
+        dataset: of params.yaml, or "" for a figure of no dataset.
+        subject: table or protocol it belongs to, or "".
+        caption: what to see in it.
+    """
+
+    name: str
+    kind: str
+    dataset: str
+    subject: str
+    caption: str
+
+    @property
+    def title(self) -> str:
+        """What the figure shows, in words."""
+        place = protocol_label(self.subject) if self.kind == "ranks" else ""
+        return f"{TITLES[self.kind]}: {place}" if place else TITLES[self.kind]
+
+
+def planned_figures(params: Params) -> list[Planned]:
+    """Every figure that `draw_figures` writes with these settings, in the order of the report."""
+    figures = [figure for dataset in in_report_order(params) for figure in _of_dataset(params, dataset)]
+    if uses_small_clip(params):
+        figures.append(Planned("clip_zero_shot", "zero_shot", "", "", CAPTIONS["zero_shot"]))
+    return figures
+
+
+def uses_small_clip(params: Params) -> bool:
+    """Whether any variant that runs starts from the small CLIP."""
+    used = {variant for dataset in params.datasets for variant in params.variants_of(dataset)}
+    return any(params.variant(name).clip.weights == MINI for name in used)
+
+
+def is_described(params: Params, dataset: str) -> bool:
+    """Whether the shown variant was trained with its own descriptions, so that its images can be compared with them."""
+    shown = params.shown_variant(dataset)
+    return bool(shown and semantics_key(params, shown) and params.variant(shown).encoder.text == "learned")
+
+
+def has_maps(params: Params, variant: str) -> bool:
+    """Whether a variant's image tower is a ResNet, which ends in a map of positions; vision transformers have none."""
+    return "vit" not in params.variant(variant).clip.model.lower()
+
+
+def _of_dataset(params: Params, dataset: str) -> Iterator[Planned]:
+    def planned(
+        kind: str, shows: Iterable[str] = (), *, suffix: str = "", subject: str = "", first: str = ""
+    ) -> Planned:
+        caption = f"{first}{CAPTIONS[kind]}{selection_note(params, shows)}"
+        return Planned(f"{dataset}_{suffix or kind}", kind, dataset, subject, caption)
+
+    variants = params.variants_of(dataset)
+    yield planned("contact_sheet")
+    for name, table in params.tables.items():
+        present = [variant for variant in table.variants if variant in variants]
+        if present:
+            yield planned("components", present, suffix=f"{name}_scores", subject=name)
+            yield planned("matches", present, suffix=f"{name}_matches", subject=name)
+            if find_sweep(params, name, dataset):
+                yield planned("sweep", present, suffix=f"{name}_sweep", subject=name)
+        if any(a in variants and b in variants and comparable(params, a, b) for a, b in table.differences):
+            yield planned("differences", present, suffix=f"{name}_differences", subject=name)
+    if places.stage_one_keys(params, dataset)[0]:
+        yield planned("stage_one")
+    shown = params.shown_variant(dataset)
+    if shown:
+        run = f"Variant {shown}, first run. "
+        if is_described(params, dataset):
+            yield planned("descriptions", [shown], first=run)
+        yield planned("training", params.trained_variants_of(dataset))
+        yield planned("plane", [shown], first=run)
+    yield planned("distances", variants)
+    if shown:
+        if has_maps(params, shown):
+            yield planned("maps", [shown], first=run)
+        for protocol in _shown_protocols(params, dataset):
+            yield planned("ranks", [shown], suffix=f"ranks_{protocol}", subject=protocol, first=run)
+
+
+def _shown_protocols(params: Params, dataset: str) -> list[str]:
+    """Both directions; of SYSU-MM01's four protocols, which have the same queries, the first."""
+    protocols = params.protocols_of(dataset)
+    return protocols[:1] if params.datasets[dataset].layout == "sysu_mm01" else protocols
+
+
+TITLES = {
+    "contact_sheet": "What the images look like",
+    "components": "Variants",
+    "matches": "Cumulative match curves",
+    "sweep": "Sweep of one setting",
+    "differences": "Differences",
+    "stage_one": "Stage 1: do the descriptions fit?",
+    "descriptions": "Each image and its own description",
+    "training": "Stage 2: training",
+    "plane": "Features before and after training",
+    "distances": "Distances within and between identities",
+    "maps": "Where the network looks",
+    "ranks": "Rank lists",
+    "zero_shot": "What the small CLIP can name",
+}
+CAPTIONS = {
+    "contact_sheet": "Test identities drawn at random, all images as the encoder gets them. Ask of each row: could a "
+    "person tell from the visible images which infrared images belong to it?",
+    "components": "Large mark: mean over runs. Ticks below it: the single runs. Bar: 95 % bootstrap interval over "
+    "test identities. Where the ticks of two variants interleave, training alone can exchange them.",
+    "matches": "Share of queries whose first match is found within the first k ranks, mean over runs. Bars at ranks "
+    "1, 5, 10 and 20, set apart sideways: 95 % bootstrap intervals over test identities. Variants share their test "
+    "identities, so bars that overlap do not refute a difference: the paired tests above decide.",
+    "sweep": "Variants of the table that differ in this number only, at equal distances whatever the number. Bar: 95 "
+    "% bootstrap interval over test identities; short lines: single runs; filled: the value of the variant that the "
+    "other figures show. A flat line says that the setting hardly matters within this range.",
+    "differences": "Each difference paired by run and identity. Bar: 95 % bootstrap interval over test identities; "
+    "ticks: single runs. Filled: Holm-corrected p below 0.05 and the same sign in every run. Hollow: not supported.",
+    "stage_one": "Share of training images whose own identity's description is the nearest of all. Descriptions that "
+    "do not reach a high share carry little of the identity into stage 2.",
+    "descriptions": "Training images drawn at random, one mark each: cosine similarity to the description of its own "
+    "identity against that to the nearest description of anyone else. Above the line the own one is nearest. Upper "
+    "row: the frozen CLIP that the descriptions were learned with. Lower row: the encoder after stage 2, whose "
+    "features the semantic loss pulls to them; a lower share there says that the other losses pulled harder.",
+    "training": "Mean over runs, single runs thin. Where a validation mAP was taken: a baseline whose own still rises "
+    "at the last epoch is under-trained, and any gain over it would flatter the method.",
+    "plane": "Test images of up to 20 random identities by t-SNE of their descriptors, the number beside the visible "
+    "ones. Before, the two modalities lie apart and long lines cross; after, an identity's circles and triangles "
+    "should meet. Each panel is a map of its own: only neighbourhood means something, not the size of gaps. The "
+    "share above each panel is counted in the descriptors themselves.",
+    "distances": "Shares of all pairs of test images by their cosine distance, first run of each variant; areas are "
+    "equal. Overlap is the area that both have in common: 0 separates everyone, 1 no one. Retrieval works on the "
+    "right-hand pairs, visible to infrared.",
+    "maps": "One person a row, drawn at random. Attention: weights of the attention pool, mean over its heads. "
+    "Grad-CAM: what in the last map makes the descriptors of these two images alike. Yellow is the strongest place of "
+    "that map, purple none; its cells are shown as they are. Heat on the background, or on different parts of the "
+    "body in the two modalities, would mean that something else than the person is matched.",
+    "ranks": "Left the query, then the first ten gallery images. Solid green frame and tick: the same person; dashed "
+    "orange frame and cross: another. Queries are drawn at random, half of them failures.",
+    "zero_shot": "Balanced accuracy on held-out people when the answer is the class whose sentences lie nearest to "
+    "the image. Tick: chance. Colours are not asked of infrared images, which show none. The shorter the bar, the "
+    "less of that attribute a description can carry.",
+}

@@ -1,0 +1,1 @@
+"""From scores to comparisons, paired tests and power: pure."""

@@ -1,0 +1,171 @@
+"""What the record beside a result is for: to notice, when the result is used, that it is not what it should be.
+
+An error where the number that follows would be wrong: the file was edited, comes from other inputs, from other settings
+or from a step whose meaning has changed. A warning where nobody can tell: no record, or another version of csdn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from csdn.artifacts.cache_record import AGAIN, fault, recorded_digest
+from csdn.artifacts.files import RECORD, digest, read_json, sha256
+from csdn.errors import UserError, printable, warn
+from csdn.steps.registry import STEP_VERSIONS
+
+COMMON = ("dataset", "split", "seed", "variant", "image_size", "clip", "train_subsets")  # alike in steps that follow
+
+
+def check_inputs(step: Mapping[str, Any], inputs: Mapping[str, Path | None]) -> None:
+    """Check the results that a step is given.
+
+    Args:
+        step: the step's slice.
+        inputs: name and file of each input; None where there is none. The same name means the same kind of file in
+            the records, so that an index given here must be the index that the embeddings given here came from.
+
+    Raises:
+        UserError: a line for each input that was edited, or comes from other inputs, settings or code.
+    """
+    files = {name: path for name, path in inputs.items() if path is not None and path.is_file()}
+    records = {name: _read(path) for name, path in files.items()}
+    edited = {name: _edited(path, records[name] or {}) for name, path in files.items()}
+    # What came from an edited file is not told again.
+    digests = {name: digest(path) for name, path in files.items() if not edited[name]}
+    problems = [line for lines in edited.values() for line in lines]
+    unknown: list[Path] = []
+    for name, path in files.items():
+        record = records[name]
+        if record is None:
+            if path.suffix != ".npy" and not _is_foreign(name, step):
+                unknown.append(path)
+            continue
+        problems += _other_inputs(path, record, digests)
+        problems += _other_settings(path, record, step)
+        problems += _other_code(path, record)
+    _warn_unknown(unknown)
+    if problems:
+        raise UserError("\n".join(map(printable, problems)))
+
+
+def check_results(paths: Iterable[Path]) -> None:
+    """Check that results are as they were written, each by its own record.
+
+    Raises:
+        UserError: a line for each that was edited or comes from a step whose meaning has changed.
+    """
+    problems: list[str] = []
+    unknown: list[Path] = []
+    for path in map(Path, paths):
+        record = _read(path) if path.is_file() else {}
+        if record is None:
+            unknown.append(path)
+            continue
+        problems += _edited(path, record)
+        problems += _other_code(path, record)
+    _warn_unknown(unknown)
+    if problems:
+        raise UserError("\n".join(map(printable, problems)))
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The record beside `path`, with the sections that it lacks as empty ones; None if there is none."""
+    place = path.with_name(path.name + RECORD)
+    if not place.is_file():
+        return None
+    record = read_json(place)
+    sections = ("parameters", "inputs", "packages", "outputs")
+    if not isinstance(record, dict) or not all(isinstance(record.get(name, {}), dict) for name in sections):
+        raise UserError(f"{place}: is no provenance record; delete {path.name} and run the step that writes it again")
+    return {name: record.get(name, {}) for name in sections}
+
+
+def _edited(path: Path, record: Mapping[str, Any]) -> list[str]:
+    """A result and what lies beside it must have the recorded content."""
+    if path.suffix == ".npy":
+        wrong = fault(path)
+        return [f"{path}: {wrong}; {AGAIN}"] if wrong else []
+    lines = []
+    for name, expected in record.get("outputs", {}).items():
+        file = path.parent / (printable(Path(name).name) or "?")
+        if not file.is_file():
+            lines.append(f"{file}: is missing, {path.name} was written with it; {_again(path, record)}")
+        elif (recorded_digest(file) or sha256(file)) != expected:
+            lines.append(f"{file}: was changed after it was written; {_again(path, record)}")
+    return lines
+
+
+def _other_inputs(path: Path, record: Mapping[str, Any], digests: Mapping[str, str]) -> list[str]:
+    """What a result came from must be what is given beside it."""
+    lines = []
+    for name, source in record.get("inputs", {}).items():
+        expected = source.get("sha256") if isinstance(source, dict) else None
+        if expected and digests.get(name, expected) != expected:
+            lines.append(f"{path}: was made with another {name} than the one given; {_again(path, record)}")
+    return lines
+
+
+def _other_settings(path: Path, record: Mapping[str, Any], step: Mapping[str, Any]) -> list[str]:
+    made, wanted = (
+        {name: value for name, value in source.items() if name in COMMON}
+        for source in (record.get("parameters", {}), step)
+    )
+    return [
+        f"{path}: was made with {name} {old!r}, not {new!r}; give the one of these settings, or make it"
+        for name, old, new in _differences(made, wanted)
+    ]
+
+
+def _differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Dotted name and both values of what two settings have in common and set differently."""
+    for name in [name for name in first if name in second]:
+        old, new = first[name], second[name]
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from ((f"{name}.{inner}", a, b) for inner, a, b in _differences(old, new))
+        elif old is not None and new is not None and old != new:
+            yield name, old, new
+
+
+def _other_code(path: Path, record: Mapping[str, Any]) -> list[str]:
+    made = record.get("parameters", {})
+    step, number = made.get("step"), made.get("version")
+    current = STEP_VERSIONS.get(str(step))
+    if current is not None and number is not None and number != current:
+        return [
+            f"{path}: was made by version {number} of {step}, whose meaning has changed since (now {current}); "
+            f"{_again(path, record)}"
+        ]
+    wrote, own = record.get("packages", {}).get("csdn"), _own_version()
+    if wrote and own and wrote != own:
+        warn(f"{path}: was made by csdn {wrote}, this is {own}")
+    return []
+
+
+def _again(path: Path, record: Mapping[str, Any]) -> str:
+    step = str(record.get("parameters", {}).get("step", "")).replace("_", "-")
+    by = f"`csdn {step}`" if step else "the step that writes it"
+    return f"delete {path.name} and run {by} again (`scripts/snake` does)"
+
+
+def _is_foreign(name: str, step: Mapping[str, Any]) -> bool:
+    """Whether an input is a user's own file, which nobody has recorded."""
+    clip = step.get("clip")
+    return name in ("permutations", "features") or (
+        name == "clip" and isinstance(clip, Mapping) and clip.get("weights") != "mini"
+    )
+
+
+def _warn_unknown(paths: list[Path]) -> None:
+    if paths:
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        warn(f"{paths[0]}{more}: no record (*{RECORD}) beside it; nobody can tell what it was made from")
+
+
+def _own_version() -> str | None:
+    try:
+        return version("csdn")
+    except PackageNotFoundError:
+        return None

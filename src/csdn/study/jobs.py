@@ -1,0 +1,174 @@
+"""How long a study takes on how many GPUs: its real jobs, the time of each, and a simulation of a scheduler. Pure."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from csdn.config.params import EMBEDDED, Params
+from csdn.config.shared_keys import prompt_key, semantics_key
+from csdn.figures.plan import uses_small_clip
+
+ON_GPU = {"pretrain_clip", "learn_prompts", "fuse_semantics", "train_encoder", "embed_images", "explain_model"}
+LAST = ("compare_variants", "compare_costs", "draw_figures", "write_report", "track_scores")
+
+
+class Job(NamedTuple):
+    """A job: the step it runs, and the results it needs, as positions in the list of jobs."""
+
+    step: str
+    needs: tuple[int, ...]
+
+    @property
+    def gpu(self) -> bool:
+        """Whether it takes a GPU."""
+        return self.step in ON_GPU
+
+
+class _Jobs:
+    """Collects jobs, each result once."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []
+        self._made: dict[tuple[str, ...], int] = {}
+
+    def add(self, step: str, *place: str, needs: Iterable[int | None] = ()) -> int:
+        """The position of the job that makes the result of `step` at `place`."""
+        if (step, *place) not in self._made:
+            self._made[step, *place] = len(self.jobs)
+            self.jobs.append(Job(step, tuple(sorted({need for need in needs if need is not None}))))
+        return self._made[step, *place]
+
+
+def study_jobs(params: Params) -> list[Job]:
+    """Every job of the workflow with these settings, each after those that it needs."""
+    jobs = _Jobs()
+    clip = None
+    if uses_small_clip(params):
+        clip = jobs.add("pretrain_clip", needs=[jobs.add("make_dataset_for_clip")])
+    scores: list[int] = []
+    shown: list[int] = []
+    for dataset, settings in params.datasets.items():
+        rendered = jobs.add("make_dataset", dataset) if settings.root == EMBEDDED else None
+        images = jobs.add("index_images", dataset, needs=[rendered])
+        runs = [
+            (split, variant, str(seed))
+            for split in settings.splits
+            for variant in params.variants_of(dataset)
+            for seed in params.seeds_of(dataset)
+        ]
+        explained = None
+        for split, variant, seed in runs:
+            trained = _training(jobs, params, (dataset, split, variant, seed), images, clip)
+            embedded = jobs.add("embed_images", dataset, split, variant, seed, needs=[images, trained])
+            scores += [
+                jobs.add("score_retrieval", dataset, split, variant, seed, name, needs=[images, embedded])
+                for name in params.scores_of(dataset)
+            ]
+            if variant == params.shown_variant(dataset) and explained is None:
+                explained = jobs.add("explain_model", dataset, needs=[images, trained])
+                shown.append(explained)
+    _ending(jobs, scores, shown)
+    return jobs.jobs
+
+
+def _training(jobs: _Jobs, params: Params, run: tuple[str, str, str, str], images: int, clip: int | None) -> int:
+    """The job that trains a run's encoder, with those before it that variants share."""
+    dataset, split, variant, seed = run
+    start = clip if params.variant(variant).clip.weights == "mini" else None
+    needs = [images, start]
+    key = semantics_key(params, variant)
+    if key is not None:
+        prompts = jobs.add("learn_prompts", dataset, split, prompt_key(params, variant), seed, needs=needs)
+        needs.append(jobs.add("fuse_semantics", dataset, split, key, seed, needs=[*needs, prompts]))
+    return jobs.add("train_encoder", dataset, split, variant, seed, needs=needs)
+
+
+def _ending(jobs: _Jobs, scores: Sequence[int], shown: Sequence[int]) -> None:
+    tables = jobs.add("compare_variants", needs=scores)
+    costs = jobs.add("compare_costs", needs=[tables])
+    figures = jobs.add("draw_figures", needs=[tables, *shown])
+    report = jobs.add("write_report", needs=[costs, figures])
+    jobs.add("track_scores", needs=[report])
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What the simulation of one cluster gave: `seconds` on the clock, and the share of its GPUs' time that is used."""
+
+    gpus: int
+    seconds: float
+    used: float
+
+
+def tails(jobs: Sequence[Job], seconds: Mapping[str, float]) -> list[float]:
+    """For each job, the longest chain of seconds from its start to the end of the study."""
+    out = [seconds[job.step] for job in jobs]
+    for position in range(len(jobs) - 1, -1, -1):  # what needs a job comes after it
+        for need in jobs[position].needs:
+            out[need] = max(out[need], seconds[jobs[need].step] + out[position])
+    return out
+
+
+def critical_path(jobs: Sequence[Job], seconds: Mapping[str, float]) -> float:
+    """Seconds that the study takes with machines without end."""
+    return max(tails(jobs, seconds), default=0.0)
+
+
+def simulate(jobs: Sequence[Job], seconds: Mapping[str, float], gpus: int, cpus: int) -> Simulated:
+    """List scheduling: whenever a machine is free, the ready job with the longest chain after it starts there.
+
+    Args:
+        jobs: of `study_jobs`.
+        seconds: of a job of each step.
+        gpus: jobs that take a GPU and run at once, one each.
+        cpus: jobs that take none and run at once.
+    """
+    priority = tails(jobs, seconds)
+    missing = [len(job.needs) for job in jobs]
+    followers: list[list[int]] = [[] for _ in jobs]
+    for position, job in enumerate(jobs):
+        for need in job.needs:
+            followers[need].append(position)
+    ready: dict[bool, list[tuple[float, int]]] = {True: [], False: []}
+    free = {True: gpus, False: cpus}
+    running: list[tuple[float, int]] = []
+    now = busy = 0.0
+
+    def make_ready(position: int) -> None:
+        heapq.heappush(ready[jobs[position].gpu], (-priority[position], position))
+
+    for position, count in enumerate(missing):
+        if not count:
+            make_ready(position)
+    while running or any(ready.values()):
+        for kind, waiting in ready.items():
+            while waiting and free[kind]:
+                position = heapq.heappop(waiting)[1]
+                free[kind] -= 1
+                heapq.heappush(running, (now + seconds[jobs[position].step], position))
+        now, ended = heapq.heappop(running)
+        free[jobs[ended].gpu] += 1
+        busy += seconds[jobs[ended].step] if jobs[ended].gpu else 0.0
+        for follower in followers[ended]:
+            missing[follower] -= 1
+            if not missing[follower]:
+                make_ready(follower)
+    return Simulated(gpus, now, busy / (gpus * now) if now else 0.0)
+
+
+def counts(jobs: Iterable[Job]) -> Counter[str]:
+    """Jobs of each step, in the order of the list."""
+    return Counter(job.step for job in jobs)
+
+
+def longest_first(steps: Iterable[str]) -> list[str]:
+    """Steps in the order in which a study runs them."""
+    order = ("make_dataset_for_clip", "make_dataset", "index_images", *_TRAINED, "score_retrieval", *LAST)
+    return [step for step in order if step in set(steps)]
+
+
+_TRAINED = ("pretrain_clip", "learn_prompts", "fuse_semantics", "train_encoder", "embed_images", "explain_model")

@@ -1,0 +1,87 @@
+"""MLflow's embedded store: one SQLite file, created once, safe when many jobs meet it at the same time."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from csdn.config.loading import load_params
+from csdn.errors import UserError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def ensure_store(folder: Path | str) -> str:
+    """The URI of the SQLite store in `folder`, which is created if need be.
+
+    Processes that meet a missing database all migrate it at once and break it for good, so it is created under a lock,
+    once, in WAL mode.
+
+    Raises:
+        UserError: the folder cannot be written, or the database is not one of this MLflow.
+    """
+    root = Path(folder).resolve()
+    database, ready = root / "mlflow.db", root / ".ready"
+    uri = f"sqlite:///{database}"
+    if ready.exists() and database.exists():
+        return uri
+    with _locked(root / ".lock"):
+        if not (ready.exists() and database.exists()):
+            ready.unlink(missing_ok=True)
+            _create(uri, database)
+            ready.touch()
+    return uri
+
+
+def _create(uri: str, database: Path) -> None:
+    quiet = [logging.getLogger(name) for name in ("alembic", "mlflow.store.db.utils")]
+    for logger in quiet:
+        logger.setLevel(logging.WARNING)
+    try:
+        mlflow_client(uri).search_experiments(max_results=1)  # migrates
+    except Exception as error:
+        raise UserError(
+            f"{database}: cannot be used by this MLflow ({first_line(error)}); move it away, or upgrade it"
+        ) from error
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("w")
+    except OSError as error:
+        raise UserError(
+            f"tracking.store: {path.parent} cannot be written ({error.strerror}); choose another folder"
+        ) from error
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def mlflow_client(uri: str) -> MlflowClient:
+    """MLflow's client, imported late (it takes seconds) and without telemetry."""
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before the import, which reads it
+    os.environ["DO_NOT_TRACK"] = "true"
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of a message, or the error's kind."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+if __name__ == "__main__":  # python -m csdn.tracking.store PARAMS...: prints the URI of their store
+    print(os.environ.get("MLFLOW_TRACKING_URI") or ensure_store(load_params(sys.argv[1:]).tracking.store))
