@@ -8,7 +8,7 @@ import pytest
 
 from csdn.reporting.curves import write_curves
 from csdn.study.places import encoder_histories, read_table
-from unit.reporting.result_tree import Tree
+from unit.result_tree import Tree
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from scipy import stats
 from csdn.cli.main import main
 from csdn.statistics import paired_tests, power
 from csdn.statistics.power import Components, smallest_found, variance_components
-from unit.reporting.result_tree import Tree
+from unit.result_tree import Tree
 
 
 def run(arguments: list[str]) -> int:

@@ -8,7 +8,7 @@ import yaml
 from csdn.config.loading import check_paths, load_params
 from csdn.errors import UserError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PARAMS = ROOT / "params.yaml"
 
 

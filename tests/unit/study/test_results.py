@@ -9,7 +9,7 @@ import pytest
 
 from csdn.errors import UserError
 from csdn.study.results import cumulative_matches, per_identity, read_scores
-from unit.reporting.result_tree import make_params, write_images, write_score
+from unit.result_tree import make_params, write_images, write_score
 
 
 @pytest.fixture

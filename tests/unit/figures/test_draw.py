@@ -14,7 +14,7 @@ from csdn.figures import charts, sheets
 from csdn.figures.draw import DRAW, draw_figures, looks, save, style
 from csdn.figures.plan import TITLES, planned_figures
 from csdn.steps.registry import canonical
-from unit.reporting.result_tree import UNTRAINED, Tree, make_params
+from unit.result_tree import UNTRAINED, Tree, make_params
 
 
 def history(epochs: int = 4, **columns: float) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from pathlib import Path
 from csdn.config.params import Params
 from csdn.config.reference import page, readme, schema
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_the_schema_in_the_repository_is_that_of_the_models():

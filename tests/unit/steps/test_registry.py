@@ -14,7 +14,7 @@ from csdn.config.params import Encoder, Fusion, Prompts
 from csdn.errors import UserError
 from csdn.steps import registry, slices
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SELECTION = {"dataset": "sysu_mm01", "split": "default", "variant": "csdn", "seed": 0, "protocol": "sysu_all_single"}
 WHOLE = ("describe_model", "compare_costs", "draw_figures", "write_report")  # of all settings, or no step of a run
 MAIN = [name for name in registry.STEP_VERSIONS if name not in WHOLE]

@@ -6,7 +6,7 @@ import pytest
 
 from csdn.figures.draw import draw_figures
 from csdn.reporting.tables import compare_variants
-from unit.reporting.result_tree import Tree, make_params, write_results
+from unit.result_tree import Tree, make_params, write_results
 
 
 @pytest.fixture(scope="session")
