@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from csdn.artifacts import files as artifacts
+from csdn.artifacts import records
 from csdn.config.params import PROTOCOLS, Params
 from csdn.data.image_cache import write_pixels
 from csdn.reporting.costs import COLUMNS, add_differences, write_costs
@@ -237,7 +238,7 @@ def write_score(
     path = folder / "scores" / f"{protocol}.json"
     artifacts.write_json(path, score | changes)
     artifacts.write_parquet(path.with_suffix(".parquet"), table)
-    artifacts.write_provenance(path, {"step": "score_retrieval", "protocol": protocol}, {})
+    records.write_provenance(path, {"step": "score_retrieval", "protocol": protocol}, {})
     return path
 
 

@@ -14,7 +14,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from csdn.artifacts.files import write_json, write_parquet, write_provenance, write_tensors
+from csdn.artifacts.files import write_json, write_parquet, write_tensors
+from csdn.artifacts.records import write_provenance
 from csdn.data.image_cache import read_index
 from csdn.steps.registry import STEP_VERSIONS
 from refusals import contents, refused, run, small_files, unprivileged

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from csdn.artifacts.cache_record import fault
-from csdn.artifacts.files import RECORD as ENDING
 from csdn.artifacts.files import read_json, read_parquet, read_tensors, write_tensors
+from csdn.artifacts.records import RECORD as ENDING
 from csdn.config.loading import merge_overrides, read_layer, validate
 from csdn.data import llcm, regdb, sysu_mm01
 from csdn.data.image_cache import open_cache

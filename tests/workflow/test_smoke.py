@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from csdn.artifacts.files import digest
+from csdn.artifacts.digests import digest
 from csdn.config.params import PROTOCOLS, Tracking
 
 from .conftest import ROOT, Workflow

@@ -6,16 +6,12 @@ import glob
 import hashlib
 import json
 import os
-import platform
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from csdn.artifacts.cache_record import recorded_digest
-from csdn.artifacts.machine import describe_machine, revision
 from csdn.errors import UserError, cannot_write, first_line
 
 if TYPE_CHECKING:
@@ -24,9 +20,7 @@ if TYPE_CHECKING:
 
 # Metadata of an encoder whose epoch was chosen on the test set, and of what is made with it.
 SELECTED_ON_TEST = {"selected_on": "test"}
-PACKAGES = ("csdn", "numpy", "torch", "open_clip_torch", "pandas", "scipy", "pillow", "snakemake", "mlflow")
 PART = ".part"  # ending of a file that is being written
-RECORD = ".provenance.json"  # ending of the record beside a result
 _HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]  # a process number means nothing elsewhere
 
 
@@ -199,71 +193,3 @@ def as_user_error(path: Path | str, *kinds: type[Exception]) -> Iterator[None]:
         raise UserError(
             f"{path}: cannot be read ({first_line(error)}); delete it and run the step that writes it again"
         ) from error
-
-
-def sha256(path: Path | str) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
-    with Path(path).open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def digest(path: Path | str) -> str:
-    """What identifies a file's content: its SHA-256, or that of the digests of its blocks where they were recorded.
-
-    The pixel cache has such a record (csdn.artifacts.cache_record), for it may be too large to be read for each job.
-    """
-    return recorded_digest(Path(path)) or sha256(path)
-
-
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def provenance(
-    step: Mapping[str, Any], inputs: Mapping[str, Path | str], compute: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """What a result came from: the step's parameters, its inputs' digests, code, machine and what it computed on.
-
-    Times are left out so that the same inputs give the same record.
-    """
-    return {
-        "parameters": dict(step),
-        "inputs": {
-            name: {"path": Path(path).as_posix(), "sha256": digest(path)} for name, path in sorted(inputs.items())
-        },
-        "code": revision(),
-        "packages": {name: _version(name) for name in PACKAGES},
-        "python": platform.python_version(),
-        "machine": describe_machine(),
-        **({"compute": dict(compute)} if compute else {}),
-    }
-
-
-def write_provenance(
-    output: Path | str,
-    step: Mapping[str, Any],
-    inputs: Mapping[str, Path | str],
-    *,
-    beside: Iterable[Path | str] = (),
-    compute: Mapping[str, Any] | None = None,
-) -> None:
-    """Write `<output>.provenance.json` beside a result, with the digests of the result itself and of its inputs.
-
-    Args:
-        output: the result.
-        step: the slice that it was made with.
-        inputs: name and file of each input.
-        beside: further files in the same folder that belong to the result.
-        compute: device and precision of a step that computes with a network (`Compute.record`).
-    """
-    made = [Path(output), *map(Path, beside)]
-    outputs = {path.name: digest(path) for path in made}
-    write_json(f"{output}{RECORD}", provenance(step, inputs, compute) | {"outputs": outputs})
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

@@ -146,7 +146,7 @@ def simulate_power(
     import json
 
     from csdn.config.loading import load_params
-    from csdn.statistics import power as simulation
+    from csdn.reporting import power as simulation
 
     rows = simulation.simulate_power(results, load_params(params, overrides or []), identities, seeds, power)
     if as_json:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from csdn.config.sections import EMBEDDED, MINI
+from csdn.config.base import EMBEDDED, MINI
 
 if TYPE_CHECKING:
+    from csdn.config.datasets import Dataset
     from csdn.config.params import Params, Variant
-    from csdn.config.sections import Dataset
 
 RESERVED = ("clip", "figures", "tables", "pretraining")  # folders beside those of the datasets
 

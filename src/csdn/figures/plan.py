@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from csdn.config.params import MINI, Params
+from csdn.config.params import Params
 from csdn.config.shared_keys import semantics_key
 from csdn.study import places
+from csdn.study.jobs import uses_small_clip
 from csdn.study.labels import comparable, in_report_order, protocol_label, selection_note
 from csdn.study.sweeps import find_sweep
 
@@ -43,12 +44,6 @@ def planned_figures(params: Params) -> list[Planned]:
     if uses_small_clip(params):
         figures.append(Planned("clip_zero_shot", "zero_shot", "", "", CAPTIONS["zero_shot"]))
     return figures
-
-
-def uses_small_clip(params: Params) -> bool:
-    """Whether any variant that runs starts from the small CLIP."""
-    used = {variant for dataset in params.datasets for variant in params.variants_of(dataset)}
-    return any(params.variant(name).clip.weights == MINI for name in used)
 
 
 def is_described(params: Params, dataset: str) -> bool:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from csdn.artifacts.files import read_parquet, write_csv, write_provenance, write_tensors
+from csdn.artifacts.files import read_parquet, write_csv, write_tensors
+from csdn.artifacts.records import write_provenance
 from csdn.config.params import PretrainingPopulation
 from csdn.console.progress import progress
 from csdn.data.image_cache import open_cache

@@ -13,24 +13,22 @@ from csdn.artifacts.files import (
     selected_on_test,
     write_json,
     write_parquet,
-    write_provenance,
     write_tensors,
 )
+from csdn.artifacts.records import write_provenance
 from csdn.console.progress import progress
 from csdn.data.image_cache import open_cache, read_index, subset_rows, to_records
 from csdn.errors import UserError
 from csdn.steps.input_checks import check_inputs
-from csdn.steps.slices import EmbedImages, ExplainModel, ScoreRetrieval, TrainEncoder
+from csdn.steps.slices import EmbedImages, ScoreRetrieval
 
 if TYPE_CHECKING:
     import pandas as pd
-    import torch
-
-    from csdn.models.reid_network import ReIDNetwork
 
 
 def run_embed_images(step: EmbedImages, index: Path, cache: Path, encoder: Path, output: Path) -> None:
     """Embed every test image of the split once and write embeddings.safetensors."""
+    from csdn.models.build import load_encoder
     from csdn.models.device import configure_process
     from csdn.models.inference import embed_images
 
@@ -65,28 +63,6 @@ def run_embed_images(step: EmbedImages, index: Path, cache: Path, encoder: Path,
     label = SELECTED_ON_TEST if selected_on_test(encoder) else None
     write_tensors(output, {"features": features, "rows": rows.astype(np.int64)}, label)
     write_provenance(output, slice_, inputs, compute=compute.record())
-
-
-def load_encoder(step: EmbedImages | ExplainModel | TrainEncoder, encoder: Path, device: torch.device) -> ReIDNetwork:
-    """The trained network of a run.
-
-    Raises:
-        UserError: the file is missing or belongs to other settings.
-    """
-    import torch
-
-    from csdn.jobs.training import build_network
-
-    state = {name: torch.from_numpy(value) for name, value in read_tensors(encoder).items()}
-    identities = len(state.pop("person_ids"))
-    network = build_network(step, None, identities, torch.Generator(), pretrained=False)
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise UserError(
-            f"{encoder}: belongs to other settings ({str(error).splitlines()[-1].strip()}); train it again"
-        ) from error
-    return network.to(device).to(memory_format=torch.channels_last)
 
 
 def run_score_retrieval(

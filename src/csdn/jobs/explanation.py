@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from csdn.artifacts.files import read_tensors, write_provenance, write_tensors
+from csdn.artifacts.files import read_tensors, write_tensors
+from csdn.artifacts.records import write_provenance
 from csdn.console.progress import progress
 from csdn.data.image_cache import open_cache, read_index, training_images
 from csdn.errors import UserError
-from csdn.jobs.evaluation import load_encoder
-from csdn.jobs.training import build_network
 from csdn.models import explanation
+from csdn.models.build import build_network, load_encoder
 from csdn.models.clip_backbone import as_images, normalize_images
 from csdn.models.device import configure_process
 from csdn.models.inference import embed_images, project_images

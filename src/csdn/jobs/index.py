@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from csdn.artifacts.files import write_parquet, write_provenance
+from csdn.artifacts.files import write_parquet
+from csdn.artifacts.records import write_provenance
 from csdn.config.params import EMBEDDED
 from csdn.console.progress import progress
 from csdn.data.duplicates import across_subsets

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from csdn.artifacts.files import atomic, read_json, sha256, write_json
+from csdn.artifacts.digests import sha256
+from csdn.artifacts.files import atomic, read_json, write_json
 from csdn.errors import UserError, printable
 from csdn.search.gallery import Gallery, fingerprint, from_embeddings, from_folder
 from csdn.search.index import KINDS, build_index, exact_search, import_faiss, search_index

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from csdn.artifacts.files import sha256, write_provenance
+from csdn.artifacts.digests import sha256
+from csdn.artifacts.records import write_provenance
 from csdn.models.device import Compute, configure_process
 from csdn.steps.input_checks import check_inputs
 from csdn.tracking.runs import Tracker, open_tracker

@@ -18,9 +18,9 @@ from csdn.data.image_cache import MODALITIES, TrainingImages, open_cache, read_i
 from csdn.errors import UserError
 from csdn.jobs.trained_step import trained_step
 from csdn.jobs.validation import build_validator
+from csdn.models.build import build_network
 from csdn.models.clip_backbone import build_tower, load_clip
 from csdn.models.prompts import PromptBank, TextTower
-from csdn.models.reid_network import ReIDNetwork
 from csdn.models.semantic_integration import build_fusion
 from csdn.seeding import derive_seed
 from csdn.steps.slices import FuseSemantics, LearnPrompts, TrainEncoder
@@ -155,27 +155,6 @@ def run_train_encoder(
         state = {name: value.contiguous() for name, value in network.state_dict().items()}
         label = SELECTED_ON_TEST if step.encoder.selection == "best_on_test" else None
         write_tensors(output, state | {"person_ids": images.person_ids}, label)
-
-
-def build_network(
-    step: Any, clip: Path | None, identities: int, generator: torch.Generator, *, pretrained: bool = True
-) -> ReIDNetwork:
-    """The re-ID network of a slice (`train_encoder` or `embed_images`) on its CLIP.
-
-    Args:
-        clip: weights of the small CLIP, where `step.clip` asks for them.
-        pretrained: False starts from random weights, which are to be replaced; CLIP's file is then not needed.
-    """
-    chosen = step.clip if pretrained else step.clip.model_copy(update={"weights": "random"})
-    model = load_clip(chosen, step.image_size, clip, seed=step.seed)
-    backbone = build_tower(model, inner_relu=step.fidelity.stem == "clip")
-    return ReIDNetwork(
-        backbone,
-        identities=identities,
-        classifier_scale=step.encoder.classifier_scale if step.encoder.classifier == "cosine" else None,
-        descriptor=step.encoder.descriptor,
-        generator=generator,
-    )
 
 
 def _logger(tracker: Tracker, prefix: str, advance: Callable[[int], None]) -> Callable[[dict[str, Any]], None]:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from csdn.artifacts.files import readable, write_text
 from csdn.config.params import EMBEDDED, Params
 from csdn.data.image_cache import MODALITIES
-from csdn.figures.plan import Planned, planned_figures, uses_small_clip
+from csdn.figures.plan import Planned, planned_figures
 from csdn.reporting import summary
 from csdn.reporting.costs import cost_group
 from csdn.reporting.published import SETTINGS, published_rows
@@ -23,6 +23,7 @@ from csdn.reporting.tables import DIFFERENCE_NOTE, ROW_NOTE, difference_cells, l
 from csdn.statistics.comparison import Row, protocol_order
 from csdn.study import places
 from csdn.study.job_graph import duration, job_graph, read_jobs
+from csdn.study.jobs import uses_small_clip
 from csdn.study.labels import dataset_label, in_report_order, protocol_label
 
 COLOURS = {  # of style.mplstyle and charts.py, and what they are on the page

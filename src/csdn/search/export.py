@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from csdn.artifacts.files import SELECTED_ON_TEST, atomic, sha256
+from csdn.artifacts.digests import sha256
+from csdn.artifacts.files import SELECTED_ON_TEST, atomic
 from csdn.errors import UserError
 from csdn.models.clip_backbone import normalize_images
 from csdn.models.folding import folded

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from csdn.artifacts.files import as_user_error, digest, readable
+from csdn.artifacts.digests import digest
+from csdn.artifacts.files import as_user_error, readable
 from csdn.console.progress import progress
 from csdn.errors import UserError
 

@@ -12,7 +12,6 @@ import numpy as np
 from csdn.artifacts.files import read_json, selected_on_test
 from csdn.data.image_files import read_image
 from csdn.errors import UserError
-from csdn.jobs.evaluation import load_encoder
 from csdn.steps.input_checks import check_results
 from csdn.steps.slices import TrainEncoder, parse
 
@@ -75,6 +74,7 @@ def load_trained(path: Path, *, device: str = "auto", threads: int = 1, flip: bo
     Raises:
         UserError: a file is missing, was edited, or is of another version of training.
     """
+    from csdn.models.build import load_encoder
     from csdn.models.device import configure_process
 
     record = Path(f"{path}.provenance.json")

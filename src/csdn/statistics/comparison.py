@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from csdn.errors import UserError
 from csdn.seeding import derive_seed
 from csdn.statistics import paired_tests
-from csdn.study.results import MARKED_RANKS, METRICS, Scores
+from csdn.statistics.scores import MARKED_RANKS, METRICS, Scores
 
 Row = dict[str, Any]
 RunKey = tuple[str, int]  # split, seed

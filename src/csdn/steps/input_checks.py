@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from csdn.artifacts.cache_record import AGAIN, fault, recorded_digest
-from csdn.artifacts.files import RECORD, digest, read_json, sha256
+from csdn.artifacts.digests import digest, sha256
+from csdn.artifacts.files import read_json
+from csdn.artifacts.records import RECORD
 from csdn.errors import UserError, printable, warn
 from csdn.steps.registry import STEP_VERSIONS
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from csdn.artifacts.files import canonical_json
+from csdn.artifacts.digests import canonical_json
 from csdn.config.loading import merge_overrides
 from csdn.config.messages import problems
 from csdn.config.params import (

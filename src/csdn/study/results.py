@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from csdn.artifacts.files import read_json, read_parquet
 from csdn.config.params import score_name
 from csdn.errors import UserError
+from csdn.statistics.scores import METRICS, RANKS, Scores, cumulative_matches, per_identity
 from csdn.study.labels import SELECTED_ON_TEST
 
-METRICS = ("map", "rank_1", "rank_5", "rank_10", "rank_20", "minp")
 RUN = ["dataset", "protocol", "variant", "split", "seed"]
-RANKS = 20
-MARKED_RANKS = (1, 5, 10, 20)  # where the CMC has an interval
 _REQUIRED = ("dataset", "variant", "seed", "split", "protocol", "gallery", "trials", "metrics", "reranked")
 _COLUMNS = ("trial", "person_id", "average_precision", "first_match_rank")
-
-
-@dataclass(frozen=True)
-class Scores:
-    """All scores that are compared.
-
-    Attributes:
-        runs: one row a score file: RUN columns, METRICS (fractions), trials, valid_queries, cmc ((RANKS,) fractions).
-        identities: one row an identity of a run: RUN columns, person_id, queries, and the sums over its queries (and
-            trials) average_precision and rank_<k> for each of MARKED_RANKS.
-    """
-
-    runs: pd.DataFrame
-    identities: pd.DataFrame
 
 
 def score_files(results: Path) -> list[Path]:
@@ -67,21 +49,6 @@ def read_scores(score_files: Iterable[Path | str]) -> Scores:
     if not runs:
         raise UserError("scores: no score file given; run score-retrieval first and pass its JSON files")
     return Scores(pd.DataFrame(runs), pd.concat(identities, ignore_index=True))
-
-
-def per_identity(queries: pd.DataFrame) -> pd.DataFrame:
-    """Sums over the queries and trials of each identity: person_id, queries, average_precision, rank_<k>."""
-    ranks = queries["first_match_rank"].to_numpy()
-    found = pd.DataFrame({f"rank_{k}": (ranks <= k).astype(float) for k in MARKED_RANKS}, index=queries.index)
-    grouped = pd.concat([queries[["person_id", "average_precision"]], found], axis=1).groupby("person_id", sort=True)
-    out = grouped.sum()
-    out.insert(0, "queries", grouped.size())
-    return out.reset_index()
-
-
-def cumulative_matches(first_match_ranks: np.ndarray, ranks: int) -> np.ndarray:
-    """Cumulative match characteristic: (ranks,) share of queries whose first match stands at rank k or better."""
-    return (first_match_ranks[:, None] <= np.arange(1, ranks + 1)).mean(axis=0)
 
 
 def read_run(path: Path) -> dict[str, Any]:

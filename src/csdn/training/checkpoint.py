@@ -26,7 +26,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 import csdn
-from csdn.artifacts.files import atomic, canonical_json, digest, sha256
+from csdn.artifacts.digests import canonical_json, digest, sha256
+from csdn.artifacts.files import atomic
 from csdn.errors import UserError
 
 KEPT = 2  # the newest, and the one before it in case the newest is damaged

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
+from csdn.artifacts import digests, records
 from csdn.artifacts import files as artifacts
 from csdn.data.image_cache import write_pixels
 from csdn.errors import UserError
@@ -97,7 +98,7 @@ def test_tensors_keep_shape_type_and_values(tmp_path):
 def test_equal_content_gives_equal_bytes(tmp_path):
     for name in "ab":
         artifacts.write_tensors(tmp_path / name, {"x": np.ones(3), "y": np.zeros(2)})
-    assert artifacts.sha256(tmp_path / "a") == artifacts.sha256(tmp_path / "b")
+    assert digests.sha256(tmp_path / "a") == digests.sha256(tmp_path / "b")
 
 
 @pytest.mark.parametrize("read", [artifacts.read_tensors, artifacts.read_json, artifacts.read_parquet])
@@ -116,13 +117,13 @@ def test_provenance_names_settings_inputs_and_versions(tmp_path):
     source = tmp_path / "in.csv"
     artifacts.write_csv(source, pd.DataFrame({"a": [1]}))
     artifacts.write_json(tmp_path / "out.json", {})
-    artifacts.write_provenance(tmp_path / "out.json", {"step": "x", "seed": 3}, {"data": source})
+    records.write_provenance(tmp_path / "out.json", {"step": "x", "seed": 3}, {"data": source})
     record = json.loads((tmp_path / "out.json.provenance.json").read_text())
     assert record["parameters"] == {"step": "x", "seed": 3}
-    assert record["inputs"]["data"]["sha256"] == artifacts.sha256(source)
-    assert record["outputs"] == {"out.json": artifacts.sha256(tmp_path / "out.json")}
+    assert record["inputs"]["data"]["sha256"] == digests.sha256(source)
+    assert record["outputs"] == {"out.json": digests.sha256(tmp_path / "out.json")}
     assert record["packages"]["torch"]
 
 
 def test_canonical_json_ignores_the_order_of_keys():
-    assert artifacts.canonical_json({"b": 1, "a": [1, 2]}) == artifacts.canonical_json({"a": [1, 2], "b": 1})
+    assert digests.canonical_json({"b": 1, "a": [1, 2]}) == digests.canonical_json({"a": [1, 2], "b": 1})

@@ -7,7 +7,7 @@ import pytest
 
 from csdn.artifacts import cache_record
 from csdn.artifacts.cache_record import BlockDigests, fault, read_record, recorded_digest, sampled
-from csdn.artifacts.files import digest
+from csdn.artifacts.digests import digest
 from csdn.data.image_cache import open_cache, write_pixels
 from csdn.errors import UserError
 

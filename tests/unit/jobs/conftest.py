@@ -3,7 +3,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from csdn.artifacts.files import SELECTED_ON_TEST, read_tensors, write_provenance, write_tensors
+from csdn.artifacts.files import SELECTED_ON_TEST, read_tensors, write_tensors
+from csdn.artifacts.records import write_provenance
 from csdn.jobs.data import run_make_dataset, run_pretrain_clip
 from csdn.jobs.evaluation import run_embed_images
 from csdn.jobs.index import run_index_images

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from csdn.artifacts.files import read_tensors, sha256, write_parquet
+from csdn.artifacts.digests import sha256
+from csdn.artifacts.files import read_tensors, write_parquet
 from csdn.config.params import Reranking
 from csdn.data.image_cache import write_pixels
 from csdn.data.records import ImageRecord

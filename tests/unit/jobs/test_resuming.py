@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from csdn.artifacts.files import digest, sha256
+from csdn.artifacts.digests import digest, sha256
 from csdn.config.params import Params, Tracking, merge
 from csdn.errors import UserError
 from csdn.jobs import training as jobs

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from csdn.artifacts.files import read_tensors, selected_on_test, sha256, write_parquet
+from csdn.artifacts.digests import sha256
+from csdn.artifacts.files import read_tensors, selected_on_test, write_parquet
 from csdn.config.params import Params
 from csdn.errors import UserError
 from csdn.jobs.evaluation import print_scores, run_embed_images, run_score_features, run_score_retrieval

@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from csdn.cli.main import main
-from csdn.statistics import paired_tests, power
+from csdn.reporting import power
+from csdn.statistics import paired_tests
 from csdn.statistics.power import Components, smallest_found, variance_components
 from unit.result_tree import Tree
 

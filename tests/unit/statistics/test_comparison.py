@@ -6,7 +6,7 @@ import pytest
 
 from csdn.errors import UserError
 from csdn.statistics.comparison import compare_pairs, compare_rows, protocol_order, supported
-from csdn.study.results import MARKED_RANKS, METRICS, Scores
+from csdn.statistics.scores import MARKED_RANKS, METRICS, Scores
 
 PEOPLE = np.arange(1, 31)
 

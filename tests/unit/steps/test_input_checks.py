@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from csdn.artifacts.files import RECORD, write_json, write_provenance
+from csdn.artifacts.files import write_json
+from csdn.artifacts.records import RECORD, write_provenance
 from csdn.errors import UserError
 from csdn.steps.input_checks import check_inputs, check_results
 from csdn.steps.registry import STEP_VERSIONS

@@ -1,0 +1,66 @@
+"""The record beside every result: what it was made from, with which code and on which machine."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from csdn.artifacts.digests import digest
+from csdn.artifacts.files import write_json
+from csdn.artifacts.machine import describe_machine, revision
+
+PACKAGES = ("csdn", "numpy", "torch", "open_clip_torch", "pandas", "scipy", "pillow", "snakemake", "mlflow")
+
+RECORD = ".provenance.json"  # ending of the record beside a result
+
+
+def provenance(
+    step: Mapping[str, Any], inputs: Mapping[str, Path | str], compute: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What a result came from: the step's parameters, its inputs' digests, code, machine and what it computed on.
+
+    Times are left out so that the same inputs give the same record.
+    """
+    return {
+        "parameters": dict(step),
+        "inputs": {
+            name: {"path": Path(path).as_posix(), "sha256": digest(path)} for name, path in sorted(inputs.items())
+        },
+        "code": revision(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "machine": describe_machine(),
+        **({"compute": dict(compute)} if compute else {}),
+    }
+
+
+def write_provenance(
+    output: Path | str,
+    step: Mapping[str, Any],
+    inputs: Mapping[str, Path | str],
+    *,
+    beside: Iterable[Path | str] = (),
+    compute: Mapping[str, Any] | None = None,
+) -> None:
+    """Write `<output>.provenance.json` beside a result, with the digests of the result itself and of its inputs.
+
+    Args:
+        output: the result.
+        step: the slice that it was made with.
+        inputs: name and file of each input.
+        beside: further files in the same folder that belong to the result.
+        compute: device and precision of a step that computes with a network (`Compute.record`).
+    """
+    made = [Path(output), *map(Path, beside)]
+    outputs = {path.name: digest(path) for path in made}
+    write_json(f"{output}{RECORD}", provenance(step, inputs, compute) | {"outputs": outputs})
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

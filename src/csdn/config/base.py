@@ -1,0 +1,58 @@
+"""What the sections of params.yaml are made of: ranges, names, and the frozen model that each one is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from csdn.config.messages import FOLDER_PATTERN
+
+Layout = Literal["sysu_mm01", "regdb", "llcm"]
+Subset = Literal["train", "val", "test"]
+Size = tuple[Annotated[int, Field(ge=16, le=1024)], Annotated[int, Field(ge=16, le=1024)]]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Ratio = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0.0, le=10.0)]
+Count = Annotated[int, Field(ge=1)]
+Norm = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+# Snakemake reads braces in a path as wildcards; a dash in front would be an option.
+Folder = Annotated[str, Field(pattern=FOLDER_PATTERN, max_length=1000)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+Precision = Literal["auto", "fp32", "tf32", "bf16"]
+
+EMBEDDED = "embedded"  # datasets.<name>.root: render the embedded benchmark instead of reading a folder
+MINI = "mini"  # clip.weights: pre-train the small CLIP instead of loading a file
+
+PRECISION = "Of matrix products: `auto` is bf16 where GPU or CPU has instructions for it, else fp32; tf32 is a GPU's."
+
+PROTOCOLS: dict[str, tuple[str, ...]] = {
+    "sysu_mm01": ("sysu_all_single", "sysu_all_multi", "sysu_indoor_single", "sysu_indoor_multi"),
+    "regdb": ("regdb_visible_to_infrared", "regdb_infrared_to_visible"),
+    "llcm": ("llcm_visible_to_infrared", "llcm_infrared_to_visible"),
+}
+
+
+def score_name(protocol: str, gallery: str | None, reranked: bool) -> str:
+    """The name of a protocol's scores: the official gallery and re-ranking never share one with the plain."""
+    return protocol + ("-official" if gallery == "official" else "") + ("-reranked" if reranked else "")
+
+
+class Strict(BaseModel):
+    """Base of every section: unknown keys are errors and values cannot change after validation.
+
+    Defaults are validated too, so that a default and the same value written out are equal as JSON (10.0, not 10).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_as_number(cls, values: Any) -> Any:
+        """`epochs: yes` is no number, though Python counts True as 1; as text it is refused with its key."""
+        if not isinstance(values, dict):
+            return values
+        numbers = {name for name, field in cls.model_fields.items() if field.annotation in (int, float)}
+        return {k: str(v) if isinstance(v, bool) and k in numbers else v for k, v in values.items()}

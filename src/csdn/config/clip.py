@@ -1,0 +1,82 @@
+"""The section `clip` of params.yaml."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from csdn.config.base import MINI, PRECISION, Count, Precision, Rate, Seed, Size, Strict, Weight
+
+
+class ClipPretraining(Strict):
+    """Contrastive pre-training of the small CLIP."""
+
+    seed: Seed = 0
+    steps: Count = 1100
+    batch: int = Field(128, ge=8)
+    learning_rate: Rate = 2e-3
+    weight_decay: Weight = 0.05
+    warmup_steps: int = Field(50, ge=0)
+    attribute_weight: Weight = Field(
+        0.5, description="Weight of the auxiliary attribute classification, whose head is dropped."
+    )
+    position_std: Weight = Field(
+        1.5, description="Standard deviation of the attention pool's positional embedding at the start."
+    )
+    precision: Precision = Field("auto", description=PRECISION)
+
+
+class MiniModel(Strict):
+    """Architecture of the small CLIP, handed to open_clip as a custom configuration."""
+
+    layers: tuple[Count, Count, Count, Count] = (1, 1, 1, 1)
+    width: int = Field(16, ge=8)
+    head_width: int = Field(32, ge=8)
+    embed_dim: int = Field(128, ge=16)
+    text_width: int = Field(64, ge=16)
+    text_layers: Count = 2
+    text_heads: Count = 2
+    context_length: int = Field(40, ge=16, le=77)
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> MiniModel:
+        lines = []
+        if self.text_width % self.text_heads:
+            lines.append(
+                f"text_heads: {self.text_heads} does not divide text_width {self.text_width}; choose a divisor"
+            )
+        if 32 * self.width % self.head_width:
+            lines.append(
+                f"head_width: {self.head_width} does not divide 32 x width = {32 * self.width}; choose another"
+            )
+        if lines:
+            raise ValueError("\n".join(lines))
+        return self
+
+
+class Backbone(Strict):
+    """The CLIP that a step starts from."""
+
+    model: str = Field("mini", description="`mini`, or an open_clip model name such as RN50-quickgelu.")
+    weights: str = Field(
+        MINI, description="`mini`, a path (safetensors, state dict or OpenAI archive), an open_clip tag, or `random`."
+    )
+    image_size: Size = Field((64, 32), description="Size at which the small CLIP is pre-trained.")
+    mini: MiniModel = MiniModel()
+
+    @model_validator(mode="after")
+    def _mini_goes_with_mini(self) -> Backbone:
+        if self.weights == MINI and self.model != "mini":
+            raise ValueError("weights: `mini` are weights of model: mini only; give a path or an open_clip tag")
+        return self
+
+    @property
+    def weights_path(self) -> str | None:
+        """The file of the weights if they are one: it has a folder in its name, or a model file's ending."""
+        is_path = "/" in self.weights or self.weights.endswith((".pt", ".pth", ".bin", ".safetensors"))
+        return self.weights if is_path else None
+
+
+class Clip(Backbone):
+    """The CLIP that everything starts from, and how the small one is made."""
+
+    pretraining: ClipPretraining = ClipPretraining()

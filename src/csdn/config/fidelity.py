@@ -1,0 +1,54 @@
+"""The section `fidelity` of params.yaml, and its presets."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from csdn.config.base import Strict, Weight
+
+
+class Fidelity(Strict):
+    """Odd behaviours of the authors' code, each off by default; `fidelity: reference` turns all on (docs/method.md)."""
+
+    stem: Literal["clip", "reference"] = Field(
+        "clip", description="`reference`: one ReLU after the third convolution only."
+    )
+    fusion: Literal["attention", "reference"] = Field(
+        "attention", description="`reference` makes `fusion.kind: attention` attend over a single key."
+    )
+    stage_one_images: Literal["all", "sampler"] = Field(
+        "all", description="Images of stage 1: each once, or one pass of the identity sampler, with repeats and misses."
+    )
+    fusion_mode: Literal["evaluation", "training"] = Field(
+        "evaluation", description="`training`: stage 1b embeds images with batch statistics and ends with dropout on."
+    )
+    triplet_denominator_floor: Weight = Field(0.0, description="`1e-6` restores the reference's triplet weights.")
+    normalization: Literal["clip", "imagenet"] = Field(
+        "clip", description="Mean and standard deviation of the input; `imagenet` erases after normalising."
+    )
+    decay_everything: bool = Field(
+        False,
+        description="Weight decay on BN, biases and the pooling exponent, and the classifiers' rate on all heads.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _presets(cls, value: Any) -> Any:
+        if isinstance(value, str) and value not in FIDELITY_PRESETS:
+            raise ValueError(f"must be {' or '.join(FIDELITY_PRESETS)}, or a mapping of switches, not {value!r}")
+        return FIDELITY_PRESETS[value] if isinstance(value, str) else value
+
+
+FIDELITY_PRESETS: dict[str, dict[str, Any]] = {
+    "reference": {
+        "stem": "reference",
+        "fusion": "reference",
+        "stage_one_images": "sampler",
+        "fusion_mode": "training",
+        "triplet_denominator_floor": 1e-6,
+        "normalization": "imagenet",
+        "decay_everything": True,
+    }
+}

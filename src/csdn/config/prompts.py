@@ -1,0 +1,41 @@
+"""The section `prompts` of params.yaml."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from csdn.config.base import Count, Norm, Rate, Strict, Weight
+
+
+class Prompts(Strict):
+    """Stage 1a: learnable descriptions of each identity (docs/method.md, MsPL and shared prompt)."""
+
+    kind: Literal["specific", "shared", "caption"] = Field(
+        "specific",
+        description="One bank for each modality, one for both, or no learning: the embedded benchmark's captions.",
+    )
+    template: str = Field("A photo of a {} person.", description="Prompt; {} is replaced by the learnable tokens.")
+    tokens: int = Field(4, ge=1, le=32, description="Learnable tokens of an identity and modality.")
+    epochs: Count = 60
+    batch: int = Field(32, ge=2, description="Images of each modality in a batch.")
+    learning_rate: Rate = 3e-4
+    weight_decay: Weight = 1e-4
+    logits: Literal["cosine", "dot"] = Field(
+        "cosine", description="Normalised features times scale, or raw dot products."
+    )
+    scale: Weight = Field(14.0, description="Multiplies cosine logits.")
+    schedule: Literal["cosine", "reference"] = Field(
+        "reference", description="`reference` warms up for 5 epochs from 1e-5."
+    )
+    gradient_clip: Norm | None = Field(
+        None, description="Largest norm of the gradient of all trained parameters together (null: not clipped)."
+    )
+
+    @field_validator("template")
+    @classmethod
+    def _one_slot(cls, value: str) -> str:
+        if value.count("{}") != 1:
+            raise ValueError("must contain {} exactly once, where the learnable tokens go")
+        return value

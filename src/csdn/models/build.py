@@ -1,0 +1,54 @@
+"""The re-ID network of a step: built on its CLIP, or with the weights of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from csdn.artifacts.files import read_tensors
+from csdn.errors import UserError
+from csdn.models.clip_backbone import build_tower, load_clip
+from csdn.models.reid_network import ReIDNetwork
+from csdn.steps.slices import EmbedImages, ExplainModel, TrainEncoder
+
+
+def build_network(
+    step: Any, clip: Path | None, identities: int, generator: torch.Generator, *, pretrained: bool = True
+) -> ReIDNetwork:
+    """The re-ID network of a slice (`train_encoder` or `embed_images`) on its CLIP.
+
+    Args:
+        clip: weights of the small CLIP, where `step.clip` asks for them.
+        pretrained: False starts from random weights, which are to be replaced; CLIP's file is then not needed.
+    """
+    chosen = step.clip if pretrained else step.clip.model_copy(update={"weights": "random"})
+    model = load_clip(chosen, step.image_size, clip, seed=step.seed)
+    backbone = build_tower(model, inner_relu=step.fidelity.stem == "clip")
+    return ReIDNetwork(
+        backbone,
+        identities=identities,
+        classifier_scale=step.encoder.classifier_scale if step.encoder.classifier == "cosine" else None,
+        descriptor=step.encoder.descriptor,
+        generator=generator,
+    )
+
+
+def load_encoder(step: EmbedImages | ExplainModel | TrainEncoder, encoder: Path, device: torch.device) -> ReIDNetwork:
+    """The trained network of a run.
+
+    Raises:
+        UserError: the file is missing or belongs to other settings.
+    """
+
+    state = {name: torch.from_numpy(value) for name, value in read_tensors(encoder).items()}
+    identities = len(state.pop("person_ids"))
+    network = build_network(step, None, identities, torch.Generator(), pretrained=False)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(
+            f"{encoder}: belongs to other settings ({str(error).splitlines()[-1].strip()}); train it again"
+        ) from error
+    return network.to(device).to(memory_format=torch.channels_last)
