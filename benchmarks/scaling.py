@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from benchmarks.measure import seconds
-from csdn.config.params import Backbone
+from csdn.config.clip import Backbone
 from csdn.data.sampling import identity_batches
 from csdn.evaluation.ranking import retrieval_metrics_from_features
 from csdn.models.clip_backbone import create_clip

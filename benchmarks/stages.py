@@ -15,7 +15,9 @@ from benchmarks import evaluation
 from benchmarks.plain.augmentation import augment_batch
 from benchmarks.plain.prompts import PlainPrompts, fusion_step, prompt_step
 from benchmarks.plain.visual import embed, plain_network, plain_optimizer, visual_step
-from csdn.config.params import Backbone, Encoder, Fidelity
+from csdn.config.clip import Backbone
+from csdn.config.encoder import Encoder
+from csdn.config.fidelity import Fidelity
 from csdn.data.device_transforms import render_views
 from csdn.evaluation.ranking import retrieval_metrics
 from csdn.models.clip_backbone import build_tower, create_clip, normalize_images

@@ -9,7 +9,9 @@ import torch
 from benchmarks.plain.augmentation import augment_batch
 from benchmarks.plain.prompts import PlainPrompts, fusion_step, prompt_step
 from benchmarks.plain.visual import embed, plain_network, plain_optimizer, visual_step
-from csdn.config.params import Clip, Encoder, Fidelity, MiniModel
+from csdn.config.clip import Clip, MiniModel
+from csdn.config.encoder import Encoder
+from csdn.config.fidelity import Fidelity
 from csdn.models.clip_backbone import build_tower, create_clip, normalize_images
 from csdn.models.inference import embed_images
 from csdn.models.prompts import PromptBank, TextTower

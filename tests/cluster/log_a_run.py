@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from csdn.config.params import Tracking
+from csdn.config.tracking import Tracking
 from csdn.tracking.runs import open_tracker
 
 key, steps = sys.argv[1], int(sys.argv[2])

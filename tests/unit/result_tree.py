@@ -11,11 +11,12 @@ import pandas as pd
 
 from csdn.artifacts import files as artifacts
 from csdn.artifacts import records
-from csdn.config.params import PROTOCOLS, Params
+from csdn.config import shared_keys
+from csdn.config.base import PROTOCOLS
+from csdn.config.params import Params
 from csdn.data.image_cache import write_pixels
 from csdn.reporting.costs import COLUMNS, add_differences, write_costs
 from csdn.seeding import derive_seed
-from csdn.steps import registry
 
 
 @dataclass(frozen=True)
@@ -136,9 +137,9 @@ def write_stage_one(params: Params, dataset: str, split: str, epochs: int = 6) -
     root = Path(params.runtime.results) / dataset / split
     keys = {}
     for name in params.variants_of(dataset):
-        keys[root / "prompts" / registry.prompt_key(params, name)] = 0.8
-        if registry.semantics_key(params, name):
-            keys[root / "semantics" / str(registry.semantics_key(params, name))] = 0.7
+        keys[root / "prompts" / shared_keys.prompt_key(params, name)] = 0.8
+        if shared_keys.semantics_key(params, name):
+            keys[root / "semantics" / str(shared_keys.semantics_key(params, name))] = 0.7
     for folder, reached in keys.items():
         for seed in params.seeds_of(dataset):
             generator = np.random.default_rng(derive_seed(seed, folder.name))

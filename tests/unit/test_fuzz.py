@@ -212,7 +212,8 @@ def score_arrays(content):
 @cache
 def slices() -> list[bytes]:
     from csdn.config.loading import load_params
-    from csdn.steps.registry import canonical, step_slice
+    from csdn.steps.registry import step_slice
+    from csdn.steps.slices import canonical
 
     params = load_params([Path(__file__).parents[2] / "params.yaml"])
     place = {"dataset": "sysu_mm01", "split": "default", "variant": "csdn", "seed": 0}

@@ -9,8 +9,12 @@ import pytest
 import torch
 import yaml
 
+from csdn.config.encoder import Augmentation, Encoder, LossWeights
+from csdn.config.fidelity import Fidelity
+from csdn.config.fusion import Fusion
 from csdn.config.loading import load_params
-from csdn.config.params import Augmentation, Encoder, Fidelity, Fusion, LossWeights, Prompts
+from csdn.config.prompts import Prompts
+from csdn.config.shared_keys import semantics_key
 from csdn.data import transforms
 from csdn.losses import supervised_contrastive_loss
 from csdn.losses.distances import euclidean_distances
@@ -18,7 +22,7 @@ from csdn.models.pooling import GeneralizedMeanPooling
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import IdentityHead
 from csdn.models.resnet_tower import STRIDE
-from csdn.steps.registry import semantics_key, step_slice
+from csdn.steps.registry import step_slice
 from csdn.training import schedules, stage_one_images
 
 ROOT = Path(__file__).parents[2]
@@ -91,7 +95,7 @@ def test_every_constant_of_the_stages_has_a_row():
 
 
 def drawn_tokens() -> torch.Tensor:
-    from csdn.config.params import Clip
+    from csdn.config.clip import Clip
     from csdn.models.clip_backbone import create_clip
 
     make = dict(banks=1, identities=400, tokens=4, template="A {}.", generator=torch.Generator().manual_seed(0))

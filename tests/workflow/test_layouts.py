@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from csdn.config.params import PROTOCOLS
+from csdn.config.base import PROTOCOLS
 
 from .conftest import Workflow
 

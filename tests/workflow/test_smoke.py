@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from csdn.artifacts.digests import digest
-from csdn.config.params import PROTOCOLS, Tracking
+from csdn.config.base import PROTOCOLS
+from csdn.config.tracking import Tracking
 
 from .conftest import ROOT, Workflow
 

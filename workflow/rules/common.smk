@@ -6,15 +6,16 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from csdn.artifacts.cache_record import fault, record_path
+from csdn.config.base import EMBEDDED, MINI
 from csdn.config.loading import check_paths, missing_paths, read_layer, validate
-from csdn.config.params import EMBEDDED, MINI
+from csdn.config.shared_keys import prompt_key, semantics_key
 from csdn.data.scratch import SCRATCH_VARIABLE
 from csdn.errors import UserError, warn
 from csdn.launch.preloaded import VARIABLE as PRELOADED_VARIABLE
 from csdn.launch.run_lock import hold_run_lock, only_looks
 from csdn.models.gpus import wants_gpu, why_no_gpu
-from csdn.steps.registry import PRETRAINING, canonical, prompt_key, semantics_key, step_slice
-from csdn.steps.slices import CHECKPOINTS_VARIABLE, TRACKING_VARIABLE, Checkpointing
+from csdn.steps.registry import PRETRAINING, step_slice
+from csdn.steps.slices import CHECKPOINTS_VARIABLE, TRACKING_VARIABLE, Checkpointing, canonical
 
 PLANNING = only_looks(sys.argv)
 

@@ -11,8 +11,9 @@ import yaml
 from pydantic import ValidationError
 
 from csdn.artifacts.files import readable
+from csdn.config.base import EMBEDDED
 from csdn.config.messages import lines_of
-from csdn.config.params import EMBEDDED, Params, merge
+from csdn.config.params import Params, merge
 from csdn.errors import UserError, first_line, printable
 
 Place = tuple[int | str, ...]

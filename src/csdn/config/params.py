@@ -7,28 +7,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from csdn.config.base import (
-    EMBEDDED,
-    MINI,
-    PROTOCOLS,
-    Count,
-    Fraction,
-    Layout,
-    Precision,
-    Rate,
-    Seed,
-    Size,
-    Strict,
-    Subset,
-    Weight,
-    score_name,
-)
-from csdn.config.benchmark import Benchmark, Population, PretrainingPopulation
-from csdn.config.clip import Backbone, Clip, ClipPretraining, MiniModel
+from csdn.config.base import EMBEDDED, MINI, PROTOCOLS, Seed, Strict, score_name
+from csdn.config.benchmark import Benchmark
+from csdn.config.clip import Clip
 from csdn.config.consistency import contradictions
 from csdn.config.datasets import Dataset
-from csdn.config.encoder import Augmentation, Encoder, LossWeights
-from csdn.config.evaluation import Evaluation, Reranking
+from csdn.config.encoder import Encoder
+from csdn.config.evaluation import Evaluation
 from csdn.config.fidelity import FIDELITY_PRESETS, Fidelity
 from csdn.config.fusion import Fusion
 from csdn.config.messages import did_you_mean, problems
@@ -36,47 +21,6 @@ from csdn.config.prompts import Prompts
 from csdn.config.runtime import Runtime
 from csdn.config.tables import Table
 from csdn.config.tracking import Tracking
-
-__all__ = [
-    "EMBEDDED",
-    "FIDELITY_PRESETS",
-    "MINI",
-    "PROTOCOLS",
-    "Augmentation",
-    "Backbone",
-    "Benchmark",
-    "Clip",
-    "ClipPretraining",
-    "Count",
-    "Dataset",
-    "Encoder",
-    "Evaluation",
-    "Fidelity",
-    "Fraction",
-    "Fusion",
-    "Layout",
-    "LossWeights",
-    "MiniModel",
-    "Params",
-    "Population",
-    "Precision",
-    "PretrainingPopulation",
-    "Prompts",
-    "Rate",
-    "Reranking",
-    "Runtime",
-    "Seed",
-    "Size",
-    "Strict",
-    "Subset",
-    "Table",
-    "Tracking",
-    "Variant",
-    "Weight",
-    "merge",
-    "score_name",
-]
-
 
 RESERVED_TABLES = ("costs", "metrics")
 

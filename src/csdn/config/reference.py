@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from csdn.artifacts.files import write_json, write_text
-from csdn.config.params import FIDELITY_PRESETS, Params
+from csdn.config.fidelity import FIDELITY_PRESETS
+from csdn.config.params import Params
 
 HEADER = """# Configuration
 

@@ -6,7 +6,10 @@ import hashlib
 import re
 from typing import Any
 
-from csdn.config.params import MINI, Clip, Fidelity, Params, Variant
+from csdn.config.base import MINI
+from csdn.config.clip import Clip
+from csdn.config.fidelity import Fidelity
+from csdn.config.params import Params, Variant
 
 UNTRAINED_FUSIONS = ("none", "mean", "sum")
 UNTRAINED_PROMPTS = ("caption",)

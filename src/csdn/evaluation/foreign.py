@@ -45,7 +45,7 @@ def score_foreign(
 
     Args:
         file: features, or the file that holds them (see `load_features`).
-        protocol: a name of `csdn.config.params.PROTOCOLS`.
+        protocol: a name of `csdn.config.base.PROTOCOLS`.
         records: images of the dataset, as `csdn.data.readers.read_records` returns them.
         similarity: "inner" product, "cosine", or the negative "euclidean" distance.
         gallery: "agw" or "official" (SYSU-MM01 with paths only).

@@ -31,7 +31,7 @@ class Protocol:
     """How one figure of the field is obtained.
 
     Attributes:
-        name: as in `csdn.config.params.PROTOCOLS`.
+        name: as in `csdn.config.base.PROTOCOLS`.
         layout: "sysu_mm01", "regdb" or "llcm".
         query_modality: modality of the queries; the gallery has the other one.
         cmc: whether the CMC counts identities or images.

@@ -58,7 +58,7 @@ def score(
     Args:
         records: images, among them all that the protocol asks for; only those of subset "test" count.
         features: (len(records), D) features, row-aligned to `records`; similarity is their inner product.
-        protocol: a name of `csdn.config.params.PROTOCOLS`.
+        protocol: a name of `csdn.config.base.PROTOCOLS`.
         gallery: "agw" or "official" (SYSU-MM01 only).
         trials: galleries drawn, 1..10; RegDB, whose gallery is every image, has one trial whatever this says.
         permutations: array `rand_perm_cam` of `exp/rand_perm_cam.mat`, needed by the official gallery.

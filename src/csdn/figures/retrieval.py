@@ -52,7 +52,7 @@ def first_trial(
     Args:
         index: the dataset's index.
         split: whose test images are ranked.
-        protocol: a name of `csdn.config.params.PROTOCOLS`.
+        protocol: a name of `csdn.config.base.PROTOCOLS`.
         rows: (M,) rows of the index that were embedded.
         features: (M, D) their features.
         permutations: array of `exp/rand_perm_cam.mat` for SYSU-MM01's official gallery.

@@ -10,7 +10,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from csdn.config.params import EMBEDDED, PROTOCOLS
+from csdn.config.base import EMBEDDED, PROTOCOLS
 from csdn.console.progress import progress
 from csdn.data.duplicates import across_identities, across_subsets
 from csdn.data.image_files import read_image

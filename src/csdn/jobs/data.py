@@ -10,7 +10,7 @@ import pandas as pd
 
 from csdn.artifacts.files import read_parquet, write_csv, write_tensors
 from csdn.artifacts.records import write_provenance
-from csdn.config.params import PretrainingPopulation
+from csdn.config.benchmark import PretrainingPopulation
 from csdn.console.progress import progress
 from csdn.data.image_cache import open_cache
 from csdn.errors import UserError

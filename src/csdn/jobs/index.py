@@ -9,7 +9,7 @@ import pandas as pd
 
 from csdn.artifacts.files import write_parquet
 from csdn.artifacts.records import write_provenance
-from csdn.config.params import EMBEDDED
+from csdn.config.base import EMBEDDED
 from csdn.console.progress import progress
 from csdn.data.duplicates import across_subsets
 from csdn.data.image_cache import write_cache

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from csdn.artifacts.files import SELECTED_ON_TEST, read_tensors, write_csv, write_tensors
-from csdn.config.params import Prompts
+from csdn.config.prompts import Prompts
 from csdn.console.progress import progress
 from csdn.data.captions import training_captions
 from csdn.data.image_cache import MODALITIES, TrainingImages, open_cache, read_index, training_images

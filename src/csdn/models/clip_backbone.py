@@ -13,7 +13,7 @@ from open_clip.pretrained import download_pretrained, get_pretrained_cfg
 from open_clip.transformer import VisionTransformer
 from torch import nn
 
-from csdn.config.params import Backbone, MiniModel
+from csdn.config.clip import Backbone, MiniModel
 from csdn.errors import UserError, warn
 from csdn.models.clip_weights import is_openai, load_state, read_state
 from csdn.models.resnet_tower import STRIDE, TwoStreamResNet, adapt_resnet, resize_attention_pool

@@ -14,7 +14,10 @@ from open_clip.model import CLIP
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from csdn.config.params import Backbone, Encoder, Fusion, Prompts
+from csdn.config.clip import Backbone
+from csdn.config.encoder import Encoder
+from csdn.config.fusion import Fusion
+from csdn.config.prompts import Prompts
 from csdn.config.shared_keys import UNTRAINED_FUSIONS
 from csdn.models.clip_backbone import ImageTower, TwoStreamResNet, build_tower, create_clip
 from csdn.models.prompts import PromptBank, TextTower

@@ -13,7 +13,8 @@ import yaml
 from markupsafe import Markup
 
 from csdn.artifacts.files import readable, write_text
-from csdn.config.params import EMBEDDED, Params
+from csdn.config.base import EMBEDDED
+from csdn.config.params import Params
 from csdn.data.image_cache import MODALITIES
 from csdn.figures.plan import Planned, planned_figures
 from csdn.reporting import summary

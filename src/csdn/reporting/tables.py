@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from csdn.artifacts.files import write_csv, write_json, write_text
-from csdn.config.params import PROTOCOLS, Params
+from csdn.config.base import PROTOCOLS
+from csdn.config.params import Params
 from csdn.errors import UserError
 from csdn.statistics.comparison import Row, compare_pairs, compare_rows
 from csdn.statistics.scores import METRICS, Scores

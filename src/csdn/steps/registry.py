@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from csdn.config.base import EMBEDDED, MINI, PROTOCOLS
 from csdn.config.consistency import training_identities
 from csdn.config.loading import load_params
 from csdn.config.messages import did_you_mean
-from csdn.config.params import EMBEDDED, MINI, PROTOCOLS, Params, Variant
+from csdn.config.params import Params, Variant
 from csdn.config.shared_keys import (
     UNTRAINED_FUSIONS,
     UNTRAINED_PROMPTS,
@@ -24,19 +25,6 @@ from csdn.config.shared_keys import (
 )
 from csdn.errors import UserError
 from csdn.steps.slices import AnySlice, Checkpointing, Embedding, IndexImages, Machine, canonical, parse, parse_slice
-
-__all__ = [
-    "PRETRAINING",
-    "STEP_VERSIONS",
-    "UNTRAINED_FUSIONS",
-    "UNTRAINED_PROMPTS",
-    "canonical",
-    "load_slice",
-    "prompt_key",
-    "semantics_key",
-    "slices_of_datasets",
-    "step_slice",
-]
 
 # Raise a step's version when its meaning changes: its results and what follows from them are then made again.
 STEP_VERSIONS: dict[str, int] = {

@@ -13,28 +13,19 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from csdn.artifacts.digests import canonical_json
+from csdn.config.base import Count, Layout, Precision, Seed, Size, Strict, Weight
+from csdn.config.benchmark import Benchmark
+from csdn.config.clip import Backbone, Clip
+from csdn.config.encoder import Encoder
+from csdn.config.evaluation import Reranking
+from csdn.config.fidelity import Fidelity
+from csdn.config.fusion import Fusion
 from csdn.config.loading import merge_overrides
 from csdn.config.messages import problems
-from csdn.config.params import (
-    Backbone,
-    Benchmark,
-    Clip,
-    Count,
-    Encoder,
-    Fidelity,
-    Fusion,
-    Layout,
-    Params,
-    Precision,
-    Prompts,
-    Reranking,
-    Seed,
-    Size,
-    Strict,
-    Table,
-    Tracking,
-    Weight,
-)
+from csdn.config.params import Params
+from csdn.config.prompts import Prompts
+from csdn.config.tables import Table
+from csdn.config.tracking import Tracking
 from csdn.errors import UserError, printable
 
 # What changes no result is in no slice's text and reaches jobs as JSON in the environment.

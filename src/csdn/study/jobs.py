@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from csdn.config.params import EMBEDDED, MINI, Params
+from csdn.config.base import EMBEDDED, MINI
+from csdn.config.params import Params
 from csdn.config.shared_keys import prompt_key, semantics_key
 
 ON_GPU = {"pretrain_clip", "learn_prompts", "fuse_semantics", "train_encoder", "embed_images", "explain_model"}

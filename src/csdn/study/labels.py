@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
-from csdn.config.params import EMBEDDED, Dataset, Params
+from csdn.config.base import EMBEDDED
+from csdn.config.datasets import Dataset
+from csdn.config.params import Params
 
 LAYOUTS = {"sysu_mm01": "SYSU-MM01", "regdb": "RegDB", "llcm": "LLCM"}
 PROTOCOL_LABELS = {

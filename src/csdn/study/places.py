@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from csdn.artifacts.files import read_json, read_parquet, read_tensors, readable
-from csdn.config.params import EMBEDDED, Params
+from csdn.config.base import EMBEDDED
+from csdn.config.params import Params
+from csdn.config.shared_keys import UNTRAINED_FUSIONS, UNTRAINED_PROMPTS, prompt_key, semantics_key
 from csdn.data.image_cache import open_cache, read_index
 from csdn.errors import UserError
 from csdn.evaluation.scoring import load_permutations
 from csdn.statistics.comparison import Row
-from csdn.steps.registry import UNTRAINED_FUSIONS, UNTRAINED_PROMPTS, prompt_key, semantics_key
 
 ZERO_SHOT = ("attribute", "modality", "classes", "images", "balanced_accuracy", "chance")
 PLANE = ("rows", "features_before", "features_after")

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from csdn.artifacts.files import read_json, read_parquet
-from csdn.config.params import score_name
+from csdn.config.base import score_name
 from csdn.errors import UserError
 from csdn.statistics.scores import METRICS, RANKS, Scores, cumulative_matches, per_identity
 from csdn.study.labels import SELECTED_ON_TEST

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.io import savemat
 
 from csdn.artifacts.files import write_parquet, write_text
-from csdn.config.params import Benchmark
+from csdn.config.benchmark import Benchmark
 from csdn.data.image_cache import write_pixels
 from csdn.errors import UserError, cannot_write
 from csdn.seeding import derive_seed

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from csdn.config.params import Benchmark, Population
+from csdn.config.benchmark import Benchmark, Population
 from csdn.data.records import Modality
 from csdn.seeding import derive_seed
 from csdn.synthetic.scenes import Spectrum

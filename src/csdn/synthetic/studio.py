@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from csdn.config.params import Benchmark
+from csdn.config.benchmark import Benchmark
 from csdn.data.records import Modality
 from csdn.seeding import derive_seed
 from csdn.synthetic.attributes import Identity, sample_attributes, sample_identity

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from csdn.artifacts.files import read_json
-from csdn.config.params import Tracking
+from csdn.config.tracking import Tracking
 from csdn.errors import UserError
 from csdn.tracking.processes import is_gone, this_process
 from csdn.tracking.store import ensure_store, first_line, mlflow_client

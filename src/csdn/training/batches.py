@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from csdn.config.params import Encoder, Fidelity
+from csdn.config.encoder import Encoder
+from csdn.config.fidelity import Fidelity
 from csdn.data.device_transforms import render_views
 from csdn.data.image_cache import TrainingImages
 from csdn.data.prefetch import on_side_stream

@@ -11,7 +11,7 @@ from open_clip.model import CLIP
 from open_clip.tokenizer import SimpleTokenizer
 from torch import nn
 
-from csdn.config.params import ClipPretraining
+from csdn.config.clip import ClipPretraining
 from csdn.models.clip_backbone import as_images, normalize_images
 from csdn.models.device import autocast, products_in
 from csdn.models.prompts import TextTower

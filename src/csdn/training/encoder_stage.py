@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from csdn.config.params import Encoder, Fidelity
+from csdn.config.encoder import Encoder
+from csdn.config.fidelity import Fidelity
 from csdn.data.image_cache import TrainingImages
 from csdn.data.sampling import batches_in_epoch
 from csdn.losses import (

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from csdn.config.params import Fusion
+from csdn.config.fusion import Fusion
 from csdn.training.checkpoint import Checkpoints
 from csdn.training.prompt_stage import StageOneImages, contrastive_step, description_accuracy, logit_scale
 from csdn.training.resumable import History, OnEpoch, TrainingRun

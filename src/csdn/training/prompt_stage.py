@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from open_clip.tokenizer import SimpleTokenizer
 
-from csdn.config.params import Fusion, Prompts
+from csdn.config.fusion import Fusion
+from csdn.config.prompts import Prompts
 from csdn.data.sampling import paired_batches
 from csdn.losses import symmetric_contrastive_loss
 from csdn.models.prompts import PromptBank, TextTower

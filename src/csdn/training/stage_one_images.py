@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import torch
 
-from csdn.config.params import Fidelity
+from csdn.config.fidelity import Fidelity
 from csdn.data.image_cache import ModalityImages, TrainingImages
 from csdn.data.sampling import identity_batches
 from csdn.models.clip_backbone import ImageTower, as_images, normalize_images

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from csdn.config.params import Encoder, Fusion, Prompts
+from csdn.config.encoder import Encoder
+from csdn.config.fusion import Fusion
+from csdn.config.prompts import Prompts
 from csdn.data.sampling import batches_in_epoch
 from csdn.models.costs import ENCODER, FUSION, PROMPTS, ModuleCost
 

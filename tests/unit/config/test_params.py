@@ -5,7 +5,13 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from csdn.config.params import FIDELITY_PRESETS, PROTOCOLS, Clip, Dataset, Encoder, Fidelity, Params, Prompts, merge
+from csdn.config.base import PROTOCOLS
+from csdn.config.clip import Clip
+from csdn.config.datasets import Dataset
+from csdn.config.encoder import Encoder
+from csdn.config.fidelity import FIDELITY_PRESETS, Fidelity
+from csdn.config.params import Params, merge
+from csdn.config.prompts import Prompts
 
 
 def params(**sections):

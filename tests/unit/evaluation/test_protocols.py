@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from csdn.config.params import PROTOCOLS
+from csdn.config.base import PROTOCOLS
 from csdn.data import regdb, sysu_mm01
 from csdn.data.records import ImageRecord
 from csdn.errors import UserError

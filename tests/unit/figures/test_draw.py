@@ -13,7 +13,7 @@ from csdn.errors import UserError
 from csdn.figures import charts, sheets
 from csdn.figures.draw import DRAW, draw_figures, looks, save, style
 from csdn.figures.plan import TITLES, planned_figures
-from csdn.steps.registry import canonical
+from csdn.steps.slices import canonical
 from unit.result_tree import UNTRAINED, Tree, make_params
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from csdn.artifacts.digests import sha256
 from csdn.artifacts.files import read_tensors, write_parquet
-from csdn.config.params import Reranking
+from csdn.config.evaluation import Reranking
 from csdn.data.image_cache import write_pixels
 from csdn.data.records import ImageRecord
 from csdn.errors import UserError

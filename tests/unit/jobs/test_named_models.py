@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from csdn.artifacts.files import read_tensors
-from csdn.config.params import Params, Tracking
+from csdn.config.params import Params
+from csdn.config.tracking import Tracking
 from csdn.errors import UserError
 from csdn.jobs.evaluation import run_embed_images, run_score_retrieval
 from csdn.jobs.explanation import run_explain_model

@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from csdn.artifacts.files import read_json
-from csdn.config.params import Encoder, Fidelity, Params
+from csdn.config.encoder import Encoder
+from csdn.config.fidelity import Fidelity
+from csdn.config.params import Params
 from csdn.jobs import data, explanation, training
 from csdn.jobs.evaluation import run_embed_images
 from csdn.jobs.explanation import run_explain_model

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from csdn.artifacts.digests import digest, sha256
-from csdn.config.params import Params, Tracking, merge
+from csdn.config.params import Params, merge
+from csdn.config.tracking import Tracking
 from csdn.errors import UserError
 from csdn.jobs import training as jobs
 from csdn.jobs.data import run_pretrain_clip

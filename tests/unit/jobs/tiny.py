@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from csdn.config.params import Params, Tracking
+from csdn.config.params import Params
+from csdn.config.tracking import Tracking
 from csdn.steps.registry import step_slice
 from csdn.steps.slices import parse
 

@@ -11,7 +11,7 @@ from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet
 from safetensors.torch import save_file
 from torch import nn
 
-from csdn.config.params import Clip, MiniModel
+from csdn.config.clip import Clip, MiniModel
 from csdn.models.attention_pooling import AttentionPooling, resample_positions
 from csdn.models.clip_backbone import TwoStreamResNet, adapt_resnet, create_clip, load_clip, normalize_images
 from csdn.models.prompts import PromptBank, TextTower, template_tokens

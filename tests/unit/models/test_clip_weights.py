@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from csdn.config.params import Clip
+from csdn.config.clip import Clip
 from csdn.errors import UserError
 from csdn.models.clip_backbone import load_clip
 from csdn.models.clip_weights import architecture, is_openai, read_state

@@ -4,7 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from csdn.config.params import Clip, Encoder, Fusion, MiniModel, Prompts
+from csdn.config.clip import Clip, MiniModel
+from csdn.config.encoder import Encoder
+from csdn.config.fusion import Fusion
+from csdn.config.prompts import Prompts
 from csdn.models.clip_backbone import build_tower, create_clip
 from csdn.models.costs import Meter, description_costs, network_costs
 from csdn.models.prompts import PromptBank, TextTower

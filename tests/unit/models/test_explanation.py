@@ -5,7 +5,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 
-from csdn.config.params import Clip
+from csdn.config.clip import Clip
 from csdn.models.clip_backbone import load_clip
 from csdn.models.explanation import attention_maps, choose_images, choose_people, description_similarity, explain_pairs
 from csdn.models.reid_network import ReIDNetwork

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from csdn.config.params import Clip, MiniModel
+from csdn.config.clip import Clip, MiniModel
 from csdn.models.clip_backbone import build_tower, create_clip
 from csdn.models.folding import folded
 

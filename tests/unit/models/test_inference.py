@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from csdn.config.params import Clip, MiniModel
+from csdn.config.clip import Clip, MiniModel
 from csdn.models.clip_backbone import build_tower, create_clip, normalize_images
 from csdn.models.inference import embed_images, project_images
 from csdn.models.reid_network import ReIDNetwork

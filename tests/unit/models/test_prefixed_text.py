@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from csdn.config.params import Clip, MiniModel
+from csdn.config.clip import Clip, MiniModel
 from csdn.models.clip_backbone import create_clip
 from csdn.models.prefixed_text import PrefixedText
 from csdn.models.prompts import PromptBank, TextTower

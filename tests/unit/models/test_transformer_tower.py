@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP
 
-from csdn.config.params import Clip
+from csdn.config.clip import Clip
 from csdn.models.clip_backbone import TwoStreamTransformer, build_tower, load_clip
 from csdn.models.reid_network import ReIDNetwork
 from tiny_clip import MODELS, register

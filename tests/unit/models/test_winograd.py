@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from csdn.config.params import Backbone, MiniModel
+from csdn.config.clip import Backbone, MiniModel
 from csdn.models import winograd
 from csdn.models.clip_backbone import build_tower, create_clip
 from csdn.models.folding import folded

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import pandas as pd
 import pytest
 
-from csdn.config.params import Tracking
+from csdn.config.tracking import Tracking
 from csdn.figures.plan import planned_figures
 from csdn.reporting.tables import compare_variants
 from csdn.study.labels import comparable, selection_note

@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from csdn.config import shared_keys
+from csdn.config.encoder import Encoder
+from csdn.config.fusion import Fusion
 from csdn.config.loading import load_params
-from csdn.config.params import Encoder, Fusion, Prompts
+from csdn.config.prompts import Prompts
 from csdn.errors import UserError
 from csdn.steps import registry, slices
+from csdn.steps.slices import canonical
 
 ROOT = Path(__file__).parents[3]
 SELECTION = {"dataset": "sysu_mm01", "split": "default", "variant": "csdn", "seed": 0, "protocol": "sysu_all_single"}
@@ -25,7 +29,7 @@ def params(*overrides):
 
 
 def text_of(step, *overrides, **selection):
-    return registry.canonical(registry.step_slice(params(*overrides), step, **(SELECTION | selection)))
+    return canonical(registry.step_slice(params(*overrides), step, **(SELECTION | selection)))
 
 
 def changed_by(*overrides, **selection):
@@ -38,7 +42,7 @@ def test_a_slice_reads_back_as_itself(step):
     text = text_of(step)
     model = slices.parse_slice(text)
     assert model.step == step
-    assert registry.canonical(model) == text
+    assert canonical(model) == text
     assert json.loads(text)["version"] == registry.STEP_VERSIONS[step]
 
 
@@ -144,7 +148,7 @@ def test_the_small_clips_images_are_a_dataset_of_their_own():
 
 def test_the_keys_of_the_variants():
     p = params()
-    assert {v: (registry.prompt_key(p, v), registry.semantics_key(p, v)) for v in p.variants} == {
+    assert {v: (shared_keys.prompt_key(p, v), shared_keys.semantics_key(p, v)) for v in p.variants} == {
         "clip_init": ("specific", None),
         "baseline": ("specific", None),
         "clip_vireid": ("shared", "shared-none"),
@@ -178,12 +182,12 @@ def test_the_keys_of_the_variants():
     ],
 )
 def test_keys_spell_what_a_variant_changes(override, key):
-    assert registry.semantics_key(params(f"variants.csdn.{override}"), "csdn") == key
+    assert shared_keys.semantics_key(params(f"variants.csdn.{override}"), "csdn") == key
 
 
 def test_what_a_file_name_cannot_spell_gets_a_digest():
     keys = {
-        registry.prompt_key(params(f"variants.csdn.prompts.template={template}"), "csdn")
+        shared_keys.prompt_key(params(f"variants.csdn.prompts.template={template}"), "csdn")
         for template in ("A photo of a {} man.", "A photo of a {} man!", "a photo of a {} man.")
     }
     assert len(keys) == 3
@@ -220,12 +224,12 @@ def test_variants_share_a_result_exactly_when_its_slices_are_equal(one, two):
 
     def slices(step):
         place = {"dataset": "sysu_mm01", "split": "default", "seed": 0}
-        return [registry.canonical(registry.step_slice(p, step, variant=v, **place)) for v in ("one", "two")]
+        return [canonical(registry.step_slice(p, step, variant=v, **place)) for v in ("one", "two")]
 
-    same_prompts = registry.prompt_key(p, "one") == registry.prompt_key(p, "two")
+    same_prompts = shared_keys.prompt_key(p, "one") == shared_keys.prompt_key(p, "two")
     first, second = slices("learn_prompts")
     assert (first == second) == same_prompts
-    keys = [registry.semantics_key(p, v) for v in ("one", "two")]
+    keys = [shared_keys.semantics_key(p, v) for v in ("one", "two")]
     if None not in keys:
         first, second = slices("fuse_semantics")
         assert (first == second) == (keys[0] == keys[1])

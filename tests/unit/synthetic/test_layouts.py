@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from scipy.io import loadmat
 
-from csdn.config.params import Benchmark, Population, PretrainingPopulation
+from csdn.config.benchmark import Benchmark, Population, PretrainingPopulation
 from csdn.errors import UserError
 from csdn.synthetic import studio
 from csdn.synthetic.attributes import ATTRIBUTES

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from csdn.config.params import Tracking
+from csdn.config.tracking import Tracking
 from csdn.errors import UserError
 from csdn.tracking.runs import MlflowTracker, NullTracker, open_tracker, run_place, track_scores
 from csdn.tracking.store import ensure_store

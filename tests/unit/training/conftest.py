@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from csdn.config.params import Clip, MiniModel
+from csdn.config.clip import Clip, MiniModel
 from csdn.data.image_cache import ModalityImages, TrainingImages
 from csdn.models.clip_backbone import TwoStreamResNet, create_clip
 from csdn.models.reid_network import ReIDNetwork

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from csdn.config.params import Encoder, Fidelity
+from csdn.config.encoder import Encoder
+from csdn.config.fidelity import Fidelity
 from csdn.training.batches import _plans, augmented_batches, batches_on_device, build_augmenter
 
 SETTINGS = Encoder(identities=3, images=2)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from csdn.config.params import Encoder, Fidelity, LossWeights
+from csdn.config.encoder import Encoder, LossWeights
+from csdn.config.fidelity import Fidelity
 from csdn.losses import identity_loss, modality_shared_enhancement_loss, weighted_regularization_triplet_loss
 from csdn.models.reid_network import Features
 from csdn.training.batches import augmented_batches, build_augmenter

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from csdn.config.params import Encoder, Fidelity, Fusion, Prompts
+from csdn.config.encoder import Encoder
+from csdn.config.fidelity import Fidelity
+from csdn.config.fusion import Fusion
+from csdn.config.prompts import Prompts
 from csdn.models.clip_backbone import build_tower
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.semantic_integration import build_fusion

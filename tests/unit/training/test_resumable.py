@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from csdn.config.params import ClipPretraining, Encoder, Fidelity, Fusion, Prompts
+from csdn.config.clip import ClipPretraining
+from csdn.config.encoder import Encoder
+from csdn.config.fidelity import Fidelity
+from csdn.config.fusion import Fusion
+from csdn.config.prompts import Prompts
 from csdn.errors import NotFiniteError
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.semantic_integration import build_fusion

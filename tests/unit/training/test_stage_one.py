@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from csdn.config.params import Fusion, Prompts
+from csdn.config.fusion import Fusion
+from csdn.config.prompts import Prompts
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.semantic_integration import build_fusion
 from csdn.training.fusion_stage import fuse_all, train_fusion

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from csdn.config.params import Encoder, Fidelity, Fusion, LossWeights, Prompts
+from csdn.config.encoder import Encoder, LossWeights
+from csdn.config.fidelity import Fidelity
+from csdn.config.fusion import Fusion
+from csdn.config.prompts import Prompts
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import Features
 from csdn.models.semantic_integration import build_fusion

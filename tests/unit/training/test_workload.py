@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from csdn.config.params import Encoder, Fusion, Prompts
+from csdn.config.encoder import Encoder
+from csdn.config.fusion import Fusion
+from csdn.config.prompts import Prompts
 from csdn.data.sampling import identity_batches, paired_batches
 from csdn.models.costs import ModuleCost
 from csdn.training.workload import step_activation_bytes, training_flops
