@@ -15,7 +15,6 @@ from csdn.cli import steps as cli_steps
 from csdn.cli import use as cli_use
 from csdn.console import quiet
 from csdn.errors import UserError, cannot_write, printable
-from csdn.launch.preloaded import VARIABLE, run_there
 
 # Typer carries its own copy of click, whose base class of wrong usage has no public name of its own.
 UsageError: Any = typer.BadParameter.__base__
@@ -52,8 +51,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     leaves only the names of the files written, warnings and errors.
     """
     given = sys.argv[1:] if arguments is None else arguments
-    if os.environ.get(VARIABLE) and (code := run_there(given)) is not None:
-        sys.exit(code)
     debug = "--debug" in given or os.environ.get("CSDN_DEBUG", "") not in ("", "0")
     if quiet.FLAG in given:
         os.environ[quiet.VARIABLE] = "1"

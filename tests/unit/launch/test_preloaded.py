@@ -11,11 +11,12 @@ import pytest
 
 from csdn.launch.preloaded import VARIABLE
 
-CSDN = [sys.executable, "-c", "import sys; from csdn.cli.main import main; sys.argv[0] = 'csdn'; main()"]
+CSDN = [sys.executable, "-c", "import sys; from csdn.launch.entry_point import main; sys.argv[0] = 'csdn'; main()"]
 SERVER = "import sys; from csdn.launch.preloaded import serve; serve(sys.argv[1], int(sys.argv[2]), sys.argv[3:])"
 SLEEPER = """
 import os, sys, time
-from csdn.cli import main as cli; from csdn.launch import preloaded
+from csdn.cli import main as cli
+from csdn.launch import preloaded
 def main(arguments):
     print(os.getpid(), flush=True)
     time.sleep(60)
