@@ -1,0 +1,62 @@
+"""The rooms of src/csdn: its top level holds packages only, and an import goes downwards, so there is no cycle."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).parents[2] / "src" / "csdn"
+GROUND = ("errors", "seeding")
+ROOMS = (
+    *("artifacts", "console", "config", "steps", "data", "synthetic", "losses", "models", "training", "evaluation"),
+    *("tracking", "statistics", "study", "figures", "reporting", "search", "jobs", "cli", "launch"),
+)  # an import goes to the left
+HEIGHT = {name: height for height, name in enumerate((*GROUND, *ROOMS))}
+
+
+def imported(node: ast.AST, package: tuple[str, ...]) -> list[str]:
+    """Dotted names of what a statement imports; `package` is that of its file."""
+    if isinstance(node, ast.Import):
+        return [name.name for name in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    base = [*package[: len(package) - node.level + 1]] if node.level else []
+    return [".".join([*base, *filter(None, [node.module]), name.name]) for name in node.names]
+
+
+def upward_imports(root: Path) -> list[str]:
+    """Imports, those inside functions too, of a room that does not lie below the file's own."""
+    found = []
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        own = HEIGHT.get(parts[0], len(HEIGHT))  # __init__ and __main__ stand above all
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            rooms = {name.split(".")[1] for name in imported(node, ("csdn", *parts[:-1])) if name.startswith("csdn.")}
+            found += [f"{'/'.join(parts)} -> {room}" for room in sorted(rooms) if HEIGHT.get(room, -1) > own]
+    return found
+
+
+def test_imports_go_downwards():
+    assert upward_imports(SRC) == []
+
+
+def test_only_rooms_lie_at_the_top_level():
+    assert {path.name for path in SRC.iterdir() if path.is_dir() and path.name != "__pycache__"} == set(ROOMS)
+    assert {path.stem for path in SRC.glob("*.py")} <= {*GROUND, "__init__", "__main__"}
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        ("data/x.py", "from csdn.jobs.training import run_train_encoder"),
+        ("data/x.py", "def late():\n    import csdn.jobs.training"),
+        ("data/x.py", "from csdn import jobs"),
+        ("data/x.py", "from ..jobs import training"),
+        ("errors.py", "from csdn.artifacts import files"),
+    ],
+)
+def test_an_upward_import_is_found(tmp_path, place, line):
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("from csdn.errors import UserError\n" + line)
+    assert len(upward_imports(tmp_path)) == 1
