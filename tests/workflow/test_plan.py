@@ -264,6 +264,22 @@ def test_the_papers_plan_is_every_split_variant_and_protocol(workflow):
     assert not {"make_dataset", "make_dataset_for_clip", "pretrain_clip"} & set(plan)
 
 
+def test_a_gpu_that_cannot_be_used_is_refused_before_anything_runs(workflow):
+    workflow.environment["CUDA_VISIBLE_DEVICES"] = ""  # none can, whatever this machine has
+    before = {path.name for path in workflow.folder.iterdir()}
+    text = workflow.snakemake("all", "--config", "runtime={device: cuda}", check=False)
+    assert len([line for line in text.splitlines() if line.startswith("runtime.device: `cuda` cannot be used")]) == 1
+    assert "Job stats" not in text
+    assert {path.name for path in workflow.folder.iterdir()} - before <= {".snakemake"}
+    assert "all" in workflow.snakemake("-n", "all", "--config", "runtime={device: cuda}")  # a plan needs no GPU
+
+
+def test_falling_back_to_the_cpu_is_said_once(workflow):
+    workflow.environment["CUDA_VISIBLE_DEVICES"] = ""
+    text = workflow.snakemake("all")
+    assert len([line for line in text.splitlines() if "csdn: warning: jobs compute on the CPU: " in line]) == 1
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -17,6 +17,7 @@ from .conftest import ROOT, Workflow
 
 LAYERS = ("--configfile", "params.yaml", "config/smoke.yaml")
 METRICS = {"rank_1", "rank_5", "rank_10", "rank_20", "map", "minp"}
+COMPUTED = {"pretrain_clip", "learn_prompts", "fuse_semantics", "train_encoder", "embed_images", "explain_model"}
 STEPS = {
     "make_dataset",
     "pretrain_clip",
@@ -90,6 +91,12 @@ def test_results_say_what_they_came_from(smoke, results):
         assert path.with_name(path.name.removesuffix(".provenance.json")).is_file()
         for source in record["inputs"].values():
             assert digest(smoke.folder / source["path"]) == source["sha256"]
+        if record["parameters"]["step"] in COMPUTED:
+            computed = record["compute"]
+            assert computed["precision"] in ("fp32", "bf16") and not computed["tf32"]
+            assert computed["device"] and computed["name"] and computed["deterministic"]
+        else:
+            assert "compute" not in record
     assert steps >= STEPS
     assert str(smoke.folder) not in "".join(path.read_text() for path in records)
 
@@ -103,6 +110,7 @@ def test_the_report_is_one_page_with_the_tables(results):
     ]
     assert set(table["variant"]) == {"baseline", "csdn"}
     assert any((results / "figures").glob("*.svg"))
+    assert "deterministic kernels only: " in page and "float32 (no TF32) in " in page
     assert "Durations are not known" not in page and "train_encoder</th>" in page
     assert {path.stem for path in (results / "curves").glob("*.csv")} == {"matches", "training"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import statistics
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ COLOURS = {  # of style.mplstyle and charts.py, and what they are on the page
     "#ffffff": "var(--paper)",
     "#0072b2": "var(--blue)",
 }
+PRECISIONS = {"fp32": "float32 (no TF32)", "tf32": "TF32", "bf16": "bfloat16"}  # of `Compute`, in words
 OF_TABLES = ("components", "matches", "sweep", "differences")  # kinds that stand beside their table
 
 
@@ -236,10 +238,26 @@ def _provenance(params: Params) -> dict[str, Any]:
         "code": sorted({str(record["code"]) for record in records if record.get("code")}),
         "packages": [(name, ", ".join(sorted(versions))) for name, versions in packages.items()],
         "machines": sorted({_told(record.get("machine", {})) for record in records}),
+        "computed": _computed(records),
         "jobs": [(job, duration(job.mean), duration(job.seconds)) for job in jobs],
         "graph": job_graph(jobs),
         "total": duration(sum(job.seconds for job in jobs)),
     }
+
+
+def _computed(records: Iterable[dict[str, Any]]) -> list[str]:
+    """What networks computed on, each device a sentence that names the steps of each precision."""
+    devices: dict[str, dict[str, set[str]]] = {}
+    for record in records:
+        if compute := record.get("compute"):
+            kernels = "deterministic kernels only" if compute["deterministic"] else "any kernels"
+            device = f"{compute['name']} ({compute['device']}), {kernels}"
+            step = str(record.get("parameters", {}).get("step"))
+            devices.setdefault(device, {}).setdefault(PRECISIONS[compute["precision"]], set()).add(step)
+    return [
+        f"{device}: " + "; ".join(f"{precision} in {', '.join(sorted(steps))}" for precision, steps in used.items())
+        for device, used in sorted(devices.items())
+    ]
 
 
 def _told(machine: dict[str, Any]) -> str:

@@ -89,6 +89,7 @@ class TrainingRun:
         while self.step < count:
             yield self.step
             self._end_step()
+        self.look_at_losses()
 
     def set_learning_rate(self, rate: float) -> None:
         """Set the optimiser's learning rate for this step."""
@@ -108,7 +109,12 @@ class TrainingRun:
 
     @property
     def terms(self) -> dict[str, list[float]]:
-        """Loss terms of the steps so far (see the class); looks at those that nobody has seen yet.
+        """Loss terms of the steps so far (see the class)."""
+        self.look_at_losses()
+        return self._terms
+
+    def look_at_losses(self) -> None:
+        """Fetch the loss terms that are still on the device, and wait for them.
 
         Raises:
             NotFiniteError: one is NaN or infinite; names step, term, learning rate and the checkpoint kept aside.
@@ -120,7 +126,6 @@ class TrainingRun:
                 if not np.isfinite(value):
                     raise self._not_finite(name, value, step, rate)
                 self._terms.setdefault(name, []).append(value)
-        return self._terms
 
     def _not_finite(self, name: str, value: float, step: int, rate: float) -> NotFiniteError:
         """The error for the first loss that was not finite, at whose weights the training still stands."""
@@ -137,6 +142,7 @@ class TrainingRun:
 
     def log(self, row: Row) -> None:
         """Add a row to the history; the terms that it is made of are then done with."""
+        self.look_at_losses()
         self.history.append(row)
         self._on_row(row)
         self._terms = {}
@@ -152,12 +158,12 @@ class TrainingRun:
     def _end_step(self) -> None:
         self.step, self.total = self.step + 1, self.total + 1
         if len(self._unseen) >= LOOK_EVERY:
-            self.terms  # noqa: B018 - raises where one is not finite
+            self.look_at_losses()
         self._save_if_due(epoch_ended=False)
 
     def _save_if_due(self, *, epoch_ended: bool) -> None:
         if self._checkpoints and self._checkpoints.due(epoch_ended=epoch_ended):
-            self.terms  # noqa: B018 - nothing is saved after a loss that was not finite
+            self.look_at_losses()  # nothing is saved after one that was not finite
             self._checkpoints.save(self._state(), self.total)
 
     def _state(self) -> Checkpoint:

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from csdn.config.clip import ClipPretraining
 from csdn.config.encoder import Encoder
@@ -17,12 +18,13 @@ from csdn.config.prompts import Prompts
 from csdn.errors import NotFiniteError
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.semantic_integration import build_fusion
-from csdn.training import clip_pretraining
+from csdn.training import clip_pretraining, resumable
 from csdn.training.checkpoint import Checkpoints
 from csdn.training.clip_pretraining import pretrain_clip
 from csdn.training.encoder_stage import train_encoder
 from csdn.training.fusion_stage import train_fusion
 from csdn.training.prompt_stage import StageOneImages, learn_prompts
+from csdn.training.resumable import LOOK_EVERY, TrainingRun
 
 CPU = torch.device("cpu")
 
@@ -159,8 +161,6 @@ def test_an_interruption_again_and_again(trainings, tmp_path):
 
 def test_the_optimisers_state_is_laid_out_as_its_parameters(trainings, network, tmp_path, monkeypatch):
     """Fused Adam walks through memory: a channels-last weight with a contiguous average would be updated wrongly."""
-    from csdn.training import resumable
-
     seen = []
     restore = resumable._restore_optimizer
 
@@ -235,3 +235,60 @@ def test_a_killed_process_is_continued(tmp_path):
     undisturbed = namespace["train"](None, len)
     assert all(torch.equal(value, continued[name]) for name, value in undisturbed.items())
     assert list(tmp_path.iterdir()) == []
+
+
+def diverging(checkpoints, bad, steps=40):
+    """A run of `steps` whose loss at step `bad` is infinite; returns it with the weights after each step."""
+    parameter = torch.nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.Adam([parameter], fused=True)
+    run = TrainingRun({"x": parameter}, optimizer, np.random.default_rng(0), lambda row: None, checkpoints)
+    weights = []
+    for step in run.steps(steps):
+        run.set_learning_rate(0.1 * (step + 1))
+        loss = (parameter**2).sum() * (float("inf") if step == bad else 1.0)
+        optimizer.zero_grad()
+        loss.backward()
+        run.record({"identity": torch.tensor(1.0), "loss": loss.detach()})
+        optimizer.step()
+        weights.append(parameter.detach().clone())
+        yield run, weights
+
+
+def until_the_error(run):
+    with pytest.raises(NotFiniteError) as caught:
+        for _, seen in run:
+            weights = seen
+    return str(caught.value), weights
+
+
+@pytest.mark.parametrize("bad", [0, 5, LOOK_EVERY - 1, LOOK_EVERY, 2 * LOOK_EVERY + 3])
+def test_a_loss_that_is_not_finite_is_named_and_changes_nothing(tmp_path, bad):
+    line, weights = until_the_error(diverging(Checkpoints(tmp_path, {}, 1e9), bad))
+    assert len(weights) == min(40, (bad // LOOK_EVERY + 1) * LOOK_EVERY)  # it is seen at the next look
+    start = weights[bad - 1] if bad else torch.ones(3)
+    assert all(torch.equal(each, start) for each in weights[bad:])  # the device itself refused every step since
+    assert not torch.equal(weights[bad - 2], start) or bad < 2
+    (aside,) = tmp_path.rglob("not_finite/*.safetensors")
+    assert line == (
+        f"loss loss is inf at step {bad}, learning rate {0.1 * (bad + 1):g}; lower the learning rate "
+        f"(the state is in {aside})"
+    )
+    with safe_open(aside, framework="pt") as file:
+        assert torch.equal(file.get_tensor("part/x/"), start)
+
+
+def test_no_checkpoint_is_written_after_a_loss_that_is_not_finite(tmp_path):
+    line, weights = until_the_error(diverging(Checkpoints(tmp_path, {}, 0), bad=5))
+    assert "at step 5" in line
+    assert len(weights) == 6  # a checkpoint is due after every step, so the losses are looked at then
+    steps = {int(path.name[5:14]) for path in tmp_path.rglob("step_*") if "not_finite" not in str(path)}
+    assert steps == {4, 5}  # after the steps before
+
+
+def test_a_training_goes_on_on_another_device_with_a_word(trainings, tmp_path, monkeypatch, capsys):
+    with pytest.raises(Interrupted):
+        trainings["train_encoder"](Interrupting(tmp_path, {1}, 2))
+    monkeypatch.setattr(resumable, "device_name", lambda device: "another processor")
+    trainings["train_encoder"](Checkpoints(tmp_path, {}, 3600))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "and goes on on another processor: as good a training, but not bit for bit" in line
