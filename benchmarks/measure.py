@@ -15,6 +15,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from csdn.models.device import products_in
+
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -96,6 +98,7 @@ def work(function: Callable[[], Any]) -> tuple[int, int]:
     return counter.get_total_flops(), traffic.bytes
 
 
+@torch.no_grad()
 def ceilings(device: torch.device, precision: str) -> dict[str, float]:
     """Measured limits: operations a second of a large matrix product, bytes a second of a copy (read and written)."""
     size, dtype = (8192 if device.type == "cuda" else 1536), torch.bfloat16 if precision == "bf16" else torch.float32
@@ -104,7 +107,8 @@ def ceilings(device: torch.device, precision: str) -> dict[str, float]:
     target = torch.empty_like(big)
     times = {"product": [], "copy": []}
     for _ in range(6):
-        times["product"].append(seconds(lambda: a @ a, device))
+        with products_in(precision):
+            times["product"].append(seconds(lambda: a @ a, device))
         times["copy"].append(seconds(lambda: target.copy_(big), device))
     fastest = {name: min(values[1:]) for name, values in times.items()}
     return {

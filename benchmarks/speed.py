@@ -15,6 +15,7 @@ import json
 import platform
 import statistics
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ import torch
 from benchmarks.measure import ceilings, interleaved, median_ratio, peak_memory, roofline, seconds, work
 from benchmarks.scaling import curves
 from benchmarks.stages import SCALES, Stage, image_memory, stages
+from csdn.errors import first_line
 from csdn.models.device import configure_process, resolve_precision
 
 COLUMNS = ("stage", "ours", "plain", "ratio", "target", "a second", "peak", "plain", "roofline")
 SECONDS_OF_ROUNDS, MOST_ROUNDS = 4.0, 50
-WIDTHS = (22, 11, 11, 8, 8, 15, 10, 10, 10)
+WIDTHS = (27, 11, 11, 8, 8, 15, 10, 10, 10)
 
 
 def measure(stage: Stage, rounds: int, device: torch.device, limits: dict[str, dict[str, float]]) -> dict[str, Any]:
@@ -51,15 +53,36 @@ def measure(stage: Stage, rounds: int, device: torch.device, limits: dict[str, d
         "plain_peak_mib": peaks["plain"],
         "rounds": rounds,
     }
-    if stage.counts:
-        flops, moved = work(stage.fast)
+    if stage.counted:
+        flops, moved = work(stage.counted)
         row |= {"flops": flops, "bytes": moved}
         row["roofline"] = roofline(flops, moved, limits[stage.precision], taken)
     return row
 
 
+def attempt(
+    name: str, build: Callable[[], Stage], rounds: int, device: torch.device, limits: dict[str, dict[str, float]]
+) -> dict[str, Any]:
+    """The row of a stage; one that fails is a row, too, and not the end of the run."""
+    try:
+        return measure(build(), rounds, device, limits)
+    except Exception as error:
+        return {"stage": name, "error": first_line(error)}
+
+
+def against_loading(rows: list[dict[str, Any]]) -> str:
+    """Whether batches come faster than the fastest visual step takes them."""
+    known = {row["stage"]: row["per_second"] for row in rows if "error" not in row}
+    steps = [rate for name, rate in known.items() if name.startswith("visual step")]
+    if "batch" not in known or not steps:
+        return "loading: not measured"
+    return f"loading: {known['batch']:.0f} images a second, {known['batch'] / max(steps):.1f} times the fastest step's"
+
+
 def line(row: dict[str, Any]) -> str:
-    """A row of the table."""
+    """A row of the table; of a stage that failed, what it failed of."""
+    if "error" in row:
+        return f"{row['stage'].ljust(WIDTHS[0])}failed: {row['error']}"
     cells = [row["stage"], *(f"{1000 * row[name]:.1f} ms" for name in ("seconds", "plain_seconds"))]
     cells += [f"{row['ratio']:.1f}", f"{row['target']:.1f}" if row["target"] else ""]
     cells += [f"{row['per_second']:.0f} {row['unit']}"]
@@ -75,8 +98,8 @@ def aligned(*cells: str) -> str:
 
 def run(scales: list[str], rounds: int, device: torch.device, wanted: str = "") -> dict[str, Any]:
     """Measure, print, and return everything; of the stages only those whose name contains `wanted`."""
-    able = resolve_precision("auto", device)
-    limits = {name: ceilings(device, name) for name in {"fp32", able}}
+    able = {resolve_precision(name, device) for name in ("auto", "tf32")}
+    limits = {name: ceilings(device, name) for name in sorted({"fp32"} | able, reverse=True)}
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.cpu.get_capabilities().get("cpu_name")
     result: dict[str, Any] = {
         "machine": {"device": name, "threads": torch.get_num_threads(), "torch": torch.__version__},
@@ -90,14 +113,15 @@ def run(scales: list[str], rounds: int, device: torch.device, wanted: str = "") 
     for scale in scales:
         print(f"\n{scale}\n{aligned(*COLUMNS)}", flush=True)
         rows = result["stages"][scale] = []
-        for stage in stages(SCALES[scale], device):
-            if wanted not in stage.name:
-                continue
-            rows.append(measure(stage, rounds, device, limits))
-            print(line(rows[-1]), flush=True)
-            gc.collect()
-        if able != "bf16":
+        for name, build in stages(SCALES[scale], device).items():
+            if wanted in name:
+                rows.append(attempt(name, build, rounds, device, limits))
+                print(line(rows[-1]), flush=True)
+                gc.collect()
+        if "bf16" not in able:
             print("bf16                  not measured: this device has no instructions for it")
+        if device.type == "cuda" and not wanted:
+            print(against_loading(rows))
     with tempfile.TemporaryDirectory() as folder:
         result["images"] = image_memory(4000, (288, 144), Path(folder))
     print(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks import evaluation
+from benchmarks.measure import memory
 from benchmarks.plain.augmentation import augment_batch
 from benchmarks.plain.prompts import PlainPrompts, fusion_step, prompt_step
 from benchmarks.plain.visual import embed, plain_network, plain_optimizer, visual_step
@@ -19,6 +20,7 @@ from csdn.config.clip import Backbone
 from csdn.config.encoder import Encoder
 from csdn.config.fidelity import Fidelity
 from csdn.data.device_transforms import render_views
+from csdn.data.image_cache import ModalityImages, TrainingImages
 from csdn.evaluation.ranking import retrieval_metrics
 from csdn.models.clip_backbone import build_tower, create_clip, normalize_images
 from csdn.models.device import resolve_precision
@@ -26,7 +28,7 @@ from csdn.models.inference import embed_images
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import ReIDNetwork
 from csdn.models.semantic_integration import build_fusion
-from csdn.training.batches import Batch, build_augmenter
+from csdn.training.batches import Batch, augmented_batches, build_augmenter
 from csdn.training.encoder_stage import Descriptions, build_optimizer, optimize
 from csdn.training.prompt_stage import contrastive_step, describe_all
 
@@ -57,7 +59,7 @@ class Stage:
     Attributes:
         items: how many of `unit` a call handles.
         target: ratio that is asked for, or None.
-        counts: whether its work is counted and set against the roofline.
+        counted: what its work is counted of, to be set against the roofline, or None.
     """
 
     name: str
@@ -67,22 +69,30 @@ class Stage:
     unit: str
     target: float | None
     precision: str = "fp32"
-    counts: bool = True
+    counted: Callable[[], Any] | None = None
 
 
-def stages(scale: Scale, device: torch.device) -> Iterator[Stage]:
-    """The stages of `scale`, built one after another so that only one is in memory."""
-    for stage in _stages(scale, device):
-        # Ratios are asked for at the method's own sizes: the small CLIP's towers leave less to save.
-        yield replace(stage, target=None) if scale.model == "mini" else stage
+def stages(scale: Scale, device: torch.device) -> dict[str, Callable[[], Stage]]:
+    """What builds each stage of `scale`, by the stage's name; each is built when its turn comes, alone in memory."""
+    made: dict[str, Callable[[], Stage]] = {
+        "prompt step": lambda: _prompts(scale, device),
+        "fusion step": lambda: _fusion(scale, device),
+        "augmentation": lambda: _augmentation(scale, device),
+    }
+    for name, variant in _visual_variants(device).items():
+        made[f"visual step {name}"] = lambda n=name, v=variant: _visual(scale, device, n, v)
+    for precision in ("fp32", *_others(device)):
+        made[f"embedding {precision}"] = lambda p=precision: _embedding(scale, device, p)
+    if device.type == "cuda":
+        made["batch"] = lambda: _batch(scale, device)
+    else:
+        made["ranking"] = _ranking
+    return made
 
 
-def _stages(scale: Scale, device: torch.device) -> Iterator[Stage]:
-    yield from _stage_one(scale, device)
-    yield _augmentation(scale, device)
-    yield from _visual(scale, device)
-    if device.type == "cpu":
-        yield _ranking()
+def _others(device: torch.device) -> list[str]:
+    """The precisions that the device has instructions for, beside fp32."""
+    return sorted({resolve_precision(name, device) for name in ("auto", "tf32")} - {"fp32"})
 
 
 def _clip(scale: Scale) -> Any:
@@ -92,49 +102,70 @@ def _clip(scale: Scale) -> Any:
     return model.eval().requires_grad_(False)
 
 
+def _target(scale: Scale, ratio: float | None) -> float | None:
+    """Ratios are asked for at the method's own sizes: the small CLIP's towers leave less to save."""
+    return None if scale.model == "mini" else ratio
+
+
 def _ignore(terms: Any) -> None:
     """Takes loss terms."""
 
 
-def _stage_one(scale: Scale, device: torch.device) -> Iterator[Stage]:
-    clip = _clip(scale).to(device)
+@dataclass(frozen=True)
+class _StageOne:
+    """What both steps of stage 1 work on."""
+
+    bank: PromptBank
+    plain: PlainPrompts
+    features: torch.Tensor
+    generator: torch.Generator
+
+
+def _stage_one(scale: Scale, device: torch.device) -> _StageOne:
+    clip = _clip(scale)
     generator = torch.Generator().manual_seed(0)
+    tower = TextTower(clip)
     make = dict(banks=2, identities=scale.identities, tokens=4, template="A photo of a {} person.", generator=generator)
-    with torch.device("cpu"):
-        bank = PromptBank(TextTower(clip.cpu()), **make)
-    clip, bank = clip.to(device), bank.to(device)
-    plain = PlainPrompts(copy.deepcopy(clip).cpu().requires_grad_(True), bank.contexts.detach().cpu()).to(device)
+    bank = PromptBank(tower, **make)
+    plain = PlainPrompts(copy.deepcopy(clip).requires_grad_(True), bank.contexts.detach()).to(device)
     plain.prefix, plain.suffix = plain.prefix.to(device), plain.suffix.to(device)
+    tower.to(device)  # the bank reads it but does not own it
     embed_dim = clip.text_projection.shape[1]
-    labels = torch.randint(0, scale.identities, (scale.prompts // 2,), generator=generator)
-    both = torch.randint(0, scale.identities, (scale.prompts,), generator=generator)
     features = torch.randn(scale.prompts, embed_dim, generator=generator).to(device) / embed_dim**0.5
-    ours = torch.optim.Adam([bank.contexts], lr=1e-5, fused=True)  # as in training
-    theirs = torch.optim.Adam([plain.contexts], lr=1e-5, foreach=False)
-    yield Stage(
-        "prompt step",
-        lambda: contrastive_step(features, bank.both(labels), labels.repeat(2), None, ours, _ignore),
-        lambda: prompt_step(plain, theirs, features, labels.to(device)),
-        scale.prompts,
-        "prompts",
-        12.0,
-    )
-    fusion = build_fusion("reference", embed_dim, heads=4, dropout=0.0).to(device)
+    return _StageOne(bank.to(device), plain, features, generator)
+
+
+def _prompts(scale: Scale, device: torch.device) -> Stage:
+    one = _stage_one(scale, device)
+    labels = torch.randint(0, scale.identities, (scale.prompts // 2,), generator=one.generator)
+    ours = torch.optim.Adam([one.bank.contexts], lr=1e-5, fused=True)  # as in training
+    theirs = torch.optim.Adam([one.plain.contexts], lr=1e-5, foreach=False)
+
+    def fast() -> None:
+        contrastive_step(one.features, one.bank.both(labels), labels.repeat(2), None, ours, _ignore)
+
+    def plain() -> None:
+        prompt_step(one.plain, theirs, one.features, labels.to(device))
+
+    return Stage("prompt step", fast, plain, scale.prompts, "prompts", _target(scale, 12.0), counted=fast)
+
+
+def _fusion(scale: Scale, device: torch.device) -> Stage:
+    one = _stage_one(scale, device)
+    both = torch.randint(0, scale.identities, (scale.prompts,), generator=one.generator)
+    fusion = build_fusion("reference", one.features.shape[1], heads=4, dropout=0.0).to(device)
     twin = copy.deepcopy(fusion)
-    with torch.no_grad():
-        visible, infrared = describe_all(bank)
-    optimizers = [
-        torch.optim.Adam(fusion.parameters(), lr=1e-5, fused=True),
-        torch.optim.Adam(twin.parameters(), lr=1e-5, foreach=False),
-    ]
-    yield Stage(
-        "fusion step",
-        lambda: contrastive_step(features, fusion(visible[both], infrared[both]), both, None, optimizers[0], _ignore),
-        lambda: fusion_step(plain, twin, optimizers[1], features, both.to(device)),
-        scale.prompts,
-        "prompts",
-        500.0,
-    )
+    visible, infrared = describe_all(one.bank)
+    ours = torch.optim.Adam(fusion.parameters(), lr=1e-5, fused=True)
+    theirs = torch.optim.Adam(twin.parameters(), lr=1e-5, foreach=False)
+
+    def fast() -> None:
+        contrastive_step(one.features, fusion(visible[both], infrared[both]), both, None, ours, _ignore)
+
+    def plain() -> None:
+        fusion_step(one.plain, twin, theirs, one.features, both.to(device))
+
+    return Stage("fusion step", fast, plain, scale.prompts, "prompts", _target(scale, 500.0), counted=fast)
 
 
 def _augmentation(scale: Scale, device: torch.device) -> Stage:
@@ -160,57 +191,124 @@ def _augmentation(scale: Scale, device: torch.device) -> Stage:
         lambda: augment_batch(images, views(), augmenter).to(device),
         count,
         "images",
-        7.0,
-        counts=False,
+        _target(scale, 7.0),
     )
 
 
-def _visual(scale: Scale, device: torch.device) -> Iterator[Stage]:
-    count = 4 * scale.people
-    tower = build_tower(_clip(scale))
+@dataclass(frozen=True)
+class _VisualVariant:
+    """One way of making the visual step, and how many times as fast as the plain one in float32 it should be."""
+
+    precision: str = "fp32"
+    target: float | None = None
+    compiled: bool = False
+    deterministic: bool = False
+    channels_last: bool = True
+
+
+def _visual_variants(device: torch.device) -> dict[str, _VisualVariant]:
+    if device.type == "cpu":
+        targets = {"fp32": 1.4, "bf16": 2.5}
+        return {name: _VisualVariant(name, targets[name]) for name in ("fp32", *_others(device))}
+    found = {"fp32": _VisualVariant(), "fp32 contiguous": _VisualVariant(channels_last=False)}
+    targets = {"bf16": 3.0, "tf32": None}
+    for name in _others(device):
+        found[name] = _VisualVariant(name, targets[name])
+        found[f"{name} compiled"] = _VisualVariant(name, targets[name], compiled=True)
+        found[f"{name} determ."] = _VisualVariant(name, deterministic=True)
+    return found
+
+
+def _network(scale: Scale, device: torch.device) -> ReIDNetwork:
     make = dict(identities=scale.identities, classifier_scale=None, descriptor="reference")
-    start = ReIDNetwork(tower, **make, generator=torch.Generator().manual_seed(0)).to(device).requires_grad_(True)
+    network = ReIDNetwork(build_tower(_clip(scale)), **make, generator=torch.Generator().manual_seed(0))
+    return network.to(device).requires_grad_(True)
+
+
+def _visual(scale: Scale, device: torch.device, name: str, variant: _VisualVariant) -> Stage:
+    count = 4 * scale.people
+    network = _network(scale, device)
+    twin = plain_network(network)
+    theirs = plain_optimizer(build_optimizer(twin, Encoder(learning_rate=1e-5), Fidelity()))
+    settings = Encoder(precision=variant.precision, learning_rate=1e-5)
+    if variant.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    ours = build_optimizer(network, settings, Fidelity())
+    if variant.compiled:
+        network.compile()
     generator = torch.Generator().manual_seed(0)
-    shape = (3 * count, 3, *scale.image_size)
-    pixels = torch.randn(shape, generator=generator).to(device, memory_format=torch.channels_last)
+    pixels = torch.randn(3 * count, 3, *scale.image_size, generator=generator).to(device)
+    if variant.channels_last:
+        pixels = pixels.to(memory_format=torch.channels_last)
     labels = torch.arange(scale.people).repeat_interleave(4).to(device)
     batch = Batch(pixels[: 2 * count], pixels[2 * count :], labels)
-    texts = torch.randn(scale.identities, tower.embed_dim, generator=generator).to(device)
-    texts = Descriptions(texts, texts)
-    twin = plain_network(start)
-    theirs = plain_optimizer(build_optimizer(twin, Encoder(learning_rate=1e-5), Fidelity()))
-    able = resolve_precision("auto", device)
-    for precision, target in [("fp32", 1.4)] + ([("bf16", 2.5)] if able == "bf16" else []):
-        settings = Encoder(precision=precision, learning_rate=1e-5)
-        network = copy.deepcopy(start).to(memory_format=torch.channels_last)
-        ours = build_optimizer(network, settings, Fidelity())
-        yield Stage(
-            f"visual step {precision}",
-            lambda n=network, o=ours, s=settings: optimize(n, batch, texts, s, Fidelity(), o, device, _ignore),
-            lambda s=settings: visual_step(twin, theirs, batch, texts.visible, s.weights),
-            3 * count,
-            "images",
-            3.0 if device.type == "cuda" and precision == "bf16" else target,
-            precision,
-        )
-    yield from _embedding(scale, start, twin, device, able)
+    texts = torch.randn(scale.identities, network.backbone.embed_dim, generator=generator).to(device)
+    both = Descriptions(texts, texts)
+
+    def step() -> None:
+        optimize(network, batch, both, settings, Fidelity(), ours, device, _ignore)
+
+    def fast() -> None:
+        torch.use_deterministic_algorithms(variant.deterministic)
+        step()
+        torch.use_deterministic_algorithms(False)
+
+    def plain() -> None:
+        visual_step(twin, theirs, batch, texts, settings.weights)
+
+    counted = None if variant.compiled else step  # a compiled step cannot be looked into
+    target = _target(scale, variant.target)
+    return Stage(f"visual step {name}", fast, plain, 3 * count, "images", target, variant.precision, counted)
 
 
-def _embedding(scale: Scale, network: Any, twin: Any, device: torch.device, able: str) -> Iterator[Stage]:
+def _embedding(scale: Scale, device: torch.device, precision: str) -> Stage:
     count = 12 * scale.people
+    network = _network(scale, device)
+    twin = plain_network(network)
     images = np.random.default_rng(0).integers(0, 256, (count, *scale.image_size, 3), dtype=np.uint8)
-    rows, visible = np.arange(count), np.zeros(count, dtype=bool)
-    options = dict(batch=count, flip=True, normalization="clip", device=device)
-    for precision in ["fp32"] + (["bf16"] if able == "bf16" else []):
-        yield Stage(
-            f"embedding {precision}",
-            lambda p=precision: embed_images(network, images, rows, visible, **options, precision=p),
-            lambda: embed(twin, images, False, count, lambda own: normalize_images(own.to(device))),
-            count,
-            "images",
-            1.8 if precision == "fp32" else None,
-            precision,
-        )
+    rows, infrared = np.arange(count), np.zeros(count, dtype=bool)
+    options = dict(batch=count, flip=True, normalization="clip", device=device, precision=precision)
+
+    def counted() -> None:
+        # In inference mode operators are counted before autocast has seen their parts.
+        with torch.no_grad():
+            embed_images.__wrapped__(network, images, rows, infrared, **options)
+
+    return Stage(
+        f"embedding {precision}",
+        lambda: embed_images(network, images, rows, infrared, **options),
+        lambda: embed(twin, images, False, count, lambda own: normalize_images(own.to(device))),
+        count,
+        "images",
+        _target(scale, 1.8 if precision == "fp32" else None),
+        precision,
+        counted,
+    )
+
+
+def _batch(scale: Scale, device: torch.device) -> Stage:
+    """Batches as training gets them, from the cache on: this many images a second are what a step can be given."""
+    count = 4 * scale.people
+    rng = np.random.default_rng(0)
+    labels = np.arange(40 * count) // 40
+    cache = rng.integers(0, 256, (2 * len(labels), *scale.image_size, 3), dtype=np.uint8)
+    sides = [ModalityImages(cache, np.arange(len(labels)) + first, labels) for first in (0, len(labels))]
+    images, settings = TrainingImages(*sides, np.unique(labels)), Encoder(identities=scale.people, images=4)
+    augmenter = build_augmenter(settings, Fidelity())
+
+    def batches(on: torch.device) -> Iterator[Batch]:
+        while True:
+            yield from augmented_batches(images, settings, augmenter, rng, on)
+
+    ours, plain = batches(device), batches(torch.device("cpu"))
+    return Stage(
+        "batch",
+        lambda: next(ours),
+        lambda: [part.to(device) for part in next(plain)],
+        3 * count,
+        "images",
+        None,
+    )
 
 
 def _ranking() -> Stage:
@@ -226,7 +324,6 @@ def _ranking() -> Stage:
         len(query_ids),
         "queries",
         None,
-        counts=False,
     )
 
 
@@ -236,10 +333,6 @@ def image_memory(images: int, size: tuple[int, int], folder: Any) -> dict[str, f
     Args:
         images: how many a modality; size: (H, W).
     """
-    from benchmarks.measure import memory
-    from csdn.data.image_cache import ModalityImages, TrainingImages
-    from csdn.training.batches import augmented_batches
-
     path = folder / "cache.npy"
     cache = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(2 * images, *size, 3))
     cache[:] = 128

@@ -1,11 +1,18 @@
+from dataclasses import replace
+
+import pytest
 import torch
 import torch.nn.functional as F
 
 from benchmarks.measure import interleaved, median_ratio, peak_memory, roofline, work
-from benchmarks.speed import COLUMNS, aligned, line, measure
-from benchmarks.stages import Stage, image_memory
+from benchmarks.speed import COLUMNS, against_loading, aligned, attempt, line, measure
+from benchmarks.stages import SCALES, Stage, _embedding, image_memory, stages
+from helpers.fake_cuda import GPU, fake_cuda
 
 CPU = torch.device("cpu")
+SMALL = replace(SCALES["embedded"], identities=8, people=2, prompts=8)
+with fake_cuda():
+    NAMES = [name for name in stages(SMALL, GPU) if "compiled" not in name]
 LIMITS = {"flops_per_second": 1e9, "bytes_per_second": 1e9}
 
 
@@ -42,13 +49,43 @@ def test_peak_memory_sees_what_a_call_takes_and_frees():
 
 
 def test_a_row_has_everything_that_is_printed():
-    stage = Stage(
-        "product", lambda: torch.ones(64, 64) @ torch.ones(64, 64), lambda: sum(range(10**5)), 64, "rows", 2.0
-    )
+    def product():
+        return torch.ones(64, 64) @ torch.ones(64, 64)
+
+    stage = Stage("product", product, lambda: sum(range(10**5)), 64, "rows", 2.0, counted=product)
     row = measure(stage, 2, CPU, {"fp32": LIMITS})
     assert row["flops"] == 2 * 64**3
     assert row["ratio"] > 0
     assert len(line(row)) == len(aligned(*COLUMNS))
+
+
+def test_a_stage_that_fails_is_a_row():
+    def build():
+        raise RuntimeError("expected scalar type Float but found BFloat16\nand more")
+
+    row = attempt("embedding bf16", build, 2, CPU, {"fp32": LIMITS})
+    assert line(row) == "embedding bf16             failed: expected scalar type Float but found BFloat16"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_work_of_embedding_is_counted_in_every_precision(precision):
+    flops, moved = work(_embedding(SMALL, CPU, precision).counted)
+    assert flops > 10**8
+    assert moved > 10**6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_stage_runs_on_a_gpu(name):
+    """On fake CUDA tensors. The plain implementations loop over values, which these have not."""
+    with fake_cuda():
+        stages(SMALL, GPU)[name]().fast()
+
+
+def test_loading_is_set_against_the_fastest_step():
+    rows = [{"stage": "batch", "per_second": 900.0}, {"stage": "visual step fp32", "per_second": 100.0}]
+    rows += [{"stage": "visual step bf16", "per_second": 300.0}, {"stage": "visual step tf32", "error": "no"}]
+    assert against_loading(rows) == "loading: 900 images a second, 3.0 times the fastest step's"
+    assert against_loading(rows[2:]) == "loading: not measured"
 
 
 def test_a_worker_grows_by_its_batches_alone(tmp_path):

@@ -6,6 +6,7 @@ do without values, or without a driver, is stood in for here, and nothing else.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from itertools import chain
@@ -130,6 +131,13 @@ def _at_once(items: Iterable[Any], depth: int = 2) -> Iterator[Any]:
     return iter(items)
 
 
+def _forget_tensors() -> None:
+    """Empty the caches of csdn's functions: a tensor that one holds must not meet those of the other kind."""
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "csdn"]
+    for function in {value for module in modules for value in vars(module).values() if hasattr(value, "cache_clear")}:
+        function.cache_clear()
+
+
 @contextmanager
 def fake_cuda() -> Iterator[_WithoutValues]:
     """Inside, `cuda` can be used, tensors that are made have no values, and jobs run as on a machine with one GPU."""
@@ -162,5 +170,7 @@ def fake_cuda() -> Iterator[_WithoutValues]:
             "torch.nn.Module.cpu": lambda module: _move(module, "cpu"),
         }.items():
             stack.enter_context(patch(target, stand_in))
+        _forget_tensors()
+        stack.callback(_forget_tensors)
         stack.enter_context(mode)
         yield mode
