@@ -188,3 +188,16 @@ def test_the_same_seed_gives_the_same_encoder_and_scores(smoke, results):
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_result_from_the_images_on(smoke, results):
     assert repeats_exactly(smoke, results, "make_dataset", "pretrain_clip", "learn_prompts", "fuse_semantics")
+
+
+@pytest.mark.gpu
+@pytest.mark.timeout(1800)
+def test_the_same_commands_run_on_a_gpu_to_the_report(tmp_path, server):
+    workflow = Workflow(tmp_path / "clone", server, fake=False)
+    workflow.snakemake("all", *LAYERS, "--config", "runtime={device: cuda}", "--resources", "gpu=2")
+    results = workflow.folder / "results-smoke"
+    records = [json.loads(path.read_text()) for path in results.rglob("*.provenance.json")]
+    computed = {record["compute"]["device"] for record in records if "compute" in record}
+    assert computed == {"cuda:0"}
+    assert "(cuda:0), deterministic kernels only: " in (results / "report.html").read_text()
+    assert workflow.plan("all", *LAYERS, "--config", "runtime={device: cuda}") == {}

@@ -86,3 +86,5 @@ def test_one_step_of_every_stage(tmp_path, weights, device, identities, images):
     assert pd.read_csv(tmp_path / "encoder/history.csv")["step"].tolist() == [1]
     run_embed_images(step("embed_images"), *inputs, files["encoder"], files["embeddings"])
     assert read_tensors(files["embeddings"])["features"].shape == (2 * 4, 6144)
+    if device == "cuda":  # the paper's batch, 96 images of 288 x 144, has to fit a card of 16 GiB
+        assert torch.cuda.max_memory_reserved() < 16 * 2**30
