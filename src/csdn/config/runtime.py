@@ -14,7 +14,7 @@ class Runtime(Strict):
 
     data: Folder = Field("data", description="Folder of rendered images, indices and caches.")
     results: Folder = Field("results", description="Folder of models, scores, tables and the report.")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto`: the GPU where there is one.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto`: a GPU where one can be used.")
     threads: Count = Field(1, description="CPU threads of a training job.")
     pretraining_threads: Count = Field(
         2, description="CPU threads of the small CLIP's pre-training, which all jobs wait for."
