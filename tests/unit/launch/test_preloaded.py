@@ -148,3 +148,19 @@ def test_a_server_of_another_installation_is_not_used(start, monkeypatch):
     start(SERVER.replace("import sys;", "import sys; sys.prefix = '/elsewhere';"))
     found = subprocess.run([*CSDN, "no-such-step"], capture_output=True, text=True)
     assert found.returncode == 2
+
+
+def test_nothing_that_is_imported_asks_for_a_gpu():
+    """CUDA cannot be used in a fork of a process that has started it."""
+    code = """
+import importlib, torch
+
+def asked(*_, **__):
+    raise AssertionError("CUDA was asked for")
+
+torch._C._cuda_getDeviceCount = torch.cuda.device_count = torch.cuda.is_available = torch.cuda._lazy_init = asked
+from csdn.launch.preloaded import MODULES
+for module in MODULES:
+    importlib.import_module(module)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
