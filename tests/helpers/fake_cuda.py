@@ -145,7 +145,7 @@ def fake_cuda() -> Iterator[_WithoutValues]:
     stream = MagicMock()
     with ExitStack() as stack:
         for target, stand_in in {
-            "csdn.models.device.choose_device": lambda device: torch.device("cpu") if device == "cpu" else GPU,
+            "csdn.models.device.choose_device": lambda device, _: torch.device("cpu") if device == "cpu" else GPU,
             "csdn.models.device.claim_gpu_for_process": lambda: None,
             "safetensors.torch.load_file": _load_file,
             "csdn.data.prefetch.ahead": _at_once,

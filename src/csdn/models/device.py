@@ -48,7 +48,9 @@ class Compute:
         }
 
 
-def configure_process(device: str, *, threads: int, deterministic: bool, precision: str = "fp32") -> Compute:
+def configure_process(
+    device: str, *, threads: int, deterministic: bool, precision: str = "fp32", option: str = "runtime.device"
+) -> Compute:
     """Set threads, determinism and the GPU of this process, and decide what `auto` means here.
 
     TF32 is off from then on, also in convolutions, where PyTorch has it on, but for what runs inside `products_in`.
@@ -56,6 +58,7 @@ def configure_process(device: str, *, threads: int, deterministic: bool, precisi
     Args:
         device: `auto` (the GPU where one can be used), `cpu` or `cuda`.
         precision: of the step, `auto`, `fp32`, `tf32` or `bf16`.
+        option: key or option that `device` comes from, for the error.
 
     Raises:
         UserError: `cuda`, and no GPU can be used; says what is missing.
@@ -67,11 +70,11 @@ def configure_process(device: str, *, threads: int, deterministic: bool, precisi
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a debugging aid that costs a tenth of a step
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     claim = claim_gpu_for_process() if device != "cpu" else None
-    chosen = choose_device(device)
+    chosen = choose_device(device, option)
     return Compute(chosen, resolve_precision(precision, chosen), deterministic, threads, claim)
 
 
-def choose_device(device: str) -> torch.device:
+def choose_device(device: str, option: str = "runtime.device") -> torch.device:
     """`auto`, `cpu` or `cuda` as a device; `auto` says why where it falls back to the CPU.
 
     Raises:
@@ -83,7 +86,7 @@ def choose_device(device: str) -> torch.device:
         return torch.device("cuda", torch.cuda.current_device())
     missing = why_no_gpu() or _why_cuda_does_not_start()
     if device == "cuda":
-        raise UserError(f"runtime.device: `cuda` cannot be used, for {missing}; or set it to `cpu`")
+        raise UserError(f"{option}: `cuda` cannot be used, for {missing}; or set it to `cpu`")
     log.warning("computing on the CPU: %s", missing)
     return torch.device("cpu")
 

@@ -87,6 +87,7 @@ def load_trained(path: Path, *, device: str = "auto", threads: int = 1, flip: bo
     step = parse(content.get("parameters", {}))
     if not isinstance(step, TrainEncoder):
         raise UserError(f"{path}: was made by {step.step}, not by train_encoder; give the encoder.safetensors of a run")
-    chosen = configure_process(device, threads=threads, deterministic=step.runtime.deterministic).device
+    deterministic = step.runtime.deterministic
+    chosen = configure_process(device, threads=threads, deterministic=deterministic, option="--device").device
     network = load_encoder(step, path, chosen).eval()
     return TrainedEncoder(network, step, chosen, selected_on_test(path), flip)
