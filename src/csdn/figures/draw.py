@@ -19,8 +19,8 @@ from csdn.figures import charts, feature_charts, heatmaps, planes, selection, sh
 from csdn.figures.distances import distance_histograms
 from csdn.figures.plan import Planned, planned_figures
 from csdn.figures.retrieval import first_trial
+from csdn.results import report_inputs
 from csdn.statistics.comparison import Row, protocol_order, supported
-from csdn.study import places
 from csdn.study.sweeps import find_sweep
 
 FORMATS = ("png", "svg")
@@ -70,12 +70,12 @@ def save(figure: Figure, base: Path) -> list[Path]:
 def looks(params: Params) -> dict[str, charts.Look]:
     """A look for each variant by its place in the tables; what is not trained is grey."""
     untrained = [name for name in params.variants if params.variant(name).encoder.epochs == 0]
-    trained = [name for name in places.in_table_order(params, list(params.variants)) if name not in untrained]
+    trained = [name for name in report_inputs.in_table_order(params, list(params.variants)) if name not in untrained]
     return charts.looks(trained) | dict.fromkeys(untrained, charts.UNTRAINED)
 
 
 def _draw_contact_sheet(params: Params, planned: Planned) -> Figure:
-    index, cache = places.read_images(params, planned.dataset)
+    index, cache = report_inputs.read_images(params, planned.dataset)
     people = selection.portraits(index, cache, params.datasets[planned.dataset].splits[0])
     if not people:
         raise UserError(f"data/index/{planned.dataset}.parquet: no test identity in both modalities; index it again")
@@ -83,13 +83,13 @@ def _draw_contact_sheet(params: Params, planned: Planned) -> Figure:
 
 
 def _draw_training(params: Params, planned: Planned) -> Figure:
-    histories = places.encoder_histories(params, planned.dataset)
-    ordered = {variant: histories[variant] for variant in places.in_table_order(params, list(histories))}
+    histories = report_inputs.encoder_histories(params, planned.dataset)
+    ordered = {variant: histories[variant] for variant in report_inputs.in_table_order(params, list(histories))}
     return charts.training_curves(ordered, looks(params))
 
 
 def _draw_stage_one(params: Params, planned: Planned) -> Figure:
-    return charts.stage_one_curves(places.stage_one_histories(params, planned.dataset))
+    return charts.stage_one_curves(report_inputs.stage_one_histories(params, planned.dataset))
 
 
 def _draw_components(params: Params, planned: Planned) -> Figure:
@@ -117,19 +117,19 @@ def _draw_sweep(params: Params, planned: Planned) -> Figure:
 
 
 def _draw_distances(params: Params, planned: Planned) -> Figure:
-    index = places.read_image_index(params, planned.dataset)
+    index = report_inputs.read_image_index(params, planned.dataset)
     persons, infrared = index["person_id"].to_numpy(), (index["modality"] == "infrared").to_numpy()
     histograms = {}
-    for variant in places.in_table_order(params, params.variants_of(planned.dataset)):
-        embeddings = places.read_embeddings(params, planned.dataset, variant)
+    for variant in report_inputs.in_table_order(params, params.variants_of(planned.dataset)):
+        embeddings = report_inputs.read_embeddings(params, planned.dataset, variant)
         rows = embeddings["rows"]
         histograms[variant] = distance_histograms(embeddings["features"], persons[rows], infrared[rows])
     return feature_charts.distance_chart(histograms)
 
 
 def _draw_plane(params: Params, planned: Planned) -> Figure:
-    index = places.read_image_index(params, planned.dataset)
-    explained = places.read_explanations(params, planned.dataset, places.PLANE)
+    index = report_inputs.read_image_index(params, planned.dataset)
+    explained = report_inputs.read_explanations(params, planned.dataset, report_inputs.PLANE)
     persons = index["person_id"].to_numpy()[explained["rows"]]
     infrared = (index["modality"] == "infrared").to_numpy()[explained["rows"]]
     features = {name.capitalize(): explained[f"features_{name}"] for name in ("before", "after")}
@@ -139,8 +139,8 @@ def _draw_plane(params: Params, planned: Planned) -> Figure:
 
 
 def _draw_maps(params: Params, planned: Planned) -> Figure:
-    index, cache = places.read_images(params, planned.dataset)
-    explained = places.read_explanations(params, planned.dataset, places.MAPS)
+    index, cache = report_inputs.read_images(params, planned.dataset)
+    explained = report_inputs.read_explanations(params, planned.dataset, report_inputs.MAPS)
     persons = index["person_id"].to_numpy()
     maps = [explained[name] for name in ("attention_before", "attention_after", "grad_cam")]
     people = []
@@ -154,8 +154,8 @@ def _draw_maps(params: Params, planned: Planned) -> Figure:
 
 
 def _draw_descriptions(params: Params, planned: Planned) -> Figure:
-    index = places.read_image_index(params, planned.dataset)
-    explained = places.read_explanations(params, planned.dataset, places.DESCRIBED)
+    index = report_inputs.read_image_index(params, planned.dataset)
+    explained = report_inputs.read_explanations(params, planned.dataset, report_inputs.DESCRIBED)
     infrared = (index["modality"] == "infrared").to_numpy()[explained["described_rows"]]
     likeness = {
         network: {
@@ -168,14 +168,14 @@ def _draw_descriptions(params: Params, planned: Planned) -> Figure:
 
 
 def _draw_zero_shot(params: Params, planned: Planned) -> Figure:
-    return feature_charts.attribute_chart(places.read_zero_shot(params))
+    return feature_charts.attribute_chart(report_inputs.read_zero_shot(params))
 
 
 def _draw_ranks(params: Params, planned: Planned) -> Figure:
     dataset = params.datasets[planned.dataset]
-    index, cache = places.read_images(params, planned.dataset)
-    embeddings = places.read_embeddings(params, planned.dataset, str(params.shown_variant(planned.dataset)))
-    permutations = places.read_permutations(params, planned.dataset)
+    index, cache = report_inputs.read_images(params, planned.dataset)
+    embeddings = report_inputs.read_embeddings(params, planned.dataset, str(params.shown_variant(planned.dataset)))
+    permutations = report_inputs.read_permutations(params, planned.dataset)
     rows, features = embeddings["rows"], embeddings["features"]
     task = first_trial(index, dataset.splits[0], planned.subject, rows, features, permutations)
     found, missed = selection.ranked(index, cache, task)
@@ -186,7 +186,7 @@ def _draw_ranks(params: Params, planned: Planned) -> Figure:
 
 def _rows(params: Params, planned: Planned, table: str) -> list[Row]:
     protocols = params.protocols_of(planned.dataset)
-    rows = [row for row in places.read_table(params, table) if row["dataset"] == planned.dataset]
+    rows = [row for row in report_inputs.read_table(params, table) if row["dataset"] == planned.dataset]
     if not rows:
         raise UserError(f"tables/{table}.json: no row of {planned.dataset}; score it and run compare-variants again")
     return [row for protocol in protocol_order(rows, protocols) for row in rows if row["protocol"] == protocol]

@@ -10,7 +10,7 @@ from csdn.artifacts.files import write_csv
 from csdn.config.params import Params
 from csdn.figures.charts import loss_terms
 from csdn.reporting.tables import DIGITS
-from csdn.study import places
+from csdn.results import report_inputs
 
 COLUMNS = ["panel", "variant"]
 
@@ -39,7 +39,7 @@ def matches(params: Params) -> pd.DataFrame:
     rows = {
         (f"{row['dataset']} {row['protocol']}", row["variant"], rank): matched
         for table in params.tables
-        for row in places.read_table(params, table)
+        for row in report_inputs.read_table(params, table)
         for rank, matched in enumerate(row["cmc"], start=1)
     }
     return pd.DataFrame([[*key, value] for key, value in rows.items()], columns=[*COLUMNS, "rank", "matched"])
@@ -49,7 +49,7 @@ def training(params: Params) -> pd.DataFrame:
     """Validation mAP and loss terms of stage 2 over the epochs trained, mean over the runs of a variant."""
     rows = []
     for dataset in params.datasets:
-        for variant, runs in places.encoder_histories(params, dataset).items():
+        for variant, runs in report_inputs.encoder_histories(params, dataset).items():
             both = pd.concat(runs)
             terms = [name for name in ("validation_map", *loss_terms(both)) if name in both]
             means = both.groupby("epoch")[terms].mean()

@@ -10,10 +10,10 @@ import pandas as pd
 from csdn.config.params import Params
 from csdn.errors import UserError
 from csdn.reporting.tables import percent
+from csdn.results.scores import read_run, score_files
 from csdn.statistics.comparison import protocol_order
 from csdn.statistics.scores import METRICS
 from csdn.study.labels import dataset_label, protocol_label
-from csdn.study.results import read_run, score_files
 
 ALL = "all variants"
 SHOWN = {"map": "mAP", "rank_1": "Rank-1", "rank_10": "Rank-10", "minp": "mINP"}  # what fits 80 columns

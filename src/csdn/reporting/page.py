@@ -22,8 +22,8 @@ from csdn.reporting import summary
 from csdn.reporting.costs import cost_group
 from csdn.reporting.published import SETTINGS, published_rows
 from csdn.reporting.tables import DIFFERENCE_NOTE, ROW_NOTE, difference_cells, labelled, row_cells
+from csdn.results import report_inputs
 from csdn.statistics.comparison import Row, protocol_order
-from csdn.study import places
 from csdn.study.job_graph import duration, job_graph, read_jobs
 from csdn.study.jobs import uses_small_clip
 from csdn.study.labels import dataset_label, in_report_order, protocol_label
@@ -103,10 +103,10 @@ def _dataset(params: Params, name: str) -> dict[str, Any]:
     claims: list[summary.Claim] = []
     notes: list[str] = []
     for table_name, table in params.tables.items():
-        rows = [row for row in places.read_table(params, table_name) if row["dataset"] == name]
+        rows = [row for row in report_inputs.read_table(params, table_name) if row["dataset"] == name]
         pairs = []
         if table.differences:
-            pairs = [r for r in places.read_table(params, f"{table_name}_differences") if r["dataset"] == name]
+            pairs = [r for r in report_inputs.read_table(params, f"{table_name}_differences") if r["dataset"] == name]
         if not rows:
             continue
         told = {claim.title for claim in claims}
@@ -134,7 +134,7 @@ def _dataset(params: Params, name: str) -> dict[str, Any]:
         "notes": notes,
         "tables": tables,
         "time": _training_time(params, name),
-        "costs": cost_group([row for row in places.read_table(params, "costs") if row["dataset"] == name]),
+        "costs": cost_group([row for row in report_inputs.read_table(params, "costs") if row["dataset"] == name]),
         "figures": [_figure(params, f) for f in figures if f.kind not in OF_TABLES],
     }
 
@@ -146,8 +146,8 @@ def _kept(text: str) -> str:
 
 def _training_time(params: Params, dataset: str) -> str:
     """Seconds of training a run of each variant, stage 2 only: `baseline 41 s, csdn 43 s`; empty without training."""
-    told, histories = [], places.encoder_histories(params, dataset)
-    for variant in places.in_table_order(params, list(histories)):
+    told, histories = [], report_inputs.encoder_histories(params, dataset)
+    for variant in report_inputs.in_table_order(params, list(histories)):
         runs = histories[variant]
         seconds = [run["seconds"].sum() for run in runs if "seconds" in run]
         if seconds:
@@ -175,7 +175,7 @@ def _grouped(rows: list[Row], protocols: list[str], cells: Any) -> list[dict[str
 
 
 def _figure(params: Params, planned: Planned) -> dict[str, Any]:
-    path = places.results(params) / "figures" / f"{planned.name}.svg"
+    path = report_inputs.results(params) / "figures" / f"{planned.name}.svg"
     with readable(path):
         svg = path.read_text(encoding="utf-8")
     return {
@@ -191,7 +191,7 @@ def _zero_shot(params: Params) -> list[dict[str, Any]]:
     """One row an attribute of the small CLIP's table; empty when no variant that runs starts from it."""
     if not uses_small_clip(params):
         return []
-    frame = places.read_zero_shot(params)
+    frame = report_inputs.read_zero_shot(params)
     rows = []
     for attribute, group in frame.groupby("attribute", sort=False):
         of = {row["modality"]: row for row in group.to_dict("records")}
@@ -225,7 +225,7 @@ def _published(params: Params) -> list[dict[str, Any]]:
 
 def _provenance(params: Params) -> dict[str, Any]:
     """Code, versions and machines of all provenance records, each distinct value once, and the jobs' durations."""
-    records = places.read_provenance(params).values()
+    records = report_inputs.read_provenance(params).values()
     packages: dict[str, set[str]] = {}
     for record in records:
         packages.setdefault("Python", set()).add(str(record.get("python")))

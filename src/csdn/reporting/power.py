@@ -9,11 +9,11 @@ import numpy as np
 
 from csdn.config.params import Params
 from csdn.errors import UserError
+from csdn.results.scores import read_scores, score_files
 from csdn.seeding import derive_seed
 from csdn.statistics.comparison import identity_differences, panels
 from csdn.statistics.power import STUDIES, smallest_found, variance_components
 from csdn.study.labels import protocol_label
-from csdn.study.results import read_scores, score_files
 
 FURTHER_STUDIES = 200  # of the slower test
 

@@ -12,11 +12,11 @@ from csdn.artifacts.files import write_csv, write_json, write_text
 from csdn.config.base import PROTOCOLS
 from csdn.config.params import Params
 from csdn.errors import UserError
+from csdn.results.scores import read_scores
 from csdn.statistics.comparison import Row, compare_pairs, compare_rows
 from csdn.statistics.scores import METRICS, Scores
 from csdn.steps.slices import CompareVariants
 from csdn.study.labels import MINUS, SELECTED_ON_TEST, protocol_label
-from csdn.study.results import read_scores
 
 ROW_COLUMNS = [
     "dataset", "protocol", "variant", "seeds",

@@ -1,1 +1,1 @@
-"""What a study consists of: its jobs and results, where they lie and what they are called."""
+"""What a study consists of, from its settings alone: paths, files, jobs, and what they are called."""

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from csdn.reporting.curves import write_curves
-from csdn.study.places import encoder_histories, read_table
+from csdn.results.report_inputs import encoder_histories, read_table
 from unit.result_tree import Tree
 
 

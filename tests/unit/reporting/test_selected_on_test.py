@@ -9,8 +9,8 @@ import pytest
 from csdn.config.tracking import Tracking
 from csdn.figures.plan import planned_figures
 from csdn.reporting.tables import compare_variants
+from csdn.results.scores import read_scores
 from csdn.study.labels import comparable, selection_note
-from csdn.study.results import read_scores
 from csdn.tracking.runs import track_scores
 from unit.result_tree import make_params, write_images, write_score
 

@@ -1,4 +1,4 @@
-"""Where the inputs of figures and page lie, and how they are read."""
+"""Reads what the figures and the page are made from: tables, histories, images, embeddings."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from csdn.errors import UserError
+from csdn.results.scores import read_scores
 from csdn.statistics.scores import cumulative_matches, per_identity
-from csdn.study.results import read_scores
 from unit.result_tree import make_params, write_images, write_score
 
 

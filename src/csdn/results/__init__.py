@@ -1,0 +1,1 @@
+"""Reading of finished results: scores, tables, histories, embeddings, the images behind them."""
