@@ -1,21 +1,21 @@
 rule pretrain_clip:
     input:
-        annotations=f"{DATA}/{PRETRAINING}/annotations.parquet",
-        images=f"{DATA}/{PRETRAINING}/images.npy",
+        annotations=PATHS.pretraining_annotations,
+        images=PATHS.pretraining_images,
     output:
-        clip=f"{RESULTS}/clip/mini/clip.safetensors",
-        history=f"{RESULTS}/clip/mini/history.csv",
-        zero_shot=f"{RESULTS}/clip/mini/zero_shot.csv",
+        clip=PATHS.small_clip,
+        history=PATHS.small_clip_history,
+        zero_shot=PATHS.zero_shot,
     log:
-        f"{LOGS}/pretrain_clip.log",
+        fill(PATHS.log, step="pretrain_clip"),
     priority: 10  # all training waits for it
     conda:
         ENVIRONMENT
     threads: PARAMS.runtime.pretraining_threads
     resources:
         gpu=GPUS,
-        mem_mb=growing(3000),
-        runtime=growing(120),
+        mem_mb=more_each_attempt(3000),
+        runtime=more_each_attempt(120),
     params:
         cfg=settings("pretrain_clip"),
     shell:

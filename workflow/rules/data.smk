@@ -1,16 +1,16 @@
 rule make_dataset:
     output:
-        annotations=f"{DATA}/raw/{{dataset}}/annotations.parquet",
-        provenance=f"{DATA}/raw/{{dataset}}/annotations.parquet.provenance.json",
+        annotations=PATHS.annotations,
+        provenance=PATHS.annotations_record,
     log:
-        f"{LOGS}/make_dataset/{{dataset}}.log",
+        fill(PATHS.dataset_log, step="make_dataset"),
     conda:
         ENVIRONMENT
     threads: 2
     resources:
         gpu=0,
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        mem_mb=more_each_attempt(1000),
+        runtime=more_each_attempt(60),
     params:
         cfg=lambda wc: settings("make_dataset", wc),
         dataset="{dataset}",
@@ -21,10 +21,10 @@ rule make_dataset:
 
 use rule make_dataset as make_dataset_for_clip with:
     output:
-        annotations=f"{DATA}/{PRETRAINING}/annotations.parquet",
-        images=f"{DATA}/{PRETRAINING}/images.npy",
+        annotations=PATHS.pretraining_annotations,
+        images=PATHS.pretraining_images,
     log:
-        f"{LOGS}/make_dataset/{PRETRAINING}.log",
+        fill(PATHS.dataset_log, step="make_dataset", dataset=PRETRAINING),
     priority: 10  # all training waits for it
     params:
         cfg=settings("make_dataset", dataset=PRETRAINING),
@@ -38,22 +38,21 @@ for name in PARAMS.datasets:
         name:
             f"index_images_{name}"
         input:
-            rendered(name),
+            lambda wc, dataset=name: inputs_of_index(dataset),
         output:
-            index=f"{DATA}/index/{name}.parquet",
-            cache=cache_of(name),
+            **files.image_files(PARAMS, name),
         log:
-            f"{LOGS}/index_images/{name}.log",
+            fill(PATHS.dataset_log, step="index_images", dataset=name),
         conda:
             ENVIRONMENT
         resources:
             gpu=0,
-            mem_mb=growing(2000),
-            runtime=growing(120),
+            mem_mb=more_each_attempt(2000),
+            runtime=more_each_attempt(120),
         params:
             cfg=settings("index_images", dataset=name),
             dataset=name,
-            root=option("--root", [root_of(name)]),
+            root=["--root", image_folder(PARAMS, name)],
         shell:
             "csdn index-images --params {params.cfg:q} --dataset {params.dataset:q} {params.root:q} "
             "--index {output.index:q} --cache {output.cache:q} > {log:q} 2>&1"

@@ -1,18 +1,18 @@
 rule embed_images:
     input:
         unpack(images_of),
-        encoder=f"{RUN}/encoder.safetensors",
+        encoder=PATHS.encoder,
     output:
-        embeddings=f"{RUN}/embeddings.safetensors",
+        embeddings=PATHS.embeddings,
     log:
-        f"{LOGS}/embed_images/{{dataset}}/{{split}}/{{variant}}/seed_{{seed}}.log",
+        fill(PATHS.run_log, step="embed_images"),
     conda:
         ENVIRONMENT
     threads: PARAMS.runtime.threads
     resources:
         gpu=GPUS,
-        mem_mb=growing(4000),
-        runtime=growing(60),
+        mem_mb=more_each_attempt(4000),
+        runtime=more_each_attempt(60),
     params:
         cfg=lambda wc: settings("embed_images", wc),
     shell:
@@ -24,23 +24,23 @@ rule explain_model:
     input:
         unpack(images_of),
         clip=lambda wc: clip_of(wc.variant),
-        encoder=f"{RUN}/encoder.safetensors",
+        encoder=PATHS.encoder,
         semantics=semantics_of,
     output:
-        explanations=f"{RUN}/explanations.safetensors",
+        explanations=PATHS.explanations,
     log:
-        f"{LOGS}/explain_model/{{dataset}}/{{split}}/{{variant}}/seed_{{seed}}.log",
+        fill(PATHS.run_log, step="explain_model"),
     conda:
         ENVIRONMENT
     threads: PARAMS.runtime.threads
     resources:
         gpu=GPUS,
-        mem_mb=growing(4000),
-        runtime=growing(60),
+        mem_mb=more_each_attempt(4000),
+        runtime=more_each_attempt(60),
     params:
         cfg=lambda wc: settings("explain_model", wc),
-        clip=lambda wc, input: option("--clip", input.get("clip")),
-        semantics=lambda wc, input: option("--semantics", input.get("semantics")),
+        clip=lambda wc, input: option_with("--clip", input.get("clip")),
+        semantics=lambda wc, input: option_with("--semantics", input.get("semantics")),
     shell:
         "csdn explain-model --params {params.cfg:q} --index {input.index:q} --cache {input.cache:q} {params.clip:q} "
         "{params.semantics:q} --encoder {input.encoder:q} --output {output.explanations:q} > {log:q} 2>&1"
@@ -48,23 +48,23 @@ rule explain_model:
 
 rule score_retrieval:
     input:
-        index=f"{DATA}/index/{{dataset}}.parquet",
-        embeddings=f"{RUN}/embeddings.safetensors",
+        index=PATHS.index,
+        embeddings=PATHS.embeddings,
         drawn=drawn_galleries,
     output:
-        scores=f"{RUN}/scores/{{protocol}}.json",
-        queries=f"{RUN}/scores/{{protocol}}.parquet",
+        scores=PATHS.scores,
+        queries=PATHS.query_scores,
     log:
-        f"{LOGS}/score_retrieval/{{dataset}}/{{split}}/{{variant}}/seed_{{seed}}/{{protocol}}.log",
+        fill(PATHS.scores_log, step="score_retrieval"),
     conda:
         ENVIRONMENT
     resources:
         gpu=0,
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=more_each_attempt(2000),
+        runtime=more_each_attempt(30),
     params:
         cfg=lambda wc: settings("score_retrieval", wc),
-        permutations=lambda wc: option("--permutations", permutations_of(wc)),
+        permutations=lambda wc: option_with("--permutations", permutations_of(wc)),
     shell:
         "csdn score-retrieval --params {params.cfg:q} --index {input.index:q} --embeddings {input.embeddings:q} "
         "{params.permutations:q} --output {output.scores:q} > {log:q} 2>&1"

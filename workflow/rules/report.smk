@@ -4,22 +4,22 @@ localrules:
 
 rule compare_variants:
     input:
-        scores=all_scores(),
-        queries=all_scores("parquet"),
+        scores=files.score_files(PARAMS, PATHS.scores),
+        queries=files.score_files(PARAMS, PATHS.query_scores),
     output:
-        tables=[in_report(path) for path in all_tables()],
-        metrics=f"{RESULTS}/tables/metrics.json",
+        tables=[in_report(path) for path in files.table_files(PARAMS)],
+        metrics=PATHS.metrics,
     log:
-        f"{LOGS}/compare_variants.log",
+        fill(PATHS.log, step="compare_variants"),
     conda:
         ENVIRONMENT
     resources:
         gpu=0,
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=more_each_attempt(2000),
+        runtime=more_each_attempt(30),
     params:
         cfg=settings("compare_variants"),
-        scores=lambda wc, input: [word for path in input.scores for word in ("--scores", path)],
+        scores=scores_as_options,
         folder=subpath(output[0], parent=True),
     shell:
         "csdn compare-variants --params {params.cfg:q} {params.scores:q} --output {params.folder:q} > {log:q} 2>&1"
@@ -27,19 +27,19 @@ rule compare_variants:
 
 rule compare_costs:
     input:
-        [f"{DATA}/index/{dataset}.parquet" for dataset in PARAMS.datasets],
-        all_histories(),
-        metrics=f"{RESULTS}/tables/metrics.json",
+        [PATHS.index.format(dataset=name) for name in PARAMS.datasets],
+        files.history_files(PARAMS),
+        metrics=PATHS.metrics,
     output:
-        [in_report(path) for path in cost_tables()],
+        [in_report(path) for path in files.cost_files(PARAMS)],
     log:
-        f"{LOGS}/compare_costs.log",
+        fill(PATHS.log, step="compare_costs"),
     conda:
         ENVIRONMENT
     resources:
         gpu=0,
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=more_each_attempt(2000),
+        runtime=more_each_attempt(30),
     params:
         cfg=settings("compare_costs"),
         folder=subpath(output[0], parent=True),
@@ -49,32 +49,32 @@ rule compare_costs:
 
 rule draw_figures:
     input:
-        all_images(),
-        small_clip(),
-        all_histories(),
-        for_all_runs(f"{RUN}/embeddings.safetensors"),
-        explanations(),
-        all_scores(),
-        all_tables(),
+        files.all_image_files(PARAMS),
+        files.small_clip_files(PARAMS),
+        files.history_files(PARAMS),
+        files.files_of_runs(PARAMS, PATHS.embeddings),
+        files.explanation_files(PARAMS),
+        files.score_files(PARAMS, PATHS.scores),
+        files.table_files(PARAMS),
     output:
         figures=report(
-            directory(f"{RESULTS}/figures"),
+            directory(PATHS.figures),
             patterns=["{name}.svg"],
             caption="../report/figures.rst",
             category="Figures",
             labels={"figure": "{name}"},
         ),
-        matches=f"{RESULTS}/curves/matches.csv",
-        training=f"{RESULTS}/curves/training.csv",
-        digests=f"{RESULTS}/figures.sha256",  # a folder can only be compared by its time, these by their content
+        matches=PATHS.matches,
+        training=PATHS.training_curves,
+        digests=PATHS.figure_digests,  # a folder can only be compared by its time, these by their content
     log:
-        f"{LOGS}/draw_figures.log",
+        fill(PATHS.log, step="draw_figures"),
     conda:
         ENVIRONMENT
     resources:
         gpu=0,
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=more_each_attempt(2000),
+        runtime=more_each_attempt(30),
     params:
         cfg=settings("draw_figures"),
         curves=subpath(output.matches, parent=True),
@@ -86,27 +86,27 @@ rule draw_figures:
 
 rule write_report:
     input:
-        small_clip(),
-        all_scores(),
-        all_tables(),
-        cost_tables(),
-        ancient(f"{RESULTS}/figures"),
-        digests=f"{RESULTS}/figures.sha256",
+        files.small_clip_files(PARAMS),
+        files.score_files(PARAMS, PATHS.scores),
+        files.table_files(PARAMS),
+        files.cost_files(PARAMS),
+        ancient(PATHS.figures),
+        digests=PATHS.figure_digests,
     output:
         report=report(
-            f"{RESULTS}/report.html",
+            PATHS.report,
             caption="../report/report.rst",
             category="Report",
             labels={"page": "everything on one page"},
         ),
     log:
-        f"{LOGS}/write_report.log",
+        fill(PATHS.log, step="write_report"),
     conda:
         ENVIRONMENT
     resources:
         gpu=0,
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=more_each_attempt(2000),
+        runtime=more_each_attempt(30),
     params:
         cfg=settings("write_report"),
     shell:
@@ -115,27 +115,25 @@ rule write_report:
 
 rule track_scores:
     input:
-        ancient(f"{RESULTS}/figures"),
-        scores=all_scores(),
-        tables=all_tables() + cost_tables(),
-        digests=f"{RESULTS}/figures.sha256",
-        report=f"{RESULTS}/report.html",
+        ancient(PATHS.figures),
+        scores=files.score_files(PARAMS, PATHS.scores),
+        tables=files.table_files(PARAMS) + files.cost_files(PARAMS),
+        digests=PATHS.figure_digests,
+        report=PATHS.report,
     output:
-        f"{RESULTS}/tracking.json",
+        PATHS.tracking,
     log:
-        f"{LOGS}/track_scores.log",
+        fill(PATHS.log, step="track_scores"),
     conda:
         ENVIRONMENT
     resources:
         gpu=0,
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=more_each_attempt(1000),
+        runtime=more_each_attempt(10),
     params:
         cfg=settings("track_scores"),
-        scores=lambda wc, input: [word for path in input.scores for word in ("--scores", path)],
-        artifacts=[
-            word for name in ("tables", "figures", "report.html") for word in ("--artifact", f"{RESULTS}/{name}")
-        ],
+        scores=scores_as_options,
+        artifacts=[word for path in (PATHS.tables, PATHS.figures, PATHS.report) for word in ("--artifact", path)],
     shell:
         "csdn track-scores --params {params.cfg:q} {params.scores:q} {params.artifacts:q} --output {output:q} "
         "> {log:q} 2>&1"

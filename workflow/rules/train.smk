@@ -8,21 +8,21 @@ rule learn_prompts:
         clip=lambda wc: clip_of(PROMPT_KEYS[wc.prompt_key]),
         captions=captions_of,
     output:
-        prompts=f"{PROMPTS}/prompts.safetensors",
-        history=f"{PROMPTS}/history.csv",
+        prompts=PATHS.prompts,
+        history=PATHS.prompts_history,
     log:
-        f"{LOGS}/learn_prompts/{{dataset}}/{{split}}/{{prompt_key}}/seed_{{seed}}.log",
+        fill(PATHS.prompts_log, step="learn_prompts"),
     conda:
         ENVIRONMENT
     threads: PARAMS.runtime.threads
     resources:
         gpu=GPUS,
-        mem_mb=growing(4000),
-        runtime=growing(240),
+        mem_mb=more_each_attempt(4000),
+        runtime=more_each_attempt(240),
     params:
         cfg=lambda wc: settings("learn_prompts", wc, variant=PROMPT_KEYS[wc.prompt_key]),
-        clip=lambda wc, input: option("--clip", input.get("clip")),
-        captions=lambda wc, input: option("--captions", input.get("captions")),
+        clip=lambda wc, input: option_with("--clip", input.get("clip")),
+        captions=lambda wc, input: option_with("--captions", input.get("captions")),
     shell:
         "csdn learn-prompts --params {params.cfg:q} --index {input.index:q} --cache {input.cache:q} {params.clip:q} "
         "{params.captions:q} --output {output.prompts:q} > {log:q} 2>&1"
@@ -32,24 +32,22 @@ rule fuse_semantics:
     input:
         unpack(images_of),
         clip=lambda wc: clip_of(SEMANTICS_KEYS[wc.semantics_key]),
-        prompts=lambda wc: f"{PROMPTS}/prompts.safetensors".format(
-            prompt_key=prompt_key(PARAMS, SEMANTICS_KEYS[wc.semantics_key]), **wc
-        ),
+        prompts=prompts_of,
     output:
-        semantics=f"{SEMANTICS}/semantics.safetensors",
-        history=f"{SEMANTICS}/history.csv",
+        semantics=PATHS.semantics,
+        history=PATHS.semantics_history,
     log:
-        f"{LOGS}/fuse_semantics/{{dataset}}/{{split}}/{{semantics_key}}/seed_{{seed}}.log",
+        fill(PATHS.semantics_log, step="fuse_semantics"),
     conda:
         ENVIRONMENT
     threads: PARAMS.runtime.threads
     resources:
         gpu=GPUS,
-        mem_mb=growing(4000),
-        runtime=growing(240),
+        mem_mb=more_each_attempt(4000),
+        runtime=more_each_attempt(240),
     params:
         cfg=lambda wc: settings("fuse_semantics", wc, variant=SEMANTICS_KEYS[wc.semantics_key]),
-        clip=lambda wc, input: option("--clip", input.get("clip")),
+        clip=lambda wc, input: option_with("--clip", input.get("clip")),
     shell:
         "csdn fuse-semantics --params {params.cfg:q} --index {input.index:q} --cache {input.cache:q} {params.clip:q} "
         "--prompts {input.prompts:q} --output {output.semantics:q} > {log:q} 2>&1"
@@ -61,21 +59,21 @@ rule train_encoder:
         clip=lambda wc: clip_of(wc.variant),
         semantics=semantics_of,
     output:
-        encoder=f"{RUN}/encoder.safetensors",
-        history=f"{RUN}/history.csv",
+        encoder=PATHS.encoder,
+        history=PATHS.history,
     log:
-        f"{LOGS}/train_encoder/{{dataset}}/{{split}}/{{variant}}/seed_{{seed}}.log",
+        fill(PATHS.run_log, step="train_encoder"),
     conda:
         ENVIRONMENT
     threads: PARAMS.runtime.threads
     resources:
         gpu=GPUS,
-        mem_mb=growing(6000),
-        runtime=growing(1440),
+        mem_mb=more_each_attempt(6000),
+        runtime=more_each_attempt(1440),
     params:
         cfg=lambda wc: settings("train_encoder", wc),
-        clip=lambda wc, input: option("--clip", input.get("clip")),
-        semantics=lambda wc, input: option("--semantics", input.get("semantics")),
+        clip=lambda wc, input: option_with("--clip", input.get("clip")),
+        semantics=lambda wc, input: option_with("--semantics", input.get("semantics")),
     shell:
         "csdn train-encoder --params {params.cfg:q} --index {input.index:q} --cache {input.cache:q} {params.clip:q} "
         "{params.semantics:q} --output {output.encoder:q} > {log:q} 2>&1"
@@ -84,16 +82,16 @@ rule train_encoder:
 # What DVC's stage `train` makes: the encoders themselves lie in the folders of the stage `evaluation`.
 rule list_encoders:
     input:
-        for_all_runs(f"{RUN}/encoder.safetensors"),
+        files.files_of_runs(PARAMS, PATHS.encoder),
     output:
-        f"{RESULTS}/encoders.sha256",
+        PATHS.encoder_digests,
     log:
-        f"{LOGS}/list_encoders.log",
+        fill(PATHS.log, step="list_encoders"),
     conda:
         ENVIRONMENT
     resources:
         gpu=0,
-        mem_mb=growing(100),
-        runtime=growing(10),
+        mem_mb=more_each_attempt(100),
+        runtime=more_each_attempt(10),
     shell:
         "sha256sum {input:q} > {output:q} 2> {log:q}"

@@ -21,6 +21,7 @@ from csdn.figures.plan import Planned, planned_figures
 from csdn.figures.retrieval import first_trial
 from csdn.results import report_inputs
 from csdn.statistics.comparison import Row, protocol_order, supported
+from csdn.study.labels import in_table_order
 from csdn.study.sweeps import find_sweep
 
 FORMATS = ("png", "svg")
@@ -70,7 +71,7 @@ def save(figure: Figure, base: Path) -> list[Path]:
 def looks(params: Params) -> dict[str, charts.Look]:
     """A look for each variant by its place in the tables; what is not trained is grey."""
     untrained = [name for name in params.variants if params.variant(name).encoder.epochs == 0]
-    trained = [name for name in report_inputs.in_table_order(params, list(params.variants)) if name not in untrained]
+    trained = [name for name in in_table_order(params, list(params.variants)) if name not in untrained]
     return charts.looks(trained) | dict.fromkeys(untrained, charts.UNTRAINED)
 
 
@@ -84,7 +85,7 @@ def _draw_contact_sheet(params: Params, planned: Planned) -> Figure:
 
 def _draw_training(params: Params, planned: Planned) -> Figure:
     histories = report_inputs.encoder_histories(params, planned.dataset)
-    ordered = {variant: histories[variant] for variant in report_inputs.in_table_order(params, list(histories))}
+    ordered = {variant: histories[variant] for variant in in_table_order(params, list(histories))}
     return charts.training_curves(ordered, looks(params))
 
 
@@ -120,7 +121,7 @@ def _draw_distances(params: Params, planned: Planned) -> Figure:
     index = report_inputs.read_image_index(params, planned.dataset)
     persons, infrared = index["person_id"].to_numpy(), (index["modality"] == "infrared").to_numpy()
     histograms = {}
-    for variant in report_inputs.in_table_order(params, params.variants_of(planned.dataset)):
+    for variant in in_table_order(params, params.variants_of(planned.dataset)):
         embeddings = report_inputs.read_embeddings(params, planned.dataset, variant)
         rows = embeddings["rows"]
         histograms[variant] = distance_histograms(embeddings["features"], persons[rows], infrared[rows])

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from csdn.config.params import Params
 from csdn.config.shared_keys import semantics_key
-from csdn.results import report_inputs
-from csdn.study.jobs import uses_small_clip
+from csdn.study.files import stage_one_keys, uses_small_clip
 from csdn.study.labels import comparable, in_report_order, protocol_label, selection_note
 from csdn.study.sweeps import find_sweep
 
@@ -75,7 +74,7 @@ def _of_dataset(params: Params, dataset: str) -> Iterator[Planned]:
                 yield planned("sweep", present, suffix=f"{name}_sweep", subject=name)
         if any(a in variants and b in variants and comparable(params, a, b) for a, b in table.differences):
             yield planned("differences", present, suffix=f"{name}_differences", subject=name)
-    if report_inputs.stage_one_keys(params, dataset)[0]:
+    if stage_one_keys(params, dataset)[0]:
         yield planned("stage_one")
     shown = params.shown_variant(dataset)
     if shown:

@@ -22,6 +22,7 @@ from csdn.evaluation.protocols import find_protocol, sysu_gallery
 from csdn.evaluation.scoring import load_permutations
 from csdn.jobs.index import build_index, differences
 from csdn.steps.slices import IndexImages
+from csdn.study.paths import PERMUTATIONS
 
 LONGEST = 100  # lines of problems shown of one dataset
 WIDTH = 120  # columns where standard output is no terminal
@@ -92,7 +93,7 @@ def _check_images(step: IndexImages, root: Path, index: pd.DataFrame) -> tuple[l
 
 def _check_official_gallery(root: Path, records: Sequence[ImageRecord]) -> list[str]:
     """A warning if the official gallery draw does not fit the images; only `gallery: official` reads it."""
-    path = root / "exp" / "rand_perm_cam.mat"
+    path = root / PERMUTATIONS
     try:
         if is_file(path):
             sysu_gallery(records, "all", 10, 0, permutations=load_permutations(path))

@@ -19,6 +19,8 @@ from csdn.models.costs import ModuleCost, description_costs, network_costs
 from csdn.reporting.costs import STAGES, CostRow, add_differences, quantity, write_costs
 from csdn.steps.registry import step_slice
 from csdn.steps.slices import CompareCosts, DescribeModel
+from csdn.study.files import runs_of
+from csdn.study.paths import paths_of
 from csdn.training.workload import image_flops, step_activation_bytes, training_flops
 
 
@@ -52,7 +54,7 @@ def describe(step: DescribeModel) -> list[ModuleCost]:
 def run_compare_costs(step: CompareCosts, output: Path) -> None:
     """Write the table of costs of every dataset and variant into the folder `output`."""
     params = step.params
-    metrics = read_json(Path(params.runtime.results) / "tables" / "metrics.json")
+    metrics = read_json(Path(paths_of(params).metrics))
     rows: list[CostRow] = []
     modules: dict[str, dict[str, Any]] = {}
     known: dict[str, list[ModuleCost]] = {}  # variants that differ in their training only have the same modules
@@ -77,7 +79,7 @@ def _description(params: Params, dataset: str, variant: str, identities: int) ->
 def _training_counts(params: Params, dataset: str) -> tuple[int, int, int]:
     """Visible images, infrared images and identities of the training of the dataset's first split."""
     settings = params.datasets[dataset]
-    index = read_index(Path(params.runtime.data) / "index" / f"{dataset}.parquet")
+    index = read_index(Path(paths_of(params).index.format(dataset=dataset)))
     train = index.iloc[subset_rows(index, settings.splits[0], settings.train_subsets)]
     visible, infrared = (int((train["modality"] == modality).sum()) for modality in MODALITIES)
     return visible, infrared, train["person_id"].nunique()
@@ -114,16 +116,15 @@ def _row(
 
 def _training_seconds(params: Params, dataset: str, variant: str) -> dict[str, float]:
     """Mean seconds of each stage over the runs, from their histories."""
-    folders = {"encoder": f"runs/{variant}"}
-    key = semantics_key(params, variant)
+    paths, key = paths_of(params), semantics_key(params, variant)
+    patterns = {"encoder": paths.history}
     if key is not None:
-        folders |= {"prompts": f"prompts/{prompt_key(params, variant)}", "fusion": f"semantics/{key}"}
-    root = Path(params.runtime.results) / dataset
-    places = [(split, seed) for split in params.datasets[dataset].splits for seed in params.seeds_of(dataset)]
+        patterns |= {"prompts": paths.prompts_history, "fusion": paths.semantics_history}
+    keys = {"prompt_key": prompt_key(params, variant), "semantics_key": key}
+    runs = [run | keys for run in runs_of(params, dataset) if run["variant"] == variant]
     out = dict.fromkeys(STAGES, 0.0)
-    for stage, folder in folders.items():
-        files = [root / split / folder / f"seed_{seed}" / "history.csv" for split, seed in places]
-        out[stage] = round(float(np.mean([_seconds(path) for path in files])), 1)
+    for stage, pattern in patterns.items():
+        out[stage] = round(float(np.mean([_seconds(Path(pattern.format(**run))) for run in runs])), 1)
     return out
 
 

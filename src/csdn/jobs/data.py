@@ -16,14 +16,15 @@ from csdn.data.image_cache import open_cache
 from csdn.errors import UserError
 from csdn.seeding import derive_seed
 from csdn.steps.slices import MakeDataset
+from csdn.study.paths import ANNOTATIONS, HISTORY, PIXELS, ZERO_SHOT
 
 
 def run_make_dataset(step: MakeDataset, output: Path, workers: int) -> None:
     """Render a dataset beside `output`, its annotations.parquet, which is written last."""
     from csdn.synthetic import layouts
 
-    if output.name != "annotations.parquet":
-        raise UserError(f"--output {output}: must be named annotations.parquet; the images are written beside it")
+    if output.name != ANNOTATIONS:
+        raise UserError(f"--output {output}: must be named {ANNOTATIONS}; the images are written beside it")
     writers = {
         "sysu_mm01": layouts.write_sysu_mm01,
         "regdb": layouts.write_regdb,
@@ -57,14 +58,14 @@ def run_pretrain_clip(step: Any, annotations: Path, output: Path) -> None:
 
     settings = step.clip.pretraining
     frame = read_parquet(annotations)
-    images = open_cache(annotations.with_name("images.npy"), len(frame), frame["identity_key"])
+    images = open_cache(annotations.with_name(PIXELS), len(frame), frame["identity_key"])
     if images.shape[1:3] != tuple(step.clip.image_size):
         raise UserError(
             f"clip.image_size: is {step.clip.image_size}, the rendered images are {images.shape[1:3]}; set both alike"
         )
     seed = derive_seed(settings.seed, "pretrain_clip")
     train = np.flatnonzero(frame["subset"] == "train")
-    inputs = {"annotations": annotations, "images": annotations.with_name("images.npy")}
+    inputs = {"annotations": annotations, "images": annotations.with_name(PIXELS)}
     with (
         trained_step(step, output, inputs, settings.precision) as context,
         progress("pretrain-clip", settings.steps, "steps") as advance,
@@ -91,8 +92,8 @@ def run_pretrain_clip(step: Any, annotations: Path, output: Path) -> None:
         table = zero_shot_table(model.cpu(), images, frame)
         names = "zero_shot/" + table["modality"] + "/" + table["attribute"]
         context.tracker.metrics(dict(zip(names, table["balanced_accuracy"], strict=True)))
-        write_csv(output.with_name("history.csv"), pd.DataFrame(history))
-        write_csv(output.with_name("zero_shot.csv"), table)
+        write_csv(output.with_name(HISTORY), pd.DataFrame(history))
+        write_csv(output.with_name(ZERO_SHOT), table)
         write_tensors(output, model.state_dict())
 
 

@@ -12,6 +12,7 @@ from csdn.artifacts.digests import sha256
 from csdn.artifacts.records import write_provenance
 from csdn.models.device import Compute, configure_process
 from csdn.steps.input_checks import check_inputs
+from csdn.study.paths import CHECKPOINTS
 from csdn.tracking.runs import Tracker, open_tracker
 from csdn.training.checkpoint import Checkpoints, training_identity
 
@@ -43,7 +44,7 @@ def trained_step(
     files = {name: path for name, path in inputs.items() if path is not None}
     check_inputs(step.record(), files)
     slice_ = step.record()
-    folder = Path(step.checkpoints.folder or output.parent / ".checkpoints") / step.key.replace("/", "--")
+    folder = Path(step.checkpoints.folder or output.parent / CHECKPOINTS) / step.key.replace("/", "--")
     identity = training_identity(slice_, files, compute.device.type, compute.precision)
     checkpoints = Checkpoints(folder, identity, step.checkpoints.seconds)
     with (

@@ -24,6 +24,7 @@ from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.semantic_integration import build_fusion
 from csdn.seeding import derive_seed
 from csdn.steps.slices import FuseSemantics, LearnPrompts, TrainEncoder
+from csdn.study.paths import HISTORY
 from csdn.tracking.runs import Tracker
 from csdn.training.encoder_stage import Descriptions, permute_descriptions, random_descriptions, train_encoder
 from csdn.training.fusion_stage import fuse_all, train_fusion
@@ -71,7 +72,7 @@ def run_learn_prompts(
             visible, infrared = describe_all(bank)
             learned = {"contexts": bank.contexts}
         tensors = learned | {"text_visible": visible, "text_infrared": infrared}
-        write_csv(output.with_name("history.csv"), pd.DataFrame(history))
+        write_csv(output.with_name(HISTORY), pd.DataFrame(history))
         write_tensors(output, tensors | {"person_ids": images.person_ids})
 
 
@@ -117,7 +118,7 @@ def run_fuse_semantics(
             text = fuse_all(fusion, visible, infrared, dropout=step.fidelity.fusion_mode == "training")
             fused, weights = (text, text), {f"fusion.{name}": value for name, value in fusion.state_dict().items()}
         tensors = {"text_visible": fused[0], "text_infrared": fused[1], "person_ids": learned["person_ids"]}
-        write_csv(output.with_name("history.csv"), pd.DataFrame(history, columns=None if history else ["epoch"]))
+        write_csv(output.with_name(HISTORY), pd.DataFrame(history, columns=None if history else ["epoch"]))
         write_tensors(output, tensors | weights)
 
 
@@ -151,7 +152,7 @@ def run_train_encoder(
                 build_validator(step, index, cache, device),
                 context.checkpoints,
             )
-        write_csv(output.with_name("history.csv"), pd.DataFrame(history, columns=None if history else ["epoch"]))
+        write_csv(output.with_name(HISTORY), pd.DataFrame(history, columns=None if history else ["epoch"]))
         state = {name: value.contiguous() for name, value in network.state_dict().items()}
         label = SELECTED_ON_TEST if step.encoder.selection == "best_on_test" else None
         write_tensors(output, state | {"person_ids": images.person_ids}, label)

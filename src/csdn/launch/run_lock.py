@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,14 +12,6 @@ from csdn.errors import UserError
 VARIABLE = "CSDN_RUN_LOCK"  # the open file with which scripts/snake holds the lock already
 LOCK = Path(".snakemake/run.flock")
 DVC_LOCK = Path(".dvc/tmp/lock")  # DVC holds it, but not while a stage's command runs
-LOOKING = re.compile(
-    r"-[a-zA-Z]*n[a-zA-Z]*|--(dry-?run|lint|dag|rulegraph|filegraph|d3dag|(detailed-)?summary|list[a-z-]*|report)(=.*)?"
-)
-
-
-def only_looks(arguments: Sequence[str]) -> bool:
-    """Whether Snakemake, called with these arguments, runs no job (a dry run, `--lint`, `--summary`, ...)."""
-    return any(LOOKING.fullmatch(argument) for argument in arguments)
 
 
 def hold_run_lock(folder: Path | str = ".") -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from csdn.artifacts.files import write_csv, write_json, write_text
+from csdn.study.files import COSTS
 from csdn.study.labels import MINUS, protocol_label
 
 CostRow = dict[str, Any]
@@ -55,10 +56,10 @@ def write_costs(rows: Sequence[CostRow], modules: dict[str, Any], folder: Path) 
         rows: COLUMNS of each dataset and variant.
         modules: costs of the modules, by dataset and variant, for the JSON file.
     """
-    write_csv(folder / "costs.csv", pd.DataFrame(list(rows), columns=COLUMNS))
-    write_text(folder / "costs.md", to_markdown(rows))
-    content = {"table": "costs", "caption": CAPTION, "note": NOTE, "rows": list(rows), "modules": modules}
-    write_json(folder / "costs.json", content)
+    write_csv(folder / f"{COSTS}.csv", pd.DataFrame(list(rows), columns=COLUMNS))
+    write_text(folder / f"{COSTS}.md", to_markdown(rows))
+    content = {"table": COSTS, "caption": CAPTION, "note": NOTE, "rows": list(rows), "modules": modules}
+    write_json(folder / f"{COSTS}.json", content)
 
 
 def to_markdown(rows: Sequence[CostRow]) -> str:

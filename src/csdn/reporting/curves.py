@@ -11,6 +11,7 @@ from csdn.config.params import Params
 from csdn.figures.charts import loss_terms
 from csdn.reporting.tables import DIGITS
 from csdn.results import report_inputs
+from csdn.study.paths import MATCHES, TRAINING_CURVES
 
 COLUMNS = ["panel", "variant"]
 
@@ -28,7 +29,7 @@ def write_curves(params: Params, output_folder: Path | str) -> list[Path]:
         UserError: an input is missing or malformed.
     """
     folder = Path(output_folder)
-    files = {"matches.csv": matches(params), "training.csv": training(params)}
+    files = {MATCHES: matches(params), TRAINING_CURVES: training(params)}
     for name, frame in files.items():
         write_csv(folder / name, frame)
     return [folder / name for name in files]

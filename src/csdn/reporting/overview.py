@@ -10,7 +10,7 @@ import pandas as pd
 from csdn.config.params import Params
 from csdn.errors import UserError
 from csdn.reporting.tables import percent
-from csdn.results.scores import read_run, score_files
+from csdn.results.scores import find_score_files, read_run
 from csdn.statistics.comparison import protocol_order
 from csdn.statistics.scores import METRICS
 from csdn.study.labels import dataset_label, protocol_label
@@ -34,7 +34,7 @@ def current_tables(results: Path, params: Params | None = None) -> list[dict[str
     Raises:
         UserError: there is no score file, or one is malformed.
     """
-    files = score_files(results)
+    files = find_score_files(results)
     if not files:
         raise UserError(f"{results}: holds no scores yet; run the pipeline, or give its results folder")
     runs = pd.DataFrame([read_run(file) for file in files])

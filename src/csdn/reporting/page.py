@@ -24,9 +24,10 @@ from csdn.reporting.published import SETTINGS, published_rows
 from csdn.reporting.tables import DIFFERENCE_NOTE, ROW_NOTE, difference_cells, labelled, row_cells
 from csdn.results import report_inputs
 from csdn.statistics.comparison import Row, protocol_order
+from csdn.study.files import COSTS, uses_small_clip
 from csdn.study.job_graph import duration, job_graph, read_jobs
-from csdn.study.jobs import uses_small_clip
-from csdn.study.labels import dataset_label, in_report_order, protocol_label
+from csdn.study.labels import dataset_label, in_report_order, in_table_order, protocol_label
+from csdn.study.paths import paths_of
 
 COLOURS = {  # of style.mplstyle and charts.py, and what they are on the page
     "#1f2328": "var(--ink)",
@@ -134,7 +135,7 @@ def _dataset(params: Params, name: str) -> dict[str, Any]:
         "notes": notes,
         "tables": tables,
         "time": _training_time(params, name),
-        "costs": cost_group([row for row in report_inputs.read_table(params, "costs") if row["dataset"] == name]),
+        "costs": cost_group([row for row in report_inputs.read_table(params, COSTS) if row["dataset"] == name]),
         "figures": [_figure(params, f) for f in figures if f.kind not in OF_TABLES],
     }
 
@@ -147,7 +148,7 @@ def _kept(text: str) -> str:
 def _training_time(params: Params, dataset: str) -> str:
     """Seconds of training a run of each variant, stage 2 only: `baseline 41 s, csdn 43 s`; empty without training."""
     told, histories = [], report_inputs.encoder_histories(params, dataset)
-    for variant in report_inputs.in_table_order(params, list(histories)):
+    for variant in in_table_order(params, list(histories)):
         runs = histories[variant]
         seconds = [run["seconds"].sum() for run in runs if "seconds" in run]
         if seconds:
@@ -175,7 +176,7 @@ def _grouped(rows: list[Row], protocols: list[str], cells: Any) -> list[dict[str
 
 
 def _figure(params: Params, planned: Planned) -> dict[str, Any]:
-    path = report_inputs.results(params) / "figures" / f"{planned.name}.svg"
+    path = Path(paths_of(params).figure.format(figure=planned.name))
     with readable(path):
         svg = path.read_text(encoding="utf-8")
     return {

@@ -9,7 +9,7 @@ import numpy as np
 
 from csdn.config.params import Params
 from csdn.errors import UserError
-from csdn.results.scores import read_scores, score_files
+from csdn.results.scores import find_score_files, read_scores
 from csdn.seeding import derive_seed
 from csdn.statistics.comparison import identity_differences, panels
 from csdn.statistics.power import STUDIES, smallest_found, variance_components
@@ -32,7 +32,7 @@ def simulate_power(
     Raises:
         UserError: none of the differences has scores.
     """
-    files = score_files(results)
+    files = find_score_files(results)
     pairs = list(dict.fromkeys(tuple(pair) for table in params.tables.values() for pair in table.differences))
     rows = []
     for panel in panels(read_scores(files), sorted({name for pair in pairs for name in pair})) if files else ():

@@ -17,6 +17,7 @@ from csdn.statistics.comparison import Row, compare_pairs, compare_rows
 from csdn.statistics.scores import METRICS, Scores
 from csdn.steps.slices import CompareVariants
 from csdn.study.labels import MINUS, SELECTED_ON_TEST, protocol_label
+from csdn.study.paths import METRICS as METRICS_FILE
 
 ROW_COLUMNS = [
     "dataset", "protocol", "variant", "seeds",
@@ -64,10 +65,10 @@ def compare_variants(
         content[name] = (table.caption, compare_rows(scores, table.variants), False)
         if table.differences:
             content[f"{name}_differences"] = (table.caption, compare_pairs(scores, table.differences), True)
-    written = [folder / "metrics.json"]
+    written = [folder / METRICS_FILE]
     for name, (caption, rows, is_difference) in content.items():
         written += _write_table(folder / name, labelled(caption, rows), [_rounded(row) for row in rows], is_difference)
-    write_json(folder / "metrics.json", headline_metrics(scores))
+    write_json(folder / METRICS_FILE, headline_metrics(scores))
     return written
 
 

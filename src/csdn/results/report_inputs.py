@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 
 from csdn.artifacts.files import read_json, read_parquet, read_tensors, readable
+from csdn.artifacts.records import RECORD
 from csdn.config.base import EMBEDDED
 from csdn.config.params import Params
-from csdn.config.shared_keys import UNTRAINED_FUSIONS, UNTRAINED_PROMPTS, prompt_key, semantics_key
 from csdn.data.image_cache import open_cache, read_index
 from csdn.errors import UserError
 from csdn.evaluation.scoring import load_permutations
 from csdn.statistics.comparison import Row
+from csdn.study.files import first_run, permutations_file, stage_one_keys
+from csdn.study.paths import cache_path, fill, paths_of
 
 ZERO_SHOT = ("attribute", "modality", "classes", "images", "balanced_accuracy", "chance")
 PLANE = ("rows", "features_before", "features_after")
@@ -25,18 +27,13 @@ DESCRIBED = ("described_rows", "own_before", "hardest_before", "own_after", "har
 Runs = dict[str, list[pd.DataFrame]]  # histories of each variant or key
 
 
-def results(params: Params) -> Path:
-    """The results folder."""
-    return Path(params.runtime.results)
-
-
 def read_table(params: Params, name: str) -> list[Row]:
     """Rows of a table that compare-variants wrote.
 
     Raises:
         UserError: it is missing or not such a table.
     """
-    path = results(params) / "tables" / f"{name}.json"
+    path = Path(paths_of(params).table.format(table=name, ending="json"))
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("rows"), list):
         raise UserError(f"{path}: has no rows; write it again with compare-variants")
@@ -60,19 +57,11 @@ def read_csv(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
     return frame
 
 
-def in_table_order(params: Params, variants: list[str]) -> list[str]:
-    """Variants as the tables name them, then those that no table names.
-
-    The order does not depend on that of keys in params.yaml, which a job's slice has lost.
-    """
-    named = [name for _, table in sorted(params.tables.items()) for name in table.variants]
-    return [name for name in dict.fromkeys([*named, *sorted(variants)]) if name in variants]
-
-
 def encoder_histories(params: Params, dataset: str) -> Runs:
     """history.csv of every run of every trained variant."""
+    pattern = paths_of(params).history
     return {
-        variant: _histories(params, dataset, f"runs/{variant}", ("epoch",))
+        variant: _histories(params, dataset, fill(pattern, variant=variant), ("epoch",))
         for variant in params.trained_variants_of(dataset)
     }
 
@@ -80,30 +69,22 @@ def encoder_histories(params: Params, dataset: str) -> Runs:
 def stage_one_histories(params: Params, dataset: str) -> dict[str, Runs]:
     """history.csv of every run of the prompts and of the trained fusions that the dataset's variants use."""
     columns = ("epoch", "loss", "accuracy_visible", "accuracy_infrared")
-    prompts, fusions = stage_one_keys(params, dataset)
-    out = {"Prompts": {key: _histories(params, dataset, f"prompts/{key}", columns) for key in prompts}}
-    if fusions:
-        out["Fusion"] = {key: _histories(params, dataset, f"semantics/{key}", columns) for key in fusions}
-    return out
-
-
-def stage_one_keys(params: Params, dataset: str) -> tuple[list[str], list[str]]:
-    """Keys of the learned prompts and of the trained fusions that the dataset's variants use."""
-    texts = [name for name in params.variants_of(dataset) if semantics_key(params, name) is not None]
-    fused = [name for name in texts if params.variant(name).fusion.kind not in UNTRAINED_FUSIONS]
-    learned = [name for name in texts if params.variant(name).prompts.kind not in UNTRAINED_PROMPTS]
-    prompts = dict.fromkeys(prompt_key(params, name) for name in learned)
-    return list(prompts), list(dict.fromkeys(str(semantics_key(params, name)) for name in fused))
+    keys, paths = stage_one_keys(params, dataset), paths_of(params)
+    prompts = {key: fill(paths.prompts_history, prompt_key=key) for key in keys[0]}
+    fusions = {key: fill(paths.semantics_history, semantics_key=key) for key in keys[1]}
+    return {
+        stage: {key: _histories(params, dataset, pattern, columns) for key, pattern in patterns.items()}
+        for stage, patterns in {"Prompts": prompts, "Fusion": fusions}.items()
+        if patterns or stage == "Prompts"
+    }
 
 
 def read_images(params: Params, dataset: str) -> tuple[pd.DataFrame, np.ndarray]:
     """Index and memory-mapped pixel cache of a dataset; embedded images bring their captions as column `caption`."""
-    data, settings = Path(params.runtime.data), params.datasets[dataset]
-    height, width = settings.image_size
     index = read_image_index(params, dataset)
-    cache = open_cache(data / "cache" / f"{dataset}_{height}x{width}.npy", len(index), index["path"])
-    if settings.root == EMBEDDED:
-        path = data / "raw" / dataset / "annotations.parquet"
+    cache = open_cache(Path(cache_path(params, dataset)), len(index), index["path"])
+    if params.datasets[dataset].root == EMBEDDED:
+        path = Path(paths_of(params).annotations.format(dataset=dataset))
         annotations = read_parquet(path)
         if not {"path", "caption"} <= set(annotations.columns):
             raise UserError(f"{path}: no columns path and caption; render the dataset again with make-dataset")
@@ -113,38 +94,30 @@ def read_images(params: Params, dataset: str) -> tuple[pd.DataFrame, np.ndarray]
 
 def read_image_index(params: Params, dataset: str) -> pd.DataFrame:
     """Index of a dataset, without its pixels."""
-    return read_index(Path(params.runtime.data) / "index" / f"{dataset}.parquet")
+    return read_index(Path(paths_of(params).index.format(dataset=dataset)))
 
 
 def read_embeddings(params: Params, dataset: str, variant: str) -> dict[str, np.ndarray]:
     """`features` (N, dim) and index `rows` (N,) of a variant's first run."""
-    return _tensors(run_folder(params, dataset, variant) / "embeddings.safetensors", ("features", "rows"))
+    path = paths_of(params).embeddings.format(**first_run(params, dataset, variant))
+    return _tensors(Path(path), ("features", "rows"))
 
 
 def read_explanations(params: Params, dataset: str, required: tuple[str, ...]) -> dict[str, np.ndarray]:
     """What explain-model wrote for the shown variant's first run: at least PLANE, MAPS or DESCRIBED."""
-    path = run_folder(params, dataset, str(params.shown_variant(dataset))) / "explanations.safetensors"
-    return _tensors(path, required)
+    run = first_run(params, dataset, str(params.shown_variant(dataset)))
+    return _tensors(Path(paths_of(params).explanations.format(**run)), required)
 
 
 def read_zero_shot(params: Params) -> pd.DataFrame:
     """The small CLIP's table of attributes."""
-    return read_csv(results(params) / "clip" / "mini" / "zero_shot.csv", ZERO_SHOT)
+    return read_csv(Path(paths_of(params).zero_shot), ZERO_SHOT)
 
 
 def read_permutations(params: Params, dataset: str) -> np.ndarray | None:
     """Array of `exp/rand_perm_cam.mat` where the dataset is scored with the official gallery, else None."""
-    settings = params.datasets[dataset]
-    if settings.gallery != "official":
-        return None
-    root = Path(params.runtime.data) / "raw" / dataset if settings.root == EMBEDDED else Path(settings.root)
-    return load_permutations(root / "exp" / "rand_perm_cam.mat")
-
-
-def run_folder(params: Params, dataset: str, variant: str) -> Path:
-    """Folder of a variant's first run."""
-    split, seed = params.datasets[dataset].splits[0], params.seeds_of(dataset)[0]
-    return results(params) / dataset / split / "runs" / variant / f"seed_{seed}"
+    path = permutations_file(params, dataset)
+    return load_permutations(Path(path)) if path else None
 
 
 def read_provenance(params: Params) -> dict[str, dict[str, Any]]:
@@ -153,12 +126,10 @@ def read_provenance(params: Params) -> dict[str, dict[str, Any]]:
     Raises:
         UserError: there is none.
     """
-    folder = results(params)
-    records = {
-        path.relative_to(folder).as_posix(): read_json(path) for path in sorted(folder.rglob("*.provenance.json"))
-    }
+    folder = Path(params.runtime.results)
+    records = {path.relative_to(folder).as_posix(): read_json(path) for path in sorted(folder.rglob(f"*{RECORD}"))}
     if not records:
-        raise UserError(f"{folder}: no *.provenance.json; results were not made by csdn, run the pipeline again")
+        raise UserError(f"{folder}: no *{RECORD}; results were not made by csdn, run the pipeline again")
     return records
 
 
@@ -170,9 +141,9 @@ def _tensors(path: Path, required: tuple[str, ...]) -> dict[str, np.ndarray]:
     return tensors
 
 
-def _histories(params: Params, dataset: str, folder: str, columns: tuple[str, ...]) -> list[pd.DataFrame]:
+def _histories(params: Params, dataset: str, pattern: str, columns: tuple[str, ...]) -> list[pd.DataFrame]:
     return [
-        read_csv(results(params) / dataset / split / folder / f"seed_{seed}" / "history.csv", columns)
+        read_csv(Path(pattern.format(dataset=dataset, split=split, seed=seed)), columns)
         for split in params.datasets[dataset].splits
         for seed in params.seeds_of(dataset)
     ]

@@ -9,20 +9,22 @@ from typing import Any
 import pandas as pd
 
 from csdn.artifacts.files import read_json, read_parquet
+from csdn.artifacts.records import RECORD
 from csdn.config.base import score_name
 from csdn.errors import UserError
 from csdn.statistics.scores import METRICS, RANKS, Scores, cumulative_matches, per_identity
 from csdn.study.labels import SELECTED_ON_TEST
+from csdn.study.paths import Paths, as_glob
 
 RUN = ["dataset", "protocol", "variant", "split", "seed"]
 _REQUIRED = ("dataset", "variant", "seed", "split", "protocol", "gallery", "trials", "metrics", "reranked")
 _COLUMNS = ("trial", "person_id", "average_precision", "first_match_rank")
 
 
-def score_files(results: Path) -> list[Path]:
+def find_score_files(results: Path) -> list[Path]:
     """All score JSON files of a results folder, sorted."""
-    files = sorted(results.glob("*/*/runs/*/seed_*/scores/*.json"))
-    return [file for file in files if not file.name.endswith(".provenance.json")]
+    files = sorted(results.glob(as_glob(Paths.scores.removeprefix("{results}/"))))
+    return [file for file in files if not file.name.endswith(RECORD)]
 
 
 def read_scores(score_files: Iterable[Path | str]) -> Scores:

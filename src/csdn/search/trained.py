@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from csdn.artifacts.files import read_json, selected_on_test
+from csdn.artifacts.records import RECORD
 from csdn.data.image_files import read_image
 from csdn.errors import UserError
 from csdn.steps.input_checks import check_results
@@ -77,7 +78,7 @@ def load_trained(path: Path, *, device: str = "auto", threads: int = 1, flip: bo
     from csdn.models.build import load_encoder
     from csdn.models.device import configure_process
 
-    record = Path(f"{path}.provenance.json")
+    record = Path(f"{path}{RECORD}")
     if path.is_file() and not record.is_file():
         raise UserError(f"{record}: no such file; an encoder is rebuilt from the record that lies beside it")
     content = read_json(record) if path.is_file() else {}

@@ -25,6 +25,7 @@ from csdn.config.shared_keys import (
 )
 from csdn.errors import UserError
 from csdn.steps.slices import AnySlice, Checkpointing, Embedding, IndexImages, Machine, canonical, parse, parse_slice
+from csdn.study.paths import PRETRAINING, image_folder
 
 # Raise a step's version when its meaning changes: its results and what follows from them are then made again.
 STEP_VERSIONS: dict[str, int] = {
@@ -45,7 +46,6 @@ STEP_VERSIONS: dict[str, int] = {
     "write_report": 3,
 }
 OFFICIAL_IDENTITIES = {"sysu_mm01": 395, "regdb": 206, "llcm": 713}  # to describe a model by; trainings count theirs
-PRETRAINING = "pretraining"  # the dataset of the small CLIP, beside those of params.yaml
 
 
 def step_slice(
@@ -121,10 +121,8 @@ def slices_of_datasets(
     out = []
     for name in names:
         made = load_slice(layers, overrides, "index_images", dataset=name)
-        rendered = Path(params.runtime.data) / "raw" / name
-        folder = rendered if params.datasets[name].root == EMBEDDED else Path(params.datasets[name].root)
         if isinstance(made, IndexImages):
-            out.append((made, root or folder))
+            out.append((made, root or Path(image_folder(params, name))))
     return out
 
 

@@ -27,6 +27,7 @@ from csdn.config.prompts import Prompts
 from csdn.config.tables import Table
 from csdn.config.tracking import Tracking
 from csdn.errors import UserError, printable
+from csdn.study.paths import PROMPTS_KEY, RUN_KEY, SEMANTICS_KEY, SMALL_CLIP_KEY, paths_of
 
 # What changes no result is in no slice's text and reaches jobs as JSON in the environment.
 TRACKING_VARIABLE = "CSDN_TRACKING"
@@ -43,7 +44,7 @@ class Checkpointing(Strict):
     @classmethod
     def of(cls, params: Params) -> Checkpointing:
         """Outside all outputs of Snakemake and DVC, which delete theirs when a job is repeated."""
-        return cls(folder=f"{params.runtime.results}/.checkpoints", seconds=params.runtime.checkpoint_seconds)
+        return cls(folder=paths_of(params).checkpoints, seconds=params.runtime.checkpoint_seconds)
 
 
 class Slice(Strict):
@@ -86,7 +87,7 @@ class PretrainClip(Slice):
     @property
     def key(self) -> str:
         """Identifies the run in MLflow."""
-        return "clip/mini"
+        return SMALL_CLIP_KEY
 
 
 class IndexImages(Slice):
@@ -130,7 +131,7 @@ class LearnPrompts(Trained):
     @property
     def key(self) -> str:
         """Identifies the run in MLflow."""
-        return f"{self.dataset}/{self.split}/prompts/{self.prompt_key}/seed_{self.seed}"
+        return PROMPTS_KEY.format(**dict(self))
 
 
 class FuseSemantics(Trained):
@@ -146,7 +147,7 @@ class FuseSemantics(Trained):
     @property
     def key(self) -> str:
         """Identifies the run in MLflow."""
-        return f"{self.dataset}/{self.split}/semantics/{self.semantics_key}/seed_{self.seed}"
+        return SEMANTICS_KEY.format(**dict(self))
 
 
 class OfVariant(Selected):
@@ -157,7 +158,7 @@ class OfVariant(Selected):
     @property
     def key(self) -> str:
         """Identifies the run in MLflow: all steps of a variant log to one run."""
-        return f"{self.dataset}/{self.split}/runs/{self.variant}/seed_{self.seed}"
+        return RUN_KEY.format(**dict(self))
 
 
 class TestSelection(Strict):

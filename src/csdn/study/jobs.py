@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from csdn.config.base import EMBEDDED, MINI
+from csdn.config.base import EMBEDDED
 from csdn.config.params import Params
 from csdn.config.shared_keys import prompt_key, semantics_key
+from csdn.study.files import uses_small_clip
 
 ON_GPU = {"pretrain_clip", "learn_prompts", "fuse_semantics", "train_encoder", "embed_images", "explain_model"}
 LAST = ("compare_variants", "compare_costs", "draw_figures", "write_report", "track_scores")
@@ -172,9 +173,3 @@ def longest_first(steps: Iterable[str]) -> list[str]:
 
 
 _TRAINED = ("pretrain_clip", "learn_prompts", "fuse_semantics", "train_encoder", "embed_images", "explain_model")
-
-
-def uses_small_clip(params: Params) -> bool:
-    """Whether any variant that runs starts from the small CLIP."""
-    used = {variant for dataset in params.datasets for variant in params.variants_of(dataset)}
-    return any(params.variant(name).clip.weights == MINI for name in used)

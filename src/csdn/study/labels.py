@@ -66,3 +66,12 @@ LOSS_LABELS = {
 def loss_label(column: str) -> str:
     """A column of history.csv in words."""
     return LOSS_LABELS.get(column, column.replace("_", " ").capitalize())
+
+
+def in_table_order(params: Params, variants: list[str]) -> list[str]:
+    """Variants as the tables name them, then those that no table names.
+
+    The order does not depend on that of keys in params.yaml, which a job's slice has lost.
+    """
+    named = [name for _, table in sorted(params.tables.items()) for name in table.variants]
+    return [name for name in dict.fromkeys([*named, *sorted(variants)]) if name in variants]

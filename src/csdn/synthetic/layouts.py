@@ -17,6 +17,7 @@ from csdn.config.benchmark import Benchmark
 from csdn.data.image_cache import write_pixels
 from csdn.errors import UserError, cannot_write
 from csdn.seeding import derive_seed
+from csdn.study.paths import ANNOTATIONS, PERMUTATIONS, PIXELS
 from csdn.synthetic.attributes import ATTRIBUTES
 from csdn.synthetic.plans import SYSU_CAMERAS, plan_llcm, plan_pretraining, plan_regdb, plan_sysu_mm01, regdb_halves
 from csdn.synthetic.studio import Progress, Shot, Studio, render_arrays, render_files
@@ -43,7 +44,7 @@ def write_sysu_mm01(
         for name, ids in members.items():
             write_text(folder / "exp" / f"{name}_id.txt", ",".join(map(str, ids)) + "\n")
             _write_mat(folder / "exp" / f"{name}_id.mat", {"id": np.array([ids], dtype=np.uint16)})
-        _write_mat(folder / "exp" / "rand_perm_cam.mat", {"rand_perm_cam": sysu_permutations(shots, benchmark.seed)})
+        _write_mat(folder / PERMUTATIONS, {"rand_perm_cam": sysu_permutations(shots, benchmark.seed)})
         _write_annotations(folder, shots, benchmark)
 
 
@@ -98,7 +99,7 @@ def write_pretraining(
     with _replacing(Path(folder), benchmark) as target:
         shape = (len(shots), *benchmark.image_size, 3)
         blocks = render_arrays(benchmark, shots, workers, progress)
-        write_pixels(target / "images.npy", shape, blocks, [shot.identity_key for shot in shots])
+        write_pixels(target / PIXELS, shape, blocks, [shot.identity_key for shot in shots])
         _write_annotations(target, shots, benchmark, captions=("caption_0", "caption_1"))
 
 
@@ -145,7 +146,7 @@ def _write_annotations(
         frame[name] = [texts[column] for texts in written]
     for name in ATTRIBUTES:
         frame[name] = [studio.attributes(shot.identity_key)[name] for shot in shots]
-    write_parquet(folder / "annotations.parquet", frame)
+    write_parquet(folder / ANNOTATIONS, frame)
 
 
 def _write_mat(path: Path, variables: dict[str, np.ndarray]) -> None:

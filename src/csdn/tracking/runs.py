@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from csdn.artifacts.files import read_json
 from csdn.config.tracking import Tracking
 from csdn.errors import UserError
+from csdn.study.paths import RUN_KEY
 from csdn.tracking.processes import is_gone, this_process
 from csdn.tracking.store import ensure_store, first_line, mlflow_client
 
@@ -270,7 +271,7 @@ def track_scores(
     by_run: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for path in sorted(map(Path, score_files)):
         scores = read_json(path)
-        key = "{dataset}/{split}/runs/{variant}/seed_{seed}".format(**scores)
+        key = RUN_KEY.format(**scores)
         label = "-selected_on_test" if scores.get("selected_on_test") else ""
         by_run.setdefault(key, []).append((path.stem + label, scores))
     ids: dict[str, str] = {}

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from csdn.errors import UserError
-from csdn.launch.run_lock import hold_run_lock, only_looks
+from csdn.launch.run_lock import hold_run_lock
 
 HOLDER = """
 import subprocess, sys, time
@@ -72,15 +72,3 @@ def test_dvc_at_work_is_named(tmp_path):
         with pytest.raises(UserError, match=r"DVC is at work in .*; wait for it or stop it"):
             hold_run_lock(tmp_path)
     os.close(hold_run_lock(tmp_path))
-
-
-@pytest.mark.parametrize(
-    "flag", ["-n", "-np", "--dry-run", "--dryrun", "--lint", "--dag=dot", "--summary", "--list-rules"]
-)
-def test_who_only_looks_needs_no_lock(flag):
-    assert only_looks(["snakemake", "all", "--cores", "2", flag])
-
-
-@pytest.mark.parametrize("flag", ["--nolock", "--forcerun", "--report-after-run", "--cores", "-j", "all", "--notemp"])
-def test_who_runs_jobs_needs_it(flag):
-    assert not only_looks(["snakemake", flag])

@@ -1,0 +1,134 @@
+"""The files of a study that its settings call for; the lists of inputs and outputs of the workflow's rules. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from csdn.config.base import EMBEDDED, MINI
+from csdn.config.params import Params
+from csdn.config.shared_keys import UNTRAINED_FUSIONS, UNTRAINED_PROMPTS, prompt_key, semantics_key
+from csdn.study.paths import PERMUTATIONS, cache_path, image_folder, paths_of
+
+COSTS = "costs"  # the table of compare-costs
+
+
+def runs_of(params: Params, dataset: str) -> Iterator[dict[str, Any]]:
+    """`dataset`, `split`, `variant` and `seed` of every run on a dataset; the first of a variant comes first."""
+    for split in params.datasets[dataset].splits:
+        for variant in params.variants_of(dataset):
+            for seed in params.seeds_of(dataset):
+                yield {"dataset": dataset, "split": split, "variant": variant, "seed": seed}
+
+
+def first_run(params: Params, dataset: str, variant: str) -> dict[str, Any]:
+    """The run of a variant that figures show."""
+    return next(run for run in runs_of(params, dataset) if run["variant"] == variant)
+
+
+def files_of_runs(params: Params, pattern: str) -> list[str]:
+    """`pattern` for every run of the study."""
+    return [pattern.format(**run) for dataset in params.datasets for run in runs_of(params, dataset)]
+
+
+def score_files(params: Params, pattern: str) -> list[str]:
+    """`pattern` (of scores or of the queries' scores) for every run and protocol."""
+    return [
+        pattern.format(**run, protocol=protocol)
+        for dataset in params.datasets
+        for run in runs_of(params, dataset)
+        for protocol in params.scores_of(dataset)
+    ]
+
+
+def explanation_files(params: Params) -> list[str]:
+    """What a trained encoder is compared with its start in: the first run of the variant that the figures show."""
+    shown = {dataset: params.shown_variant(dataset) for dataset in params.datasets}
+    runs = [first_run(params, dataset, variant) for dataset, variant in shown.items() if variant]
+    return [paths_of(params).explanations.format(**run) for run in runs]
+
+
+def history_files(params: Params) -> list[str]:
+    """Curves of every training whose results are used."""
+    paths = paths_of(params)
+    files = files_of_runs(params, paths.history)
+    described = {name: key for name in params.variants if (key := semantics_key(params, name)) is not None}
+    for dataset in params.datasets:
+        for run in (run for run in runs_of(params, dataset) if run["variant"] in described):
+            name = run["variant"]
+            files.append(paths.prompts_history.format(**run, prompt_key=prompt_key(params, name)))
+            files.append(paths.semantics_history.format(**run, semantics_key=described[name]))
+    return sorted(set(files))
+
+
+def stage_one_keys(params: Params, dataset: str) -> tuple[list[str], list[str]]:
+    """Keys of the learned prompts and of the trained fusions that the dataset's variants use."""
+    texts = [name for name in params.variants_of(dataset) if semantics_key(params, name) is not None]
+    fused = [name for name in texts if params.variant(name).fusion.kind not in UNTRAINED_FUSIONS]
+    learned = [name for name in texts if params.variant(name).prompts.kind not in UNTRAINED_PROMPTS]
+    prompts = dict.fromkeys(prompt_key(params, name) for name in learned)
+    return list(prompts), list(dict.fromkeys(str(semantics_key(params, name)) for name in fused))
+
+
+def table_files(params: Params) -> list[str]:
+    """The tables of the settings and those of the differences they name."""
+    named = [(table, settings.differences) for table, settings in params.tables.items()]
+    tables = [name for table, pairs in named for name in (table, *([f"{table}_differences"] if pairs else []))]
+    return [paths_of(params).table.format(table=t, ending=e) for t in tables for e in ("csv", "md", "tex", "json")]
+
+
+def cost_files(params: Params) -> list[str]:
+    """What each variant costs."""
+    return [paths_of(params).table.format(table=COSTS, ending=ending) for ending in ("csv", "md", "json")]
+
+
+def rendered_files(params: Params, dataset: str) -> list[str]:
+    """What says that an embedded dataset is complete and what it was rendered with; nothing for one on disk."""
+    paths = paths_of(params)
+    files = [paths.annotations, paths.annotations_record] if params.datasets[dataset].root == EMBEDDED else []
+    return [pattern.format(dataset=dataset) for pattern in files]
+
+
+def image_files(params: Params, dataset: str) -> dict[str, str]:
+    """Index and pixels of a dataset."""
+    return {"index": paths_of(params).index.format(dataset=dataset), "cache": cache_path(params, dataset)}
+
+
+def all_image_files(params: Params) -> list[str]:
+    """Index and pixels of every dataset, and what says that the embedded ones are complete."""
+    return [
+        path
+        for dataset in params.datasets
+        for path in (*image_files(params, dataset).values(), *rendered_files(params, dataset))
+    ]
+
+
+def uses_small_clip(params: Params) -> bool:
+    """Whether any variant that runs starts from the small CLIP."""
+    used = {variant for dataset in params.datasets for variant in params.variants_of(dataset)}
+    return any(params.variant(name).clip.weights == MINI for name in used)
+
+
+def small_clip_files(params: Params) -> list[str]:
+    """The small CLIP, its curves and its table, if any variant that runs starts from it."""
+    paths = paths_of(params)
+    return [paths.small_clip, paths.small_clip_history, paths.zero_shot] if uses_small_clip(params) else []
+
+
+def pretraining_files(params: Params) -> list[str]:
+    """The images of the small CLIP and their annotations, if it is used."""
+    paths = paths_of(params)
+    return [paths.pretraining_annotations, paths.pretraining_images] if uses_small_clip(params) else []
+
+
+def clip_file(params: Params, variant: str) -> str | None:
+    """The file of CLIP's weights for `variant`: the small CLIP, the user's file, or none (a tag, or random)."""
+    clip = params.variant(variant).clip
+    return paths_of(params).small_clip if clip.weights == MINI else clip.weights_path
+
+
+def permutations_file(params: Params, dataset: str) -> str | None:
+    """The official gallery draw of SYSU-MM01, where it is asked for."""
+    settings = params.datasets[dataset]
+    asked = settings.layout == "sysu_mm01" and settings.gallery == "official"
+    return f"{image_folder(params, dataset)}/{PERMUTATIONS}" if asked else None

@@ -1,0 +1,77 @@
+"""The lists of files that the rules take as inputs and outputs."""
+
+from pathlib import Path
+
+import pytest
+
+from csdn.config.loading import load_params
+from csdn.study import files
+from csdn.study.paths import paths_of
+
+from ..result_tree import make_params
+
+
+@pytest.fixture
+def params(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return make_params(Path())
+
+
+def test_runs_and_scores_are_every_split_variant_seed_and_protocol(params):
+    paths = paths_of(params)
+    assert len(files.files_of_runs(params, paths.encoder)) == 6 * 2 + 2 * 2
+    assert len(files.score_files(params, paths.scores)) == 6 * 2 * 2 + 2 * 2 * 2
+    assert "results/regdb/2/runs/csdn/seed_0/scores/regdb_infrared_to_visible.parquet" in files.score_files(
+        params, paths.query_scores
+    )
+
+
+def test_histories_are_those_of_encoders_and_of_what_they_share(params):
+    found = files.history_files(params)
+    assert len(found) == len(set(found)) and found == sorted(found)
+    on_sysu = [path.split("/")[3:5] for path in found if "sysu_mm01" in path and path.endswith("seed_0/history.csv")]
+    assert [name for kind, name in on_sysu if kind == "prompts"] == ["shared", "specific"]
+    assert [name for kind, name in on_sysu if kind == "semantics"] == [
+        "shared-none",
+        "specific-attention",
+        "specific-none",
+    ]
+    assert len([name for kind, name in on_sysu if kind == "runs"]) == 6
+
+
+def test_the_first_run_of_the_shown_variant_is_explained(params):
+    assert files.explanation_files(params) == [
+        "results/sysu_mm01/default/runs/csdn/seed_0/explanations.safetensors",
+        "results/regdb/1/runs/csdn/seed_0/explanations.safetensors",
+    ]
+
+
+def test_tables_of_differences_are_written_where_pairs_are_named(params):
+    assert "results/tables/components_differences.tex" in files.table_files(params)
+    alone = params.tables["components"].model_copy(update={"differences": []})
+    found = files.table_files(params.model_copy(update={"tables": {"components": alone}}))
+    assert found == [f"results/tables/components.{ending}" for ending in ("csv", "md", "tex", "json")]
+
+
+def test_an_embedded_dataset_is_rendered_and_one_on_disk_is_not(params):
+    assert [Path(path).name for path in files.rendered_files(params, "regdb")] == [
+        "annotations.parquet",
+        "annotations.parquet.provenance.json",
+    ]
+    on_disk = params.datasets["regdb"].model_copy(update={"root": "/data"})
+    assert files.rendered_files(params.model_copy(update={"datasets": {"regdb": on_disk}}), "regdb") == []
+
+
+def test_the_official_draw_is_read_for_the_official_gallery_of_sysu_mm01_alone(params):
+    assert files.permutations_file(params, "sysu_mm01") is None
+    official = params.datasets["sysu_mm01"].model_copy(update={"gallery": "official"})
+    changed = params.model_copy(update={"datasets": {"sysu_mm01": official}})
+    assert files.permutations_file(changed, "sysu_mm01") == "data/raw/sysu_mm01/exp/rand_perm_cam.mat"
+
+
+def test_without_the_small_clip_nothing_of_it_is_made(params, pytestconfig):
+    assert len(files.small_clip_files(params)) == 3 and len(files.pretraining_files(params)) == 2
+    assert files.clip_file(params, "csdn") == "results/clip/mini/clip.safetensors"
+    real = load_params([str(pytestconfig.rootpath / name) for name in ("params.yaml", "config/paper.yaml")])
+    assert files.small_clip_files(real) == files.pretraining_files(real) == []
+    assert files.clip_file(real, "csdn") == real.clip.weights
