@@ -26,6 +26,7 @@ from csdn.results import report_inputs
 from csdn.statistics.comparison import Row, protocol_order
 from csdn.study.files import COSTS, uses_small_clip
 from csdn.study.job_graph import duration, job_graph, read_jobs
+from csdn.study.jobs import study_jobs
 from csdn.study.labels import dataset_label, in_report_order, in_table_order, protocol_label
 from csdn.study.paths import paths_of
 
@@ -241,7 +242,7 @@ def _provenance(params: Params) -> dict[str, Any]:
         "machines": sorted({_told(record.get("machine", {})) for record in records}),
         "computed": _computed(records),
         "jobs": [(job, duration(job.mean), duration(job.seconds)) for job in jobs],
-        "graph": job_graph(jobs),
+        "graph": job_graph(study_jobs(params), jobs),
         "total": duration(sum(job.seconds for job in jobs)),
     }
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup, escape
 
+from csdn.study.jobs import Job, needs_of_steps
+
 RECORDS = Path(".snakemake/metadata")  # where Snakemake writes one record a file, below the folder it runs in
 BOX, ROW, COLUMN, MARGIN = (170, 42), 72, 182, 4  # pixels
 
-# Step -> column (0 to 1, fractions allowed) and row in the picture.
+# Step -> column (0 to 1, fractions allowed) and row in the picture, in the order in which a study runs them.
 PLACES: dict[str, tuple[float, float]] = {
     "make_dataset_for_clip": (0, 0),
     "make_dataset": (1, 0),
@@ -32,27 +34,6 @@ PLACES: dict[str, tuple[float, float]] = {
     "write_report": (0.5, 9),
     "track_scores": (0.5, 10),
 }
-OPTIONAL = {  # what real data, other weights, or variants without descriptions or training have no need of
-    *("make_dataset", "make_dataset_for_clip", "pretrain_clip", "learn_prompts", "fuse_semantics", "explain_model"),
-}
-NEEDS = (
-    ("make_dataset_for_clip", "pretrain_clip"),
-    ("make_dataset", "index_images"),
-    ("pretrain_clip", "learn_prompts"),
-    ("index_images", "learn_prompts"),
-    ("learn_prompts", "fuse_semantics"),
-    ("fuse_semantics", "train_encoder"),
-    ("train_encoder", "embed_images"),
-    ("train_encoder", "explain_model"),
-    ("embed_images", "score_retrieval"),
-    ("score_retrieval", "compare_variants"),
-    ("explain_model", "draw_figures"),
-    ("compare_variants", "draw_figures"),
-    ("compare_variants", "compare_costs"),
-    ("compare_costs", "write_report"),
-    ("draw_figures", "write_report"),
-    ("write_report", "track_scores"),
-)
 
 
 @dataclass(frozen=True)
@@ -108,21 +89,27 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def job_graph(jobs: list[Jobs]) -> Markup:
-    """The steps and what each needs, as SVG in the colours of the page; with numbers of jobs where they are known.
+def in_running_order(steps: Collection[str]) -> list[str]:
+    """Steps in the order in which a study runs them."""
+    return [step for step in PLACES if step in steps]
+
+
+def job_graph(study: Sequence[Job], executed: Iterable[Jobs]) -> Markup:
+    """The steps of a study and what each needs, as SVG in the colours of the page.
 
     Args:
-        jobs: steps that need not be are left out where they have none; an empty list draws all steps.
+        study: the jobs that the settings call for.
+        executed: numbers of jobs and durations, for the steps of which they are known.
     """
-    known = {job.step: job for job in jobs}
-    shown = {step: place for step, place in PLACES.items() if step in known or step not in OPTIONAL or not known}
+    known = {job.step: job for job in executed}
+    shown = {step: PLACES[step] for step in in_running_order({job.step for job in study})}
     width = MARGIN * 2 + COLUMN + BOX[0]
-    height = MARGIN * 2 + int(max(row for _, row in shown.values())) * ROW + BOX[1] if shown else 0
+    height = MARGIN * 2 + int(max(row for _, row in shown.values())) * ROW + BOX[1]
     lines = [
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="Graph of the steps" '
         'xmlns="http://www.w3.org/2000/svg">'
     ]
-    for source, target in _edges(shown):
+    for source, target in needs_of_steps(study):
         (x1, y1), (x2, y2) = _corner(*shown[source]), _corner(*shown[target])
         x1, x2, y1 = x1 + BOX[0] / 2, x2 + BOX[0] / 2, y1 + BOX[1]
         middle = (y1 + y2) / 2
@@ -137,15 +124,6 @@ def job_graph(jobs: list[Jobs]) -> Markup:
             each = f"{job.count} jobs, {duration(job.mean)} each" if job.count > 1 else f"1 job, {duration(job.mean)}"
             lines.append(f'<text class="sub" x="{x + BOX[0] / 2:g}" y="{y + 34:g}">{each}</text>')
     return Markup("".join([*lines, "</svg>"]))  # noqa: S704 - made of the above alone
-
-
-def _edges(shown: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """NEEDS among the steps shown; a step that is left out hands its needs on."""
-    edges = list(NEEDS)
-    for gone in (step for step in PLACES if step not in shown):
-        before, after = [a for a, b in edges if b == gone], [b for a, b in edges if a == gone]
-        edges = [edge for edge in edges if gone not in edge] + [(a, b) for a in before for b in after]
-    return list(dict.fromkeys(edges))
 
 
 def _corner(column: float, row: float) -> tuple[float, float]:

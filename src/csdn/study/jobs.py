@@ -6,15 +6,14 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from csdn.config.base import EMBEDDED
+from csdn.config.base import EMBEDDED, MINI
 from csdn.config.params import Params
 from csdn.config.shared_keys import prompt_key, semantics_key
-from csdn.study.files import uses_small_clip
+from csdn.study.files import first_run, runs_of, uses_small_clip
 
 ON_GPU = {"pretrain_clip", "learn_prompts", "fuse_semantics", "train_encoder", "embed_images", "explain_model"}
-LAST = ("compare_variants", "compare_costs", "draw_figures", "write_report", "track_scores")
 
 
 class Job(NamedTuple):
@@ -34,66 +33,75 @@ class _Jobs:
 
     def __init__(self) -> None:
         self.jobs: list[Job] = []
-        self._made: dict[tuple[str, ...], int] = {}
+        self._made: dict[tuple[Any, ...], int] = {}
 
-    def add(self, step: str, *place: str, needs: Iterable[int | None] = ()) -> int:
-        """The position of the job that makes the result of `step` at `place`."""
-        if (step, *place) not in self._made:
-            self._made[step, *place] = len(self.jobs)
+    def add(self, step: str, *result: Any, needs: Iterable[int | None] = ()) -> int:
+        """The position of the job that makes this result of `step`."""
+        if (step, *result) not in self._made:
+            self._made[step, *result] = len(self.jobs)
             self.jobs.append(Job(step, tuple(sorted({need for need in needs if need is not None}))))
-        return self._made[step, *place]
+        return self._made[step, *result]
 
 
 def study_jobs(params: Params) -> list[Job]:
-    """Every job of the workflow with these settings, each after those that it needs."""
+    """Every job of the workflow with these settings, each after those that it needs.
+
+    Snakemake's rules say the same once more, but it answers only in a folder with the workflow, in seconds, and for no
+    more than 10,000 jobs. A test compares this list with its graph, job by job.
+    """
     jobs = _Jobs()
     clip = None
     if uses_small_clip(params):
         clip = jobs.add("pretrain_clip", needs=[jobs.add("make_dataset_for_clip")])
     scores: list[int] = []
-    shown: list[int] = []
+    explained: list[int] = []
     for dataset, settings in params.datasets.items():
         rendered = jobs.add("make_dataset", dataset) if settings.root == EMBEDDED else None
         images = jobs.add("index_images", dataset, needs=[rendered])
-        runs = [
-            (split, variant, str(seed))
-            for split in settings.splits
-            for variant in params.variants_of(dataset)
-            for seed in params.seeds_of(dataset)
-        ]
-        explained = None
-        for split, variant, seed in runs:
-            trained = _training(jobs, params, (dataset, split, variant, seed), images, clip)
-            embedded = jobs.add("embed_images", dataset, split, variant, seed, needs=[images, trained])
+        shown = params.shown_variant(dataset)
+        for run in runs_of(params, dataset):
+            started = [images, clip if params.variant(run["variant"]).clip.weights == MINI else None]
+            trained = _training(jobs, params, run, started)
+            embedded = jobs.add("embed_images", *run.values(), needs=[images, trained])
             scores += [
-                jobs.add("score_retrieval", dataset, split, variant, seed, name, needs=[images, embedded])
+                jobs.add("score_retrieval", *run.values(), name, needs=[images, embedded])
                 for name in params.scores_of(dataset)
             ]
-            if variant == params.shown_variant(dataset) and explained is None:
-                explained = jobs.add("explain_model", dataset, needs=[images, trained])
-                shown.append(explained)
-    _ending(jobs, scores, shown)
+            if shown and run == first_run(params, dataset, shown):
+                explained.append(jobs.add("explain_model", dataset, needs=[*started, trained]))
+    tables = jobs.add("compare_variants", needs=scores)
+    costs = jobs.add("compare_costs", needs=[tables])
+    figures = jobs.add("draw_figures", needs=[tables, *explained])
+    report = jobs.add("write_report", needs=[costs, figures])
+    jobs.add("track_scores", needs=[report])
     return jobs.jobs
 
 
-def _training(jobs: _Jobs, params: Params, run: tuple[str, str, str, str], images: int, clip: int | None) -> int:
+def _training(jobs: _Jobs, params: Params, run: Mapping[str, Any], needs: list[int | None]) -> int:
     """The job that trains a run's encoder, with those before it that variants share."""
-    dataset, split, variant, seed = run
-    start = clip if params.variant(variant).clip.weights == "mini" else None
-    needs = [images, start]
+    dataset, split, variant, seed = run.values()
     key = semantics_key(params, variant)
     if key is not None:
         prompts = jobs.add("learn_prompts", dataset, split, prompt_key(params, variant), seed, needs=needs)
-        needs.append(jobs.add("fuse_semantics", dataset, split, key, seed, needs=[*needs, prompts]))
-    return jobs.add("train_encoder", dataset, split, variant, seed, needs=needs)
+        needs = [*needs, jobs.add("fuse_semantics", dataset, split, key, seed, needs=[*needs, prompts])]
+    return jobs.add("train_encoder", *run.values(), needs=needs)
 
 
-def _ending(jobs: _Jobs, scores: Sequence[int], shown: Sequence[int]) -> None:
-    tables = jobs.add("compare_variants", needs=scores)
-    costs = jobs.add("compare_costs", needs=[tables])
-    figures = jobs.add("draw_figures", needs=[tables, *shown])
-    report = jobs.add("write_report", needs=[costs, figures])
-    jobs.add("track_scores", needs=[report])
+def needs_of_steps(jobs: Sequence[Job]) -> list[tuple[str, str]]:
+    """(step, step that needs it), less what follows from others: each step beside those that it directly waits for."""
+    direct: dict[str, set[str]] = {}
+    for job in jobs:
+        direct.setdefault(job.step, set()).update(jobs[need].step for need in job.needs)
+
+    def before(step: str) -> set[str]:
+        return direct[step].union(*(before(need) for need in direct[step]))
+
+    return [
+        (need, step)
+        for step, needs in direct.items()
+        for need in sorted(needs)
+        if not any(need in before(other) for other in needs)
+    ]
 
 
 @dataclass(frozen=True)
@@ -164,12 +172,3 @@ def simulate(jobs: Sequence[Job], seconds: Mapping[str, float], gpus: int, cpus:
 def counts(jobs: Iterable[Job]) -> Counter[str]:
     """Jobs of each step, in the order of the list."""
     return Counter(job.step for job in jobs)
-
-
-def longest_first(steps: Iterable[str]) -> list[str]:
-    """Steps in the order in which a study runs them."""
-    order = ("make_dataset_for_clip", "make_dataset", "index_images", *_TRAINED, "score_retrieval", *LAST)
-    return [step for step in order if step in set(steps)]
-
-
-_TRAINED = ("pretrain_clip", "learn_prompts", "fuse_semantics", "train_encoder", "embed_images", "explain_model")

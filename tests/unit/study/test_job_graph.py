@@ -4,8 +4,10 @@ import base64
 import json
 from pathlib import Path
 
+from csdn.config.loading import load_params
 from csdn.steps.registry import STEP_VERSIONS
-from csdn.study.job_graph import NEEDS, PLACES, Jobs, count_jobs, duration, job_graph, read_jobs
+from csdn.study.job_graph import PLACES, Jobs, count_jobs, duration, job_graph, read_jobs
+from csdn.study.jobs import Job, needs_of_steps, study_jobs
 
 
 def record(rule: str, log: str, start: float, end: float) -> dict:
@@ -51,16 +53,22 @@ def test_durations_are_told_in_units_that_fit():
     assert told == ["0.4 s", "10.0 s", "41 s", "1 min 0 s", "3 min 20 s", "2 h 5 min"]
 
 
-def test_the_graph_shows_every_step():
+def study(pytestconfig, *layers: str) -> list[Job]:
+    return study_jobs(load_params([str(pytestconfig.rootpath / name) for name in ("params.yaml", *layers)]))
+
+
+def test_the_graph_shows_every_step(pytestconfig):
     assert set(PLACES) == {*STEP_VERSIONS, "make_dataset_for_clip"} - {"describe_model"}  # that one prints only
     assert len(set(PLACES.values())) == len(PLACES)
-    svg = str(job_graph([]))
+    svg = str(job_graph(study(pytestconfig), [Jobs("train_encoder", 2, 3.0)]))
     assert all(f">{step}<" in svg for step in PLACES)
-    assert svg.count('class="edge"') == len(NEEDS)
-
-
-def test_a_step_that_did_not_run_hands_its_needs_on():
-    svg = str(job_graph([Jobs(step, 2, 3.0) for step in PLACES if step not in ("make_dataset", "fuse_semantics")]))
-    assert "fuse_semantics" not in svg
-    assert svg.count('class="edge"') == len(NEEDS) - 2  # one need less, and two joined into one
+    assert svg.count('class="edge"') == 16
     assert "2 jobs, 1.5 s each" in svg
+
+
+def test_a_step_that_the_study_lacks_hands_its_needs_on(pytestconfig):
+    svg = str(job_graph(study(pytestconfig, "config/paper.yaml"), []))
+    assert "make_dataset" not in svg and "pretrain_clip" not in svg
+    assert svg.count('class="edge"') == 13
+    jobs = [Job("index_images", ()), Job("train_encoder", (0,)), Job("embed_images", (0, 1))]
+    assert needs_of_steps(jobs) == [("index_images", "train_encoder"), ("train_encoder", "embed_images")]
