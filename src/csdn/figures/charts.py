@@ -23,7 +23,7 @@ WIDTH = 7.6  # inches of every figure: readable at the page's text width
 
 
 @dataclass(frozen=True)
-class Look:
+class MarkStyle:
     """How one variant looks in every figure."""
 
     colour: str
@@ -31,24 +31,24 @@ class Look:
     dash: Any
 
 
-UNTRAINED = Look(MUTED, "o", "-")
+UNTRAINED = MarkStyle(MUTED, "o", "-")
 
 
-def looks(variants: Sequence[str]) -> dict[str, Look]:
-    """A look for each variant, by its place in params.yaml, so that it is the same in all figures."""
+def styles_of(variants: Sequence[str]) -> dict[str, MarkStyle]:
+    """A style for each variant, by its place in params.yaml, so that it is the same in all figures."""
     return {
-        name: Look(COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], DASHES[i % len(DASHES)])
+        name: MarkStyle(COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], DASHES[i % len(DASHES)])
         for i, name in enumerate(variants)
     }
 
 
-def training_curves(histories: Mapping[str, Sequence[pd.DataFrame]], styles: Mapping[str, Look]) -> Figure:
+def training_curves(histories: Mapping[str, Sequence[pd.DataFrame]], styles: Mapping[str, MarkStyle]) -> Figure:
     """Validation mAP, if any run has it, and each loss term over epochs: mean over runs, single runs as thin lines.
 
     Args:
         histories: the history.csv of each run of each variant; columns epoch (from 0), loss terms
             and optionally validation_map.
-        styles: from `looks`.
+        styles: from `styles_of`.
     """
     terms = list(dict.fromkeys(c for runs in histories.values() for run in runs for c in loss_terms(run)))
     validated = any(
@@ -77,7 +77,7 @@ def stage_one_curves(histories: Mapping[str, Mapping[str, Sequence[pd.DataFrame]
     figure = Figure(figsize=(WIDTH, 2.35 * len(histories)), layout="constrained")
     grid = figure.subplots(len(histories), len(columns), squeeze=False, gridspec_kw={"hspace": 0.1})
     for row, (step, runs_of) in zip(grid, histories.items(), strict=True):
-        styles = looks(list(runs_of))
+        styles = styles_of(list(runs_of))
         for axis, (column, name) in zip(row, columns.items(), strict=True):
             for key, runs in runs_of.items():
                 _curve(axis, runs, column, styles[key], 1.0 if column == "loss" else 100.0)
@@ -90,13 +90,15 @@ def stage_one_curves(histories: Mapping[str, Mapping[str, Sequence[pd.DataFrame]
     return figure
 
 
-def component_chart(rows: Sequence[Mapping[str, Any]], variants: Sequence[str], styles: Mapping[str, Look]) -> Figure:
+def component_chart(
+    rows: Sequence[Mapping[str, Any]], variants: Sequence[str], styles: Mapping[str, MarkStyle]
+) -> Figure:
     """mAP of every variant: each run a small mark, the mean a large one, a bar for the interval over identities.
 
     Args:
         rows: rows of a table of one dataset (fractions), any number of protocols.
         variants: from top to bottom; those without a row are left out.
-        styles: from `looks`.
+        styles: from `styles_of`.
     """
     protocols = list(dict.fromkeys(row["protocol"] for row in rows))
     names = [name for name in variants if any(row["variant"] == name for row in rows)]
@@ -104,10 +106,10 @@ def component_chart(rows: Sequence[Mapping[str, Any]], variants: Sequence[str], 
     for axis, protocol in zip(axes, protocols, strict=True):
         for row in rows:
             if row["protocol"] == protocol:
-                look = styles[row["variant"]]
+                mark = styles[row["variant"]]
                 values = [run["map"] for run in row["runs"]]
                 ends = (row["map_low"], row["map_high"])
-                dots(axis, names.index(row["variant"]), row["map_mean"], values, ends, look)
+                dots(axis, names.index(row["variant"]), row["map_mean"], values, ends, mark)
         _rows_of(axis, names, protocol_label(protocol), "mAP, %")
     _share_limits(axes)
     return figure
@@ -126,18 +128,18 @@ def difference_chart(rows: Sequence[Mapping[str, Any]]) -> Figure:
         axis.axvline(0, color=MUTED, linewidth=1)
         for row in rows:
             if row["protocol"] == protocol:
-                look = Look(COLOURS[0], "o", "-") if row["supported"] else Look(MUTED, "o", "-")
+                mark = MarkStyle(COLOURS[0], "o", "-") if row["supported"] else MarkStyle(MUTED, "o", "-")
                 place = names.index(f"{row['a']} {MINUS} {row['b']}")
                 ends = (row["map_low"], row["map_high"])
                 hollow = not row["supported"]
-                dots(axis, place, row["map_difference"], row["map_by_run"], ends, look, hollow=hollow)
+                dots(axis, place, row["map_difference"], row["map_by_run"], ends, mark, hollow=hollow)
         _rows_of(axis, names, protocol_label(protocol), "difference in mAP, points")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:+g}".replace("-", MINUS) if value else "0")
     _share_limits(axes)
     return figure
 
 
-def match_curves(rows: Sequence[Mapping[str, Any]], styles: Mapping[str, Look]) -> Figure:
+def match_curves(rows: Sequence[Mapping[str, Any]], styles: Mapping[str, MarkStyle]) -> Figure:
     """Cumulative match characteristics: share of queries whose first match is found within the first k ranks.
 
     Bars are intervals over identities; those of one rank stand side by side, so that they can be told apart.
@@ -145,7 +147,7 @@ def match_curves(rows: Sequence[Mapping[str, Any]], styles: Mapping[str, Look]) 
     Args:
         rows: rows of a table of one dataset, each with `cmc`: (ranks,) fractions, and `cmc_intervals`: rank as text ->
             its two ends.
-        styles: from `looks`.
+        styles: from `styles_of`.
     """
     protocols = list(dict.fromkeys(row["protocol"] for row in rows))
     names = list(dict.fromkeys(row["variant"] for row in rows))
@@ -153,13 +155,13 @@ def match_curves(rows: Sequence[Mapping[str, Any]], styles: Mapping[str, Look]) 
     for axis, protocol in zip(axes, protocols, strict=True):
         for row in rows:
             if row["protocol"] == protocol:
-                look = styles[row["variant"]]
+                mark = styles[row["variant"]]
                 ranks = np.arange(1, len(row["cmc"]) + 1)
-                axis.plot(ranks, 100 * np.asarray(row["cmc"]), color=look.colour, linestyle=look.dash, linewidth=1.3)
+                axis.plot(ranks, 100 * np.asarray(row["cmc"]), color=mark.colour, linestyle=mark.dash, linewidth=1.3)
                 aside = (names.index(row["variant"]) - (len(names) - 1) / 2) * min(0.28, 1.6 / len(names))
                 for rank, (low, high) in row["cmc_intervals"].items():
                     ends = [100 * low, 100 * high]
-                    axis.plot([int(rank) + aside] * 2, ends, color=look.colour, linewidth=2.2, alpha=0.75)
+                    axis.plot([int(rank) + aside] * 2, ends, color=mark.colour, linewidth=2.2, alpha=0.75)
         axis.set_title(f"{protocol_label(protocol)}: queries matched, %")
         axis.set_xlabel("within the first k ranks")
         axis.set_xticks([1, 5, 10, 15, 20])
@@ -174,7 +176,7 @@ def loss_terms(history: pd.DataFrame) -> list[str]:
     return [c for c in history.columns if c not in other and not c.startswith(("validation", "test"))]
 
 
-def _curve(axis: Axes, runs: Sequence[pd.DataFrame], column: str, look: Look, scale: float) -> None:
+def _curve(axis: Axes, runs: Sequence[pd.DataFrame], column: str, mark: MarkStyle, scale: float) -> None:
     """Mean over runs of one column against the epochs trained; nothing where no run has it."""
     known = [run.dropna(subset=[column]) for run in runs if column in run]
     series = [pd.Series(run[column].to_numpy() * scale, run["epoch"].to_numpy() + 1) for run in known if len(run)]
@@ -182,10 +184,10 @@ def _curve(axis: Axes, runs: Sequence[pd.DataFrame], column: str, look: Look, sc
         return
     if len(series) > 1:
         for one in series:
-            axis.plot(one.index, one.to_numpy(), color=look.colour, linewidth=0.7, alpha=0.35)
+            axis.plot(one.index, one.to_numpy(), color=mark.colour, linewidth=0.7, alpha=0.35)
     mean = pd.concat(series, axis=1).mean(axis=1)
-    marker = look.marker if len(mean) == 1 else None
-    axis.plot(mean.index, mean.to_numpy(), color=look.colour, linestyle=look.dash, marker=marker)
+    marker = mark.marker if len(mean) == 1 else None
+    axis.plot(mean.index, mean.to_numpy(), color=mark.colour, linestyle=mark.dash, marker=marker)
     axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
@@ -195,17 +197,17 @@ def dots(
     mean: float,
     values: Sequence[float],
     ends: tuple[float, float],
-    look: Look,
+    mark: MarkStyle,
     hollow: bool = False,
 ) -> None:
     """A mean with its interval as a bar and single runs as ticks below it, in percent of fractions."""
-    axis.plot([100 * e for e in ends], [place, place], color=look.colour, linewidth=3.2, alpha=0.35)
+    axis.plot([100 * e for e in ends], [place, place], color=mark.colour, linewidth=3.2, alpha=0.35)
     if len(values) > 1:
         offsets = place + 0.26 + np.zeros(len(values))
-        axis.plot(100 * np.asarray(values), offsets, "|", color=look.colour, markersize=5, markeredgewidth=1.3)
-    face = PAPER if hollow else look.colour
-    edge = look.colour if hollow else PAPER
-    axis.plot(100 * mean, place, look.marker, color=face, markeredgecolor=edge, markeredgewidth=1.2, markersize=7.5)
+        axis.plot(100 * np.asarray(values), offsets, "|", color=mark.colour, markersize=5, markeredgewidth=1.3)
+    face = PAPER if hollow else mark.colour
+    edge = mark.colour if hollow else PAPER
+    axis.plot(100 * mean, place, mark.marker, color=face, markeredgecolor=edge, markeredgewidth=1.2, markersize=7.5)
 
 
 def _rows_of(axis: Axes, names: Sequence[str], title: str, unit: str) -> None:
@@ -238,12 +240,12 @@ def panels(count: int, height: float, across: int = 3) -> tuple[Figure, list[Axe
     return figure, axes[:count]
 
 
-def handle(look: Look, name: str) -> Line2D:
+def handle(mark: MarkStyle, name: str) -> Line2D:
     """An entry of a legend."""
-    return Line2D([], [], color=look.colour, linestyle=look.dash, label=name)
+    return Line2D([], [], color=mark.colour, linestyle=mark.dash, label=name)
 
 
-def legend(figure: Figure, named: Sequence[tuple[str, Look]]) -> None:
+def legend(figure: Figure, named: Sequence[tuple[str, MarkStyle]]) -> None:
     """One legend above all panels."""
-    handles = [handle(look, name) for name, look in named]
+    handles = [handle(mark, name) for name, mark in named]
     figure.legend(handles=handles, loc="outside upper left", ncols=min(6, len(handles)), handlelength=2.6)

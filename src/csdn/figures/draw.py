@@ -68,11 +68,11 @@ def save(figure: Figure, base: Path) -> list[Path]:
     return written
 
 
-def looks(params: Params) -> dict[str, charts.Look]:
-    """A look for each variant by its place in the tables; what is not trained is grey."""
+def variant_styles(params: Params) -> dict[str, charts.MarkStyle]:
+    """A style for each variant by its place in the tables; what is not trained is grey."""
     untrained = [name for name in params.variants if params.variant(name).encoder.epochs == 0]
     trained = [name for name in in_table_order(params, list(params.variants)) if name not in untrained]
-    return charts.looks(trained) | dict.fromkeys(untrained, charts.UNTRAINED)
+    return charts.styles_of(trained) | dict.fromkeys(untrained, charts.UNTRAINED)
 
 
 def _draw_contact_sheet(params: Params, planned: Planned) -> Figure:
@@ -86,7 +86,7 @@ def _draw_contact_sheet(params: Params, planned: Planned) -> Figure:
 def _draw_training(params: Params, planned: Planned) -> Figure:
     histories = report_inputs.encoder_histories(params, planned.dataset)
     ordered = {variant: histories[variant] for variant in in_table_order(params, list(histories))}
-    return charts.training_curves(ordered, looks(params))
+    return charts.training_curves(ordered, variant_styles(params))
 
 
 def _draw_stage_one(params: Params, planned: Planned) -> Figure:
@@ -95,11 +95,11 @@ def _draw_stage_one(params: Params, planned: Planned) -> Figure:
 
 def _draw_components(params: Params, planned: Planned) -> Figure:
     rows = _rows(params, planned, planned.subject)
-    return charts.component_chart(rows, params.tables[planned.subject].variants, looks(params))
+    return charts.component_chart(rows, params.tables[planned.subject].variants, variant_styles(params))
 
 
 def _draw_matches(params: Params, planned: Planned) -> Figure:
-    return charts.match_curves(_rows(params, planned, planned.subject), looks(params))
+    return charts.match_curves(_rows(params, planned, planned.subject), variant_styles(params))
 
 
 def _draw_differences(params: Params, planned: Planned) -> Figure:
@@ -112,9 +112,9 @@ def _draw_sweep(params: Params, planned: Planned) -> Figure:
     if sweep is None:
         raise ValueError(f"{planned.name}: planned without a sweep")
     shown = params.shown_variant(planned.dataset)
-    look = charts.Look(charts.COLOURS[0], "o", "-")
+    mark = charts.MarkStyle(charts.COLOURS[0], "o", "-")
     rows = _rows(params, planned, planned.subject)
-    return feature_charts.sweep_chart(rows, sweep.values, sweep.name, look, shown)
+    return feature_charts.sweep_chart(rows, sweep.values, sweep.name, mark, shown)
 
 
 def _draw_distances(params: Params, planned: Planned) -> Figure:

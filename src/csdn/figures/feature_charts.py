@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from csdn.figures.charts import COLOURS, INK, MUTED, PAPER, WIDTH, Look, panels
+from csdn.figures.charts import COLOURS, INK, MUTED, PAPER, WIDTH, MarkStyle, panels
 from csdn.figures.distances import BINS, LARGEST, PAIRS, Histograms
 from csdn.study.labels import protocol_label
 
@@ -36,15 +36,15 @@ def distance_chart(histograms: Mapping[str, Mapping[str, Histograms]]) -> Figure
     edges = np.linspace(0, LARGEST, BINS + 1)
     figure = Figure(figsize=(WIDTH, 0.75 + 0.88 * len(histograms)), layout="constrained")
     grid = figure.subplots(len(histograms), len(PAIRS), squeeze=False, sharex=True)
-    seen = np.sum([h.same + h.different for of in histograms.values() for h in of.values()], axis=0) > 2e-4
-    for row, (variant, of) in zip(grid, histograms.items(), strict=True):
+    filled = np.sum([h.same + h.different for by_pair in histograms.values() for h in by_pair.values()], axis=0) > 2e-4
+    for row, (variant, by_pair) in zip(grid, histograms.items(), strict=True):
         for axis, pair in zip(row, PAIRS, strict=True):
-            axis.stairs(of[pair].same, edges, fill=True, color=SAME, alpha=0.45)
-            axis.stairs(of[pair].different, edges, color=DIFFERENT, linewidth=1.3)
-            axis.text(0.98, 0.93, f"overlap {of[pair].overlap:.2f}", transform=axis.transAxes, ha="right", va="top",
-                      fontsize=7.5, color=INK)  # fmt: skip
-            axis.set(yticks=[], xlim=(edges[:-1][seen].min(), edges[1:][seen].max()))
-            axis.set_ylim(0, 1.3 * max(of[pair].same.max(), of[pair].different.max(), 1e-9))
+            axis.stairs(by_pair[pair].same, edges, fill=True, color=SAME, alpha=0.45)
+            axis.stairs(by_pair[pair].different, edges, color=DIFFERENT, linewidth=1.3)
+            axis.text(0.98, 0.93, f"overlap {by_pair[pair].overlap:.2f}", transform=axis.transAxes, ha="right",
+                      va="top", fontsize=7.5, color=INK)  # fmt: skip
+            axis.set(yticks=[], xlim=(edges[:-1][filled].min(), edges[1:][filled].max()))
+            axis.set_ylim(0, 1.3 * max(by_pair[pair].same.max(), by_pair[pair].different.max(), 1e-9))
             axis.grid(axis="y", visible=False)
             axis.spines["left"].set_visible(False)
         row[0].set_ylabel(variant, rotation=0, ha="right", va="center", color=INK)
@@ -69,11 +69,11 @@ def description_chart(likeness: Mapping[str, Mapping[str, Likeness]]) -> Figure:
     figure = Figure(figsize=(WIDTH, 0.2 + 3.15 * len(likeness)), layout=ConstrainedLayoutEngine(h_pad=0.08))
     columns = list(next(iter(likeness.values())))
     grid = figure.subplots(len(likeness), len(columns), squeeze=False)
-    for row, (network, of) in zip(grid, likeness.items(), strict=True):
-        values = np.concatenate([np.concatenate(pair) for pair in of.values()])
+    for row, (network, by_modality) in zip(grid, likeness.items(), strict=True):
+        values = np.concatenate([np.concatenate(pair) for pair in by_modality.values()])
         ends = float(values.min()) - 0.03, float(values.max()) + 0.03
         for n, (axis, modality) in enumerate(zip(row, columns, strict=True)):
-            pair = of[modality]
+            pair = by_modality[modality]
             axis.plot(ends, ends, color=MUTED, linewidth=1)
             axis.plot(pair.hardest, pair.own, "o" if n == 0 else "^", color=COLOURS[n], markersize=3, alpha=0.5,
                       markeredgewidth=0)  # fmt: skip
@@ -87,7 +87,7 @@ def description_chart(likeness: Mapping[str, Mapping[str, Likeness]]) -> Figure:
 
 
 def sweep_chart(
-    rows: Sequence[Mapping[str, Any]], values: Mapping[str, float], name: str, look: Look, fixed: str | None
+    rows: Sequence[Mapping[str, Any]], values: Mapping[str, float], name: str, mark: MarkStyle, fixed: str | None
 ) -> Figure:
     """mAP over the values of one setting, at equal distances: mean, interval over identities, runs as ticks.
 
@@ -95,7 +95,7 @@ def sweep_chart(
         rows: rows of a table of one dataset.
         values: variant -> the setting's value in it.
         name: of the setting.
-        look: of the marks.
+        mark: style of the marks.
         fixed: the variant that the other figures show, if it is one of them; its mark is filled.
     """
     protocols = list(dict.fromkeys(row["protocol"] for row in rows))
@@ -105,18 +105,18 @@ def sweep_chart(
         own = {row["variant"]: row for row in rows if row["protocol"] == protocol and row["variant"] in values}
         known = [variant for variant in order if variant in own]
         axis.plot(
-            [order.index(v) for v in known], [100 * own[v]["map_mean"] for v in known], color=look.colour, linewidth=1
+            [order.index(v) for v in known], [100 * own[v]["map_mean"] for v in known], color=mark.colour, linewidth=1
         )
         for variant in known:
             x, row = order.index(variant), own[variant]
             axis.plot(
-                [x, x], [100 * row["map_low"], 100 * row["map_high"]], color=look.colour, linewidth=3.2, alpha=0.35
+                [x, x], [100 * row["map_low"], 100 * row["map_high"]], color=mark.colour, linewidth=3.2, alpha=0.35
             )
             runs = [100 * run["map"] for run in row["runs"]]
             if len(runs) > 1:
-                axis.plot([x + 0.13] * len(runs), runs, "_", color=look.colour, markersize=5, markeredgewidth=1.3)
-            face = look.colour if variant == fixed else PAPER
-            axis.plot(x, 100 * row["map_mean"], "o", color=look.colour, markerfacecolor=face, markersize=6)
+                axis.plot([x + 0.13] * len(runs), runs, "_", color=mark.colour, markersize=5, markeredgewidth=1.3)
+            face = mark.colour if variant == fixed else PAPER
+            axis.plot(x, 100 * row["map_mean"], "o", color=mark.colour, markerfacecolor=face, markersize=6)
         axis.set_xticks(range(len(order)), [f"{values[v]:g}" for v in order])
         axis.set_xlim(-0.5, len(order) - 0.5)
         axis.set_title(f"{protocol_label(protocol)}: mAP, %")
@@ -135,24 +135,24 @@ def attribute_chart(table: pd.DataFrame) -> Figure:
     for attribute, modality, accuracy, chance in table[
         ["attribute", "modality", "balanced_accuracy", "chance"]
     ].itertuples(index=False):
-        look = ATTRIBUTE_LOOKS[modality]
+        mark = MODALITY_MARKS[modality]
         place = names.index(attribute) + (0.15 if modality == "infrared" else -0.15)
-        axis.plot([100 * chance, 100 * accuracy], [place, place], color=look.colour, linewidth=2.5, alpha=0.25)
+        axis.plot([100 * chance, 100 * accuracy], [place, place], color=mark.colour, linewidth=2.5, alpha=0.25)
         axis.plot(100 * chance, names.index(attribute), "|", color=INK, markersize=10, markeredgewidth=1.6)
-        face = look.colour if modality == "visible" else PAPER
-        axis.plot(100 * accuracy, place, look.marker, color=look.colour, markerfacecolor=face, markersize=6.5)
+        face = mark.colour if modality == "visible" else PAPER
+        axis.plot(100 * accuracy, place, mark.marker, color=mark.colour, markerfacecolor=face, markersize=6.5)
     axis.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
     axis.tick_params(axis="y", length=0, labelcolor=INK)
     axis.grid(axis="y", visible=False)
     axis.set(xlim=(0, 100), ylim=(len(names) - 0.4, -0.6), xlabel="balanced accuracy, %")
     marks = [
-        Line2D([], [], linestyle="", marker=look.marker, color=look.colour, label=name,
-               markerfacecolor=look.colour if name == "visible" else PAPER)
-        for name, look in ATTRIBUTE_LOOKS.items()
+        Line2D([], [], linestyle="", marker=mark.marker, color=mark.colour, label=name,
+               markerfacecolor=mark.colour if name == "visible" else PAPER)
+        for name, mark in MODALITY_MARKS.items()
     ]  # fmt: skip
     marks.append(Line2D([], [], linestyle="", marker="|", color=INK, markersize=9, markeredgewidth=1.6, label="chance"))
     figure.legend(handles=marks, loc="outside upper left", ncols=3)
     return figure
 
 
-ATTRIBUTE_LOOKS = {"visible": Look(COLOURS[0], "o", "-"), "infrared": Look(COLOURS[1], "^", "-")}
+MODALITY_MARKS = {"visible": MarkStyle(COLOURS[0], "o", "-"), "infrared": MarkStyle(COLOURS[1], "^", "-")}

@@ -196,7 +196,7 @@ def _zero_shot(params: Params) -> list[dict[str, Any]]:
     frame = report_inputs.read_zero_shot(params)
     rows = []
     for attribute, group in frame.groupby("attribute", sort=False):
-        of = {row["modality"]: row for row in group.to_dict("records")}
+        row_of = {row["modality"]: row for row in group.to_dict("records")}
         first = group.iloc[0]
         rows.append(
             {
@@ -204,7 +204,7 @@ def _zero_shot(params: Params) -> list[dict[str, Any]]:
                 "classes": int(first["classes"]),
                 "images": int(first["images"]),
                 "chance": float(first["chance"]),
-                "accuracy": [of[name]["balanced_accuracy"] if name in of else None for name in MODALITIES],
+                "accuracy": [row_of[name]["balanced_accuracy"] if name in row_of else None for name in MODALITIES],
             }
         )
     return rows

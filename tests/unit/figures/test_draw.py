@@ -11,7 +11,7 @@ from PIL import Image
 from csdn.config.params import Params
 from csdn.errors import UserError
 from csdn.figures import charts, sheets
-from csdn.figures.draw import DRAW, draw_figures, looks, save, style
+from csdn.figures.draw import DRAW, draw_figures, save, style, variant_styles
 from csdn.figures.plan import TITLES, planned_figures
 from csdn.steps.slices import canonical
 from unit.result_tree import UNTRAINED, Tree, make_params
@@ -40,7 +40,7 @@ def test_every_planned_figure_is_drawn_in_both_formats(tree: Tree):
 def test_svg_is_the_same_each_time(tmp_path: Path):
     for folder in ("a", "b"):
         with style():
-            figure = charts.training_curves({"x": [history(identity=1.0)]}, charts.looks(["x"]))
+            figure = charts.training_curves({"x": [history(identity=1.0)]}, charts.styles_of(["x"]))
             save(figure, tmp_path / folder / "curve")
     for kind in ("svg", "png"):
         first, second = (tmp_path / folder / f"curve.{kind}" for folder in ("a", "b"))
@@ -73,10 +73,10 @@ def test_csdn_or_the_last_trained_by_name_is_shown(tmp_path: Path):
 
 
 def test_variants_look_the_same_everywhere(tmp_path: Path):
-    styles = looks(make_params(tmp_path))
+    styles = variant_styles(make_params(tmp_path))
     assert styles["clip_init"] == charts.UNTRAINED
-    trained = [look for name, look in styles.items() if name != "clip_init"]
-    assert len({look.colour for look in trained}) == len({look.marker for look in trained}) == len(trained)
+    trained = [mark for name, mark in styles.items() if name != "clip_init"]
+    assert len({mark.colour for mark in trained}) == len({mark.marker for mark in trained}) == len(trained)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def _link(source: str, target: str) -> None:
 
 def test_training_curves_show_each_run_and_the_mean():
     runs = {"a": [history(identity=2.0, loss=5.0), history(identity=4.0, loss=5.0)], "b": [history(identity=1.0)]}
-    figure = charts.training_curves(runs, charts.looks(["a", "b"]))
+    figure = charts.training_curves(runs, charts.styles_of(["a", "b"]))
     assert len(figure.axes) == 1  # the sum of the terms is not drawn
     assert [line.get_ydata()[0] for line in lines(figure)] == [2.0, 4.0, 3.0, 1.0]
     assert lines(figure)[0].get_xdata().tolist() == [1, 2, 3, 4]
@@ -121,7 +121,7 @@ def test_training_curves_show_each_run_and_the_mean():
 def test_validation_comes_first_in_percent_and_only_where_validated():
     run = history(identity=1.0).assign(validation_map=[np.nan, 0.3, np.nan, 0.4])
     with style():
-        figure = charts.training_curves({"a": [run], "b": [history(identity=1.0)]}, charts.looks(["a", "b"]))
+        figure = charts.training_curves({"a": [run], "b": [history(identity=1.0)]}, charts.styles_of(["a", "b"]))
     first = figure.axes[0]
     assert first.get_title(loc="left") == "Validation mAP, %"
     assert [line.get_ydata().tolist() for line in first.lines] == [[30.0, 40.0]]
@@ -138,7 +138,7 @@ def test_stage_one_has_a_row_of_panels_for_each_step():
 def test_component_chart_marks_mean_runs_and_interval():
     row = {"protocol": "sysu_all_single", "variant": "a", "map_mean": 0.5, "map_low": 0.4, "map_high": 0.6}
     row |= {"runs": [{"map": 0.45}, {"map": 0.55}]}
-    figure = charts.component_chart([row], ["a", "absent"], charts.looks(["a"]))
+    figure = charts.component_chart([row], ["a", "absent"], charts.styles_of(["a"]))
     interval, runs, mean = (line.get_xdata() for line in lines(figure))
     assert (list(interval), list(runs), list(np.ravel(mean))) == ([40, 60], pytest.approx([45, 55]), [50])
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["a"]

@@ -37,13 +37,13 @@ def test_sweep_stands_in_the_order_of_its_values(tmp_path):
         for v, m in (("high", 0.5), ("low", 0.3), ("csdn", 0.4), ("other", 0.9))
     ]
     values = {"high": 1.0, "low": 0.01, "csdn": 0.1}
-    figure = feature_charts.sweep_chart(rows, values, "weight", charts.Look("#000000", "o", "-"), "csdn")
+    figure = feature_charts.sweep_chart(rows, values, "weight", charts.MarkStyle("#000000", "o", "-"), "csdn")
     (axis,) = figure.axes
     assert axis.lines[0].get_ydata() == pytest.approx([30, 40, 50])
     assert [label.get_text() for label in axis.get_xticklabels()] == ["0.01", "0.1", "1"]
     filled = [line.get_markerfacecolor() for line in axis.lines if line.get_marker() == "o"]
     assert [face == "#000000" for face in filled] == [False, True, False]
-    again = feature_charts.sweep_chart(rows, values, "weight", charts.Look("#000000", "o", "-"), "csdn")
+    again = feature_charts.sweep_chart(rows, values, "weight", charts.MarkStyle("#000000", "o", "-"), "csdn")
     for folder, drawn in (("a", figure), ("b", again)):
         save(drawn, tmp_path / folder / "sweep")
     assert (tmp_path / "a" / "sweep.svg").read_bytes() == (tmp_path / "b" / "sweep.svg").read_bytes()
