@@ -24,7 +24,7 @@ from csdn.reporting.published import SETTINGS, published_rows
 from csdn.reporting.tables import DIFFERENCE_NOTE, ROW_NOTE, difference_cells, labelled, row_cells
 from csdn.results import report_inputs
 from csdn.statistics.comparison import Row, protocol_order
-from csdn.study.files import COSTS, uses_small_clip
+from csdn.study.files import COSTS, differences_table, uses_small_clip
 from csdn.study.job_graph import duration, job_graph, read_jobs
 from csdn.study.jobs import study_jobs
 from csdn.study.labels import dataset_label, in_report_order, in_table_order, protocol_label
@@ -108,7 +108,7 @@ def _dataset(params: Params, name: str) -> dict[str, Any]:
         rows = [row for row in report_inputs.read_table(params, table_name) if row["dataset"] == name]
         pairs = []
         if table.differences:
-            pairs = [r for r in report_inputs.read_table(params, f"{table_name}_differences") if r["dataset"] == name]
+            pairs = [r for r in report_inputs.read_table(params, differences_table(table_name)) if r["dataset"] == name]
         if not rows:
             continue
         told = {claim.title for claim in claims}

@@ -16,6 +16,7 @@ from csdn.results.scores import read_scores
 from csdn.statistics.comparison import Row, compare_pairs, compare_rows
 from csdn.statistics.scores import METRICS, Scores
 from csdn.steps.slices import CompareVariants
+from csdn.study.files import differences_table
 from csdn.study.labels import MINUS, SELECTED_ON_TEST, protocol_label
 from csdn.study.paths import METRICS as METRICS_FILE
 
@@ -64,7 +65,7 @@ def compare_variants(
     for name, table in params.tables.items():
         content[name] = (table.caption, compare_rows(scores, table.variants), False)
         if table.differences:
-            content[f"{name}_differences"] = (table.caption, compare_pairs(scores, table.differences), True)
+            content[differences_table(name)] = (table.caption, compare_pairs(scores, table.differences), True)
     written = [folder / METRICS_FILE]
     for name, (caption, rows, is_difference) in content.items():
         written += _write_table(folder / name, labelled(caption, rows), [_rounded(row) for row in rows], is_difference)

@@ -14,7 +14,7 @@ COSTS = "costs"  # the table of compare-costs
 
 
 def runs_of(params: Params, dataset: str) -> Iterator[dict[str, Any]]:
-    """`dataset`, `split`, `variant` and `seed` of every run on a dataset; the first of a variant comes first."""
+    """`dataset`, `split`, `variant` and `seed` of every run on a dataset, in the order of the settings."""
     for split in params.datasets[dataset].splits:
         for variant in params.variants_of(dataset):
             for seed in params.seeds_of(dataset):
@@ -73,8 +73,13 @@ def stage_one_keys(params: Params, dataset: str) -> tuple[list[str], list[str]]:
 def table_files(params: Params) -> list[str]:
     """The tables of the settings and those of the differences they name."""
     named = [(table, settings.differences) for table, settings in params.tables.items()]
-    tables = [name for table, pairs in named for name in (table, *([f"{table}_differences"] if pairs else []))]
+    tables = [name for table, pairs in named for name in (table, *([differences_table(table)] if pairs else []))]
     return [paths_of(params).table.format(table=t, ending=e) for t in tables for e in ("csv", "md", "tex", "json")]
+
+
+def differences_table(table: str) -> str:
+    """The table of the differences that a table names."""
+    return f"{table}_differences"
 
 
 def cost_files(params: Params) -> list[str]:
