@@ -13,15 +13,15 @@ with atheris.instrument_imports(include=["csdn"]):
     from csdn.data.image_files import decode
     from csdn.errors import UserError
     from csdn.evaluation.feature_files import load_features
-    from csdn.steps.slices import parse_slice
+    from csdn.steps.registry import parse_text
 
 
 def fuzz(target: str, root: Path, data: bytes) -> None:
     """Hand bytes to a reader; whatever it refuses, it refuses with a UserError."""
     if target == "image":
         decode(data, "a.jpg")
-    elif target == "slice":
-        parse_slice(data.decode("utf-8", "replace"))
+    elif target == "settings":
+        parse_text(data.decode("utf-8", "replace"))
     elif target == "layer":
         (root / "layer.yaml").write_bytes(data)
         read_layer(root / "layer.yaml")

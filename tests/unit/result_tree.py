@@ -17,6 +17,7 @@ from csdn.config.params import Params
 from csdn.data.image_cache import write_pixels
 from csdn.reporting.costs import COLUMNS, add_differences, write_costs
 from csdn.seeding import derive_seed
+from csdn.study.files import shown_variant
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def write_embeddings(folder: Path, index: pd.DataFrame, split: str, effect: floa
 
 def write_explanations(params: Params, dataset: str, index: pd.DataFrame) -> None:
     """What explain-model writes for the shown variant's first run."""
-    split, variant = params.datasets[dataset].splits[0], str(params.shown_variant(dataset))
+    split, variant = params.datasets[dataset].splits[0], str(shown_variant(params, dataset))
     folder = Path(params.runtime.results) / dataset / split / "runs" / variant / f"seed_{params.seeds_of(dataset)[0]}"
     embedded = artifacts.read_tensors(folder / "embeddings.safetensors")
     generator = np.random.default_rng(derive_seed(0, "explanations", dataset))

@@ -433,7 +433,7 @@ CASES = {
         sections(runtime={"results": "a{b}"}),
         "runtime.results: must be a folder's name without",
     ),
-    "slice that is no JSON": (
+    "settings that are not JSON": (
         lambda p: ["pretrain-clip", "--params", "{", "--annotations", "a", "--output", "b"],
         "JSON",
     ),

@@ -27,7 +27,8 @@ from csdn.data.image_files import decode
 from csdn.errors import UserError
 from csdn.evaluation.foreign import score_foreign
 from csdn.steps import input_checks
-from csdn.steps.slices import parse_slice
+from csdn.steps.registry import parse_text, step_settings
+from csdn.steps.selection import Selection
 from small_datasets import noise, write_llcm, write_regdb, write_sysu
 
 QUICK = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -210,22 +211,17 @@ def score_arrays(content):
 
 
 @cache
-def slices() -> list[bytes]:
+def settings_texts() -> list[bytes]:
     from csdn.config.loading import load_params
-    from csdn.steps.registry import step_slice
-    from csdn.steps.slices import canonical
 
     params = load_params([Path(__file__).parents[2] / "params.yaml"])
-    place = {"dataset": "sysu_mm01", "split": "default", "variant": "csdn", "seed": 0}
-    return [
-        canonical(step_slice(params, "train_encoder", **place)).encode(),
-        canonical(step_slice(params, "index_images", dataset="regdb")).encode(),
-    ]
+    chosen = {"train_encoder": Selection("sysu_mm01", "default", "csdn", 0), "index_images": Selection("regdb")}
+    return [step_settings(params, step, selection).text().encode() for step, selection in chosen.items()]
 
 
-def read_slice(content):
-    accepts_or_refuses(parse_slice, content.decode("utf-8", "replace"))
-    accepts_or_refuses(parse_slice, str(len(content)))
+def read_settings(content):
+    accepts_or_refuses(parse_text, content.decode("utf-8", "replace"))
+    accepts_or_refuses(parse_text, str(len(content)))
 
 
 RECORD = ("parameters", "inputs", "outputs", "packages", "step", "version", "sha256", "seed", "csdn", "size", "blocks")
@@ -272,7 +268,7 @@ TARGETS = {
         st.text(max_size=30) | st.text(max_size=20).map("encoder.epochs=".__add__),
         lambda text: accepts_or_refuses(merge_overrides, {"encoder": {}}, [text]),
     ),
-    "slice": (damaged(slices), read_slice),
+    "a step's settings": (damaged(settings_texts), read_settings),
     "npz": (damaged(lambda: [feature_files()["npz"]]), score_damaged("npz")),
     "mat": (damaged(lambda: [feature_files()["mat"]]), score_damaged("mat")),
     "safetensors": (damaged(lambda: [feature_files()["safetensors"]]), score_damaged("safetensors")),
@@ -310,7 +306,7 @@ def test_is_read_or_refused_thoroughly(target):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["image", "slice", "layer", "features", "sysu", "regdb"])
+@pytest.mark.parametrize("target", ["image", "settings", "layer", "features", "sysu", "regdb"])
 def test_coverage_guided_fuzzing_finds_nothing(target):
     pytest.importorskip("atheris", reason="pip install -c constraints.txt -e '.[fuzz]'")
     fuzzer = Path(__file__).parents[1] / "coverage_fuzzer.py"

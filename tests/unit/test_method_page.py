@@ -22,7 +22,8 @@ from csdn.models.pooling import GeneralizedMeanPooling
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import IdentityHead
 from csdn.models.resnet_tower import STRIDE
-from csdn.steps.registry import step_slice
+from csdn.steps.registry import step_settings
+from csdn.steps.selection import Selection
 from csdn.training import schedules, stage_one_images
 
 ROOT = Path(__file__).parents[2]
@@ -150,9 +151,9 @@ def test_every_switch_has_a_variant():
 def test_every_switch_can_be_run(variant):
     place = {"dataset": "sysu_mm01", "split": "default", "variant": variant, "seed": 0}
     for step in ("learn_prompts", "train_encoder", "embed_images", "score_retrieval"):
-        assert step_slice(ABLATIONS, step, protocol="sysu_all_single", **place)["step"] == step
+        assert step_settings(ABLATIONS, step, Selection(**place, protocol="sysu_all_single")).step == step
     if semantics_key(ABLATIONS, variant):
-        assert step_slice(ABLATIONS, "fuse_semantics", **place)
+        assert step_settings(ABLATIONS, "fuse_semantics", Selection(**place))
 
 
 def test_the_page_names_every_switch_of_the_authors_code():

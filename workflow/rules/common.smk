@@ -16,8 +16,8 @@ from csdn.launch.workflow import (
     set_job_environment,
 )
 from csdn.models.gpus import wants_gpu
-from csdn.steps.registry import step_slice
-from csdn.steps.slices import canonical
+from csdn.steps.registry import step_settings
+from csdn.steps.selection import Selection
 from csdn.study import files
 from csdn.study.paths import PRETRAINING, cache_path, fill, image_folder, paths_of
 
@@ -54,10 +54,8 @@ wildcard_constraints:
 
 
 def settings(step, wildcards=None, **selection):
-    """The slice of the settings that `step` depends on, as text: Snakemake runs it again when this changes."""
-    names = ("dataset", "split", "variant", "seed", "protocol")
-    known = {n: getattr(wildcards, n) for n in names if hasattr(wildcards, n)}
-    return canonical(step_slice(PARAMS, step, **known, **selection))
+    """The settings that `step` depends on, as text: Snakemake runs it again when this changes."""
+    return step_settings(PARAMS, step, Selection.of(wildcards, **selection)).text()
 
 
 def more_each_attempt(amount):

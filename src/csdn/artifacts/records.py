@@ -49,7 +49,7 @@ def write_provenance(
 
     Args:
         output: the result.
-        step: the slice that it was made with.
+        step: the settings that it was made with.
         inputs: name and file of each input.
         beside: further files in the same folder that belong to the result.
         compute: device and precision of a step that computes with a network (`Compute.record`).

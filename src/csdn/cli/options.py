@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 ParamsOption = Annotated[
-    list[str], typer.Option("--params", help="YAML file (repeat to lay over), or a step's slice as JSON text.")
+    list[str], typer.Option("--params", help="YAML file (repeat to lay over), or a step's settings as JSON text.")
 ]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one setting.")]
 DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Name under `datasets`.")]
@@ -22,15 +22,16 @@ OutputOption = Annotated[Path, typer.Option("--output", help="File to write.")]
 ScoresOption = Annotated[list[Path], typer.Option("--scores", help="Score file; repeat for each.")]
 
 
-def slice_of(step: str, layers: list[str], overrides: list[str] | None, **selection: Any) -> Any:
-    """The part of the settings that `step` depends on.
+def settings_of(step: str, layers: list[str], overrides: list[str] | None, **selection: Any) -> Any:
+    """The settings that `step` depends on.
 
     Args:
         step: name of the step, with underscores.
-        layers: what `--params` was given: files, or one slice as text.
+        layers: what `--params` was given: files, or one step's settings as text.
         overrides: what `--set` was given.
         selection: what of the settings is meant: dataset, split, variant, seed, protocol.
     """
-    from csdn.steps.registry import load_slice  # late: `csdn --help` needs none of it
+    from csdn.steps.registry import load_settings  # late: `csdn --help` needs none of it
+    from csdn.steps.selection import Selection
 
-    return load_slice(layers, overrides or [], step, **selection)
+    return load_settings(layers, overrides or [], step, Selection(**selection))

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from csdn.cli.options import DatasetOption, OutputOption, ParamsOption, ScoresOption, SetOption, VariantOption, slice_of
+from csdn.cli.options import (
+    DatasetOption,
+    OutputOption,
+    ParamsOption,
+    ScoresOption,
+    SetOption,
+    VariantOption,
+    settings_of,
+)
 
 app = typer.Typer()
 
@@ -27,7 +35,7 @@ def compare_variants(
     from csdn.steps.input_checks import check_results
 
     check_results(scores)
-    compare(slice_of("compare_variants", params, overrides), scores, output)
+    compare(settings_of("compare_variants", params, overrides), scores, output)
 
 
 @app.command("describe-model")
@@ -48,7 +56,7 @@ def describe_model(
     """
     from csdn.jobs.costs import run_describe_model
 
-    step = slice_of("describe_model", params, overrides, dataset=dataset, variant=variant)
+    step = settings_of("describe_model", params, overrides, dataset=dataset, variant=variant)
     run_describe_model(step.model_copy(update={"identities": identities or step.identities}), output, as_json)
 
 
@@ -64,7 +72,7 @@ def compare_costs(
     """
     from csdn.jobs.costs import run_compare_costs
 
-    run_compare_costs(slice_of("compare_costs", params, overrides), output)
+    run_compare_costs(settings_of("compare_costs", params, overrides), output)
 
 
 @app.command("draw-figures")
@@ -83,7 +91,7 @@ def draw_figures(
     from csdn.figures.draw import draw_figures as draw
     from csdn.reporting.curves import write_curves
 
-    settings = slice_of("draw_figures", params, overrides).params
+    settings = settings_of("draw_figures", params, overrides).params
     draw(settings, output)
     if curves is not None:
         write_curves(settings, curves)
@@ -97,7 +105,7 @@ def write_report(params: ParamsOption, output: OutputOption, overrides: SetOptio
     """
     from csdn.reporting.page import write_report as write
 
-    write(slice_of("write_report", params, overrides).params, output)
+    write(settings_of("write_report", params, overrides).params, output)
 
 
 @app.command("show")

@@ -19,7 +19,7 @@ from csdn.cli.options import (
     SetOption,
     SplitOption,
     VariantOption,
-    slice_of,
+    settings_of,
 )
 from csdn.errors import UserError
 
@@ -40,7 +40,7 @@ def make_dataset(
     """
     from csdn.jobs.data import run_make_dataset
 
-    run_make_dataset(slice_of("make_dataset", params, overrides, dataset=dataset), output, workers)
+    run_make_dataset(settings_of("make_dataset", params, overrides, dataset=dataset), output, workers)
 
 
 @app.command("pretrain-clip")
@@ -57,7 +57,7 @@ def pretrain_clip(
     """
     from csdn.jobs.data import run_pretrain_clip
 
-    run_pretrain_clip(slice_of("pretrain_clip", params, overrides), annotations, output)
+    run_pretrain_clip(settings_of("pretrain_clip", params, overrides), annotations, output)
 
 
 @app.command("index-images")
@@ -83,16 +83,15 @@ def index_images(
     """
     if check:
         from csdn.jobs.check import run_check
-        from csdn.steps.registry import slices_of_datasets
 
-        run_check(slices_of_datasets(params, overrides or [], dataset, root))
+        run_check(params, overrides or [], dataset, root)
         return
     missing = [f"--{name}" for name, value in (("root", root), ("index", index), ("cache", cache)) if value is None]
     if root is None or index is None or cache is None:
         raise UserError(f"index-images: {', '.join(missing)} missing; give them, or --check")
     from csdn.jobs.index import run_index_images
 
-    run_index_images(slice_of("index_images", params, overrides, dataset=dataset), root, index, cache)
+    run_index_images(settings_of("index_images", params, overrides, dataset=dataset), root, index, cache)
 
 
 @app.command("learn-prompts")
@@ -116,7 +115,7 @@ def learn_prompts(
     """
     from csdn.jobs.training import run_learn_prompts
 
-    step = slice_of("learn_prompts", params, overrides, dataset=dataset, split=split, variant=variant, seed=seed)
+    step = settings_of("learn_prompts", params, overrides, dataset=dataset, split=split, variant=variant, seed=seed)
     run_learn_prompts(step, index, cache, clip, output, captions)
 
 
@@ -141,7 +140,7 @@ def fuse_semantics(
     """
     from csdn.jobs.training import run_fuse_semantics
 
-    step = slice_of("fuse_semantics", params, overrides, dataset=dataset, split=split, variant=variant, seed=seed)
+    step = settings_of("fuse_semantics", params, overrides, dataset=dataset, split=split, variant=variant, seed=seed)
     run_fuse_semantics(step, index, cache, clip, prompts, output)
 
 
@@ -166,7 +165,7 @@ def train_encoder(
     """
     from csdn.jobs.training import run_train_encoder
 
-    step = slice_of("train_encoder", params, overrides, dataset=dataset, split=split, variant=variant, seed=seed)
+    step = settings_of("train_encoder", params, overrides, dataset=dataset, split=split, variant=variant, seed=seed)
     run_train_encoder(step, index, cache, clip, semantics, output)
 
 
@@ -190,7 +189,7 @@ def embed_images(
     """
     from csdn.jobs.evaluation import run_embed_images
 
-    step = slice_of("embed_images", params, overrides, dataset=dataset, split=split, variant=variant, seed=seed)
+    step = settings_of("embed_images", params, overrides, dataset=dataset, split=split, variant=variant, seed=seed)
     run_embed_images(step, index, cache, encoder, output)
 
 
@@ -216,7 +215,7 @@ def explain_model(
     """
     from csdn.jobs.explanation import run_explain_model
 
-    step = slice_of("explain_model", params, overrides, dataset=dataset, split=split, variant=variant, seed=seed)
+    step = settings_of("explain_model", params, overrides, dataset=dataset, split=split, variant=variant, seed=seed)
     run_explain_model(step, index, cache, clip, encoder, semantics, output)
 
 
@@ -224,7 +223,7 @@ def explain_model(
 def score_retrieval(
     output: OutputOption,
     params: Annotated[
-        list[str] | None, typer.Option("--params", help="YAML file or slice; not for --features.")
+        list[str] | None, typer.Option("--params", help="YAML file or settings as text; not for --features.")
     ] = None,
     index: Annotated[Path | None, typer.Option("--index", help="Image index of the embeddings.")] = None,
     embeddings: Annotated[Path | None, typer.Option(help="Embeddings written by embed-images.")] = None,
@@ -273,7 +272,7 @@ def score_retrieval(
         if rerank:
             raise UserError("--rerank: is for --features; re-rank runs with evaluation.reranking in params.yaml")
         selection = {"dataset": dataset, "split": split, "variant": variant, "seed": seed, "protocol": protocol}
-        step = slice_of("score_retrieval", params, overrides, **selection)
+        step = settings_of("score_retrieval", params, overrides, **selection)
         result = run_score_retrieval(step, index, embeddings, output, permutations)
     else:
         raise UserError("score-retrieval: give --params, --index and --embeddings, or --features and --protocol")
@@ -297,4 +296,4 @@ def track_scores(
     from csdn.tracking.runs import track_scores as track
 
     check_results(scores)
-    write_json(output, track(slice_of("track_scores", params, overrides).store, scores, artifacts or []))
+    write_json(output, track(settings_of("track_scores", params, overrides).store, scores, artifacts or []))

@@ -123,14 +123,6 @@ class Params(Strict):
         """Variants of a dataset whose encoder is trained at all."""
         return [name for name in self.variants_of(dataset) if self.variant(name).encoder.epochs > 0]
 
-    def shown_variant(self, dataset: str) -> str | None:
-        """The variant whose images and maps are shown: `csdn`, else the last trained one by name, else none.
-
-        By name, for a slice does not keep the order of params.yaml.
-        """
-        trained = self.trained_variants_of(dataset)
-        return "csdn" if "csdn" in trained else max(trained, default=None)
-
     def seeds_of(self, dataset: str) -> list[int]:
         """Seeds that run on `dataset`."""
         return list(self.datasets[dataset].seeds or self.seeds)

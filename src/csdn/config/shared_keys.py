@@ -18,7 +18,7 @@ UNTRAINED_PROMPTS = ("caption",)
 def prompt_key(params: Params, variant: str) -> str:
     """Names the prompts that `variant` uses: their kind, and whatever it changes from the defaults.
 
-    Variants with equal keys have equal `learn_prompts` slices, so their prompts are learned once.
+    Variants with equal keys have equal settings of `learn_prompts`, so their prompts are learned once.
     """
     base, own = _section(params, None), _section(params, variant)
     trained = own.prompts.kind not in UNTRAINED_PROMPTS

@@ -21,6 +21,7 @@ from csdn.figures.plan import Planned, planned_figures
 from csdn.figures.retrieval import first_trial
 from csdn.results import report_inputs
 from csdn.statistics.comparison import Row, protocol_order, supported
+from csdn.study.files import shown_variant
 from csdn.study.labels import in_table_order
 from csdn.study.sweeps import find_sweep
 
@@ -111,7 +112,7 @@ def _draw_sweep(params: Params, planned: Planned) -> Figure:
     sweep = find_sweep(params, planned.subject, planned.dataset)
     if sweep is None:
         raise ValueError(f"{planned.name}: planned without a sweep")
-    shown = params.shown_variant(planned.dataset)
+    shown = shown_variant(params, planned.dataset)
     mark = charts.MarkStyle(charts.COLOURS[0], "o", "-")
     rows = _rows(params, planned, planned.subject)
     return feature_charts.sweep_chart(rows, sweep.values, sweep.name, mark, shown)
@@ -175,7 +176,7 @@ def _draw_zero_shot(params: Params, planned: Planned) -> Figure:
 def _draw_ranks(params: Params, planned: Planned) -> Figure:
     dataset = params.datasets[planned.dataset]
     index, cache = report_inputs.read_images(params, planned.dataset)
-    embeddings = report_inputs.read_embeddings(params, planned.dataset, str(params.shown_variant(planned.dataset)))
+    embeddings = report_inputs.read_embeddings(params, planned.dataset, str(shown_variant(params, planned.dataset)))
     permutations = report_inputs.read_permutations(params, planned.dataset)
     rows, features = embeddings["rows"], embeddings["features"]
     task = first_trial(index, dataset.splits[0], planned.subject, rows, features, permutations)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from csdn.config.params import Params
 from csdn.config.shared_keys import semantics_key
-from csdn.study.files import stage_one_keys, uses_small_clip
+from csdn.study.files import shown_variant, stage_one_keys, uses_small_clip
 from csdn.study.labels import comparable, in_report_order, protocol_label, selection_note
 from csdn.study.sweeps import find_sweep
 
@@ -47,7 +47,7 @@ def planned_figures(params: Params) -> list[Planned]:
 
 def is_described(params: Params, dataset: str) -> bool:
     """Whether the shown variant was trained with its own descriptions, so that its images can be compared with them."""
-    shown = params.shown_variant(dataset)
+    shown = shown_variant(params, dataset)
     return bool(shown and semantics_key(params, shown) and params.variant(shown).encoder.text == "learned")
 
 
@@ -76,7 +76,7 @@ def _of_dataset(params: Params, dataset: str) -> Iterator[Planned]:
             yield planned("differences", present, suffix=f"{name}_differences", subject=name)
     if stage_one_keys(params, dataset)[0]:
         yield planned("stage_one")
-    shown = params.shown_variant(dataset)
+    shown = shown_variant(params, dataset)
     if shown:
         run = f"Variant {shown}, first run. "
         if is_described(params, dataset):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from csdn.config.base import EMBEDDED, PROTOCOLS
+from csdn.config.loading import load_params
 from csdn.console.progress import progress
 from csdn.data.duplicates import across_identities, across_subsets
 from csdn.data.image_files import read_image
@@ -21,27 +23,50 @@ from csdn.errors import UserError, warn
 from csdn.evaluation.protocols import find_protocol, sysu_gallery
 from csdn.evaluation.scoring import load_permutations
 from csdn.jobs.index import build_index, differences
-from csdn.steps.slices import IndexImages
-from csdn.study.paths import PERMUTATIONS
+from csdn.steps.data import IndexImages
+from csdn.steps.registry import load_settings, step_settings
+from csdn.steps.selection import Selection
+from csdn.study.paths import PERMUTATIONS, image_folder
 
 LONGEST = 100  # lines of problems shown of one dataset
 WIDTH = 120  # columns where standard output is no terminal
 
 
-def run_check(steps: Sequence[tuple[IndexImages, Path]]) -> None:
-    """Print, for each dataset and its folder, what was found beside the official numbers; write nothing.
+def run_check(layers: Sequence[str], overrides: Sequence[str], dataset: str | None, root: Path | None) -> None:
+    """Print, for one dataset or all, what was found beside the official numbers; write nothing.
+
+    Args:
+        layers: YAML files, or the settings of `index_images` as text.
+        overrides: `key=value`.
+        dataset: name of the dataset; None for all.
+        root: its folder, if not the configured one.
 
     Raises:
-        UserError: something must be repaired; a line for each thing.
+        UserError: wrong settings, a folder for several datasets, or something must be repaired; a line for each thing.
     """
     problems: list[str] = []
-    for step, root in steps:
-        found, warnings = _check_dataset(step, root)
+    for step, folder in _datasets(layers, overrides, dataset, root):
+        found, warnings = _check_dataset(step, folder)
         for text in warnings:
             warn(text)
         problems += found
     if problems:
         raise UserError("\n".join(problems))
+
+
+def _datasets(
+    layers: Sequence[str], overrides: Sequence[str], dataset: str | None, root: Path | None
+) -> list[tuple[IndexImages, Path]]:
+    """The settings of `index_images` for each dataset to check, and its folder."""
+    if layers and layers[0].lstrip().startswith("{"):
+        settings = cast(IndexImages, load_settings(layers, overrides, "index_images", Selection()))
+        return [(settings, root or Path(settings.root))]
+    params = load_params(layers, overrides)
+    names = [dataset] if dataset else list(params.datasets)
+    if root and len(names) > 1:
+        raise UserError(f"--dataset: missing; --root {root} is the folder of one of {', '.join(names)}")
+    chosen = [cast(IndexImages, step_settings(params, "index_images", Selection(name))) for name in names]
+    return [(each, root or Path(image_folder(params, each.dataset))) for each in chosen]
 
 
 def _check_dataset(step: IndexImages, root: Path) -> tuple[list[str], list[str]]:

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,9 @@ from csdn.config.shared_keys import prompt_key, semantics_key
 from csdn.data.image_cache import MODALITIES, read_index, subset_rows
 from csdn.models.costs import ModuleCost, description_costs, network_costs
 from csdn.reporting.costs import STAGES, CostRow, add_differences, quantity, write_costs
-from csdn.steps.registry import step_slice
-from csdn.steps.slices import CompareCosts, DescribeModel
+from csdn.steps.registry import step_settings
+from csdn.steps.reporting import CompareCosts, DescribeModel
+from csdn.steps.selection import Selection
 from csdn.study.files import runs_of
 from csdn.study.paths import paths_of
 from csdn.training.workload import image_flops, step_activation_bytes, training_flops
@@ -72,8 +73,8 @@ def run_compare_costs(step: CompareCosts, output: Path) -> None:
 
 
 def _description(params: Params, dataset: str, variant: str, identities: int) -> DescribeModel:
-    values = step_slice(params, "describe_model", dataset=dataset, variant=variant)
-    return DescribeModel.model_validate(values | {"identities": identities})
+    settings = step_settings(params, "describe_model", Selection(dataset, variant=variant))
+    return cast(DescribeModel, settings.model_copy(update={"identities": identities}))
 
 
 def _training_counts(params: Params, dataset: str) -> tuple[int, int, int]:

@@ -15,7 +15,7 @@ from csdn.console.progress import progress
 from csdn.data.image_cache import open_cache
 from csdn.errors import UserError
 from csdn.seeding import derive_seed
-from csdn.steps.slices import MakeDataset
+from csdn.steps.data import MakeDataset
 from csdn.study.paths import ANNOTATIONS, HISTORY, PIXELS, ZERO_SHOT
 
 

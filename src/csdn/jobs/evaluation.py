@@ -19,8 +19,8 @@ from csdn.artifacts.records import write_provenance
 from csdn.console.progress import progress
 from csdn.data.image_cache import open_cache, read_index, subset_rows, to_records
 from csdn.errors import UserError
+from csdn.steps.evaluation import EmbedImages, ScoreRetrieval
 from csdn.steps.input_checks import check_inputs
-from csdn.steps.slices import EmbedImages, ScoreRetrieval
 
 if TYPE_CHECKING:
     import pandas as pd

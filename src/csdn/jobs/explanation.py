@@ -21,8 +21,8 @@ from csdn.models.device import configure_process
 from csdn.models.inference import embed_images, project_images
 from csdn.models.reid_network import ReIDNetwork
 from csdn.seeding import derive_seed
+from csdn.steps.evaluation import ExplainModel
 from csdn.steps.input_checks import check_inputs
-from csdn.steps.slices import ExplainModel
 
 PEOPLE, IMAGES = 20, 6  # identities of the plane of features, and images of each in each modality
 PAIRS = 4  # people whose maps are shown

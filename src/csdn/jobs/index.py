@@ -18,7 +18,7 @@ from csdn.data.readers import compare_counts, inspect
 from csdn.data.records import ImageRecord
 from csdn.errors import UserError, warn
 from csdn.seeding import derive_seed
-from csdn.steps.slices import IndexImages
+from csdn.steps.data import IndexImages
 
 
 def run_index_images(step: IndexImages, root: Path, index: Path, cache: Path) -> None:

@@ -23,7 +23,7 @@ from csdn.models.clip_backbone import build_tower, load_clip
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.semantic_integration import build_fusion
 from csdn.seeding import derive_seed
-from csdn.steps.slices import FuseSemantics, LearnPrompts, TrainEncoder
+from csdn.steps.training import FuseSemantics, LearnPrompts, TrainEncoder
 from csdn.study.paths import HISTORY
 from csdn.tracking.runs import Tracker
 from csdn.training.encoder_stage import Descriptions, permute_descriptions, random_descriptions, train_encoder

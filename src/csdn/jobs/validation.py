@@ -15,7 +15,7 @@ from csdn.evaluation.ranking import retrieval_metrics
 from csdn.evaluation.scoring import score
 from csdn.models.inference import embed_images
 from csdn.models.reid_network import ReIDNetwork
-from csdn.steps.slices import TrainEncoder
+from csdn.steps.training import TrainEncoder
 
 BATCH = 256
 
@@ -80,7 +80,7 @@ def _on_test(step: TrainEncoder, frame: pd.DataFrame, embed: Embed) -> Validate 
     chosen = step.test_selection
     if chosen is None:
         raise UserError(
-            "test_selection: missing in the slice of train_encoder; make it again with this version of csdn"
+            "test_selection: missing in the settings of train_encoder; make them again with this version of csdn"
         )
     rows = subset_rows(frame, step.split, ["test"])
     records = to_records(frame, step.split)

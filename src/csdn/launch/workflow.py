@@ -16,7 +16,7 @@ from csdn.data.scratch import SCRATCH_VARIABLE
 from csdn.errors import UserError, warn
 from csdn.launch.preloaded import VARIABLE as PRELOADED_VARIABLE
 from csdn.models.gpus import why_no_gpu
-from csdn.steps.slices import CHECKPOINTS_VARIABLE, TRACKING_VARIABLE, Checkpointing
+from csdn.steps.settings import CHECKPOINTS_VARIABLE, TRACKING_VARIABLE, Checkpointing
 
 METADATA = Path(".snakemake/metadata")
 INCOMPLETE = Path(".snakemake/incomplete")

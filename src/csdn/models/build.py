@@ -11,13 +11,14 @@ from csdn.artifacts.files import read_tensors
 from csdn.errors import UserError
 from csdn.models.clip_backbone import build_tower, load_clip
 from csdn.models.reid_network import ReIDNetwork
-from csdn.steps.slices import EmbedImages, ExplainModel, TrainEncoder
+from csdn.steps.evaluation import EmbedImages, ExplainModel
+from csdn.steps.training import TrainEncoder
 
 
 def build_network(
     step: Any, clip: Path | None, identities: int, generator: torch.Generator, *, pretrained: bool = True
 ) -> ReIDNetwork:
-    """The re-ID network of a slice (`train_encoder` or `embed_images`) on its CLIP.
+    """The re-ID network of a step's settings (`train_encoder` or `embed_images`) on its CLIP.
 
     Args:
         clip: weights of the small CLIP, where `step.clip` asks for them.

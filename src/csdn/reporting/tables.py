@@ -15,7 +15,7 @@ from csdn.errors import UserError
 from csdn.results.scores import read_scores
 from csdn.statistics.comparison import Row, compare_pairs, compare_rows
 from csdn.statistics.scores import METRICS, Scores
-from csdn.steps.slices import CompareVariants
+from csdn.steps.reporting import CompareVariants
 from csdn.study.files import differences_table
 from csdn.study.labels import MINUS, SELECTED_ON_TEST, protocol_label
 from csdn.study.paths import METRICS as METRICS_FILE

@@ -16,7 +16,7 @@ from csdn.data.image_cache import open_cache, read_index
 from csdn.errors import UserError
 from csdn.evaluation.scoring import load_permutations
 from csdn.statistics.comparison import Row
-from csdn.study.files import first_run, permutations_file, stage_one_keys
+from csdn.study.files import first_run, permutations_file, shown_variant, stage_one_keys
 from csdn.study.paths import cache_path, fill, paths_of
 
 ZERO_SHOT = ("attribute", "modality", "classes", "images", "balanced_accuracy", "chance")
@@ -105,7 +105,7 @@ def read_embeddings(params: Params, dataset: str, variant: str) -> dict[str, np.
 
 def read_explanations(params: Params, dataset: str, required: tuple[str, ...]) -> dict[str, np.ndarray]:
     """What explain-model wrote for the shown variant's first run: at least PLANE, MAPS or DESCRIBED."""
-    run = first_run(params, dataset, str(params.shown_variant(dataset)))
+    run = first_run(params, dataset, str(shown_variant(params, dataset)))
     return _tensors(Path(paths_of(params).explanations.format(**run)), required)
 
 

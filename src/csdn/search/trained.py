@@ -14,7 +14,8 @@ from csdn.artifacts.records import RECORD
 from csdn.data.image_files import read_image
 from csdn.errors import UserError
 from csdn.steps.input_checks import check_results
-from csdn.steps.slices import TrainEncoder, parse
+from csdn.steps.registry import parse
+from csdn.steps.training import TrainEncoder
 
 if TYPE_CHECKING:
     import torch

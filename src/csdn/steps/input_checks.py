@@ -25,7 +25,7 @@ def check_inputs(step: Mapping[str, Any], inputs: Mapping[str, Path | None]) -> 
     """Check the results that a step is given.
 
     Args:
-        step: the step's slice.
+        step: the step's settings.
         inputs: name and file of each input; None where there is none. The same name means the same kind of file in
             the records, so that an index given here must be the index that the embeddings given here came from.
 

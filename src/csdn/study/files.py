@@ -13,6 +13,15 @@ from csdn.study.paths import PERMUTATIONS, cache_path, image_folder, paths_of
 COSTS = "costs"  # the table of compare-costs
 
 
+def shown_variant(params: Params, dataset: str) -> str | None:
+    """The variant whose images and maps are shown: `csdn`, else the last trained one by name, else none.
+
+    By name, because the settings of a step do not keep the order of params.yaml.
+    """
+    trained = params.trained_variants_of(dataset)
+    return "csdn" if "csdn" in trained else max(trained, default=None)
+
+
 def runs_of(params: Params, dataset: str) -> Iterator[dict[str, Any]]:
     """`dataset`, `split`, `variant` and `seed` of every run on a dataset, in the order of the settings."""
     for split in params.datasets[dataset].splits:
@@ -43,7 +52,7 @@ def score_files(params: Params, pattern: str) -> list[str]:
 
 def explanation_files(params: Params) -> list[str]:
     """What a trained encoder is compared with its start in: the first run of the variant that the figures show."""
-    shown = {dataset: params.shown_variant(dataset) for dataset in params.datasets}
+    shown = {dataset: shown_variant(params, dataset) for dataset in params.datasets}
     runs = [first_run(params, dataset, variant) for dataset, variant in shown.items() if variant]
     return [paths_of(params).explanations.format(**run) for run in runs]
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from csdn.config.base import EMBEDDED, MINI
 from csdn.config.params import Params
 from csdn.config.shared_keys import prompt_key, semantics_key
-from csdn.study.files import first_run, runs_of, uses_small_clip
+from csdn.study.files import first_run, runs_of, shown_variant, uses_small_clip
 
 ON_GPU = {"pretrain_clip", "learn_prompts", "fuse_semantics", "train_encoder", "embed_images", "explain_model"}
 
@@ -58,7 +58,7 @@ def study_jobs(params: Params) -> list[Job]:
     for dataset, settings in params.datasets.items():
         rendered = jobs.add("make_dataset", dataset) if settings.root == EMBEDDED else None
         images = jobs.add("index_images", dataset, needs=[rendered])
-        shown = params.shown_variant(dataset)
+        shown = shown_variant(params, dataset)
         for run in runs_of(params, dataset):
             started = [images, clip if params.variant(run["variant"]).clip.weights == MINI else None]
             trained = _training(jobs, params, run, started)

@@ -98,7 +98,7 @@ class RunPlace:
 
 
 def run_place(key: str) -> RunPlace:
-    """The place of a run from its slice's key: `<dataset>/<split>/<kind>/<name>/seed_<n>`, or `clip/<name>`."""
+    """The place of a run from the key of its settings: `<dataset>/<split>/<kind>/<name>/seed_<n>`, or `clip/<name>`."""
     parts = key.split("/")
     if len(parts) != 5:
         return RunPlace(parts[0], parts[-1], {"kind": parts[0]})

@@ -160,7 +160,7 @@ class Checkpoints:
 def training_identity(
     settings: Mapping[str, Any], inputs: Mapping[str, Path], device: str, precision: str = "fp32"
 ) -> dict[str, Any]:
-    """What a training depends on: its slice, the content of its inputs, its code, packages, device and precision."""
+    """What a training depends on: its settings, the content of its inputs, its code, packages, device and precision."""
     return {
         "settings": dict(settings),
         "inputs": {name: digest(path) for name, path in sorted(inputs.items())},

@@ -29,7 +29,7 @@ def test_every_step_has_its_command():
         (["make-dataset"], "Missing option"),
         (["make-dataset", "--params", "missing.yaml", "--output", "a"], "missing.yaml: no such file"),
         (["make-dataset", "--params", "{broken", "--output", "a"], "is not JSON"),
-        (["make-dataset", "--params", '{"step":"other"}', "--output", "a"], "slice"),
+        (["make-dataset", "--params", '{"step":"other"}', "--output", "a"], "no step 'other'"),
         (["score-retrieval", "--output", "a"], "give --params, --index and --embeddings, or --features"),
         (["score-retrieval", "--features", "a.npz", "--output", "a"], "--protocol: missing"),
         (["score-retrieval", "--features", "a.npz", "--protocol", "sysu", "--output", "a"], "sysu"),

@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from csdn.artifacts.digests import canonical_json
 from csdn.config.params import Params
 from csdn.errors import UserError
 from csdn.figures import charts, sheets
 from csdn.figures.draw import DRAW, draw_figures, save, style, variant_styles
 from csdn.figures.plan import TITLES, planned_figures
-from csdn.steps.slices import canonical
+from csdn.study.files import shown_variant
 from unit.result_tree import UNTRAINED, Tree, make_params
 
 
@@ -64,12 +65,12 @@ def test_plan_follows_the_settings(tmp_path: Path):
 
 def test_csdn_or_the_last_trained_by_name_is_shown(tmp_path: Path):
     params = make_params(tmp_path)
-    assert params.shown_variant("sysu_mm01") == "csdn"
+    assert shown_variant(params, "sysu_mm01") == "csdn"
     variants = {"mine": {}, "clip_init": UNTRAINED}
     params = make_params(
         tmp_path, variants=variants, tables={}, datasets={"regdb": {"layout": "regdb", "splits": ["1"]}}
     )
-    assert params.shown_variant("regdb") == "mine"
+    assert shown_variant(params, "regdb") == "mine"
 
 
 def test_variants_look_the_same_everywhere(tmp_path: Path):
@@ -177,7 +178,7 @@ def test_contact_sheet_names_cameras_where_columns_agree():
 
 
 def test_every_kind_of_figure_has_the_same_bytes_again_whatever_the_order_of_the_settings(tree: Tree, tmp_path: Path):
-    params = Params.model_validate_json(canonical(tree.params.model_dump(mode="json")))  # as a job gets them
+    params = Params.model_validate_json(canonical_json(tree.params.model_dump(mode="json")))  # as a job gets them
     kinds = {planned.kind: planned for planned in planned_figures(params)}
     assert set(TITLES) - set(kinds) <= {"sweep"}, "the results of the tests have no sweep"
     for planned in kinds.values():

@@ -11,8 +11,8 @@ from csdn.config.loading import load_params
 from csdn.config.params import Params
 from csdn.config.shared_keys import prompt_key, semantics_key
 from csdn.jobs.costs import describe, run_compare_costs
-from csdn.steps.registry import step_slice
-from csdn.steps.slices import parse
+from csdn.steps.registry import step_settings
+from csdn.steps.selection import Selection
 from tiny_clip import write_images
 
 VARIANTS = {
@@ -56,7 +56,7 @@ def params(tmp_path):
 
 def test_the_table_of_costs_sets_costs_beside_gains(params, tmp_path):
     folder = tmp_path / "results/tables"
-    run_compare_costs(parse(step_slice(params, "compare_costs")), folder)
+    run_compare_costs(step_settings(params, "compare_costs"), folder)
     content = json.loads((folder / "costs.json").read_text())
     rows = {row["variant"]: row for row in content["rows"]}
     assert list(rows) == list(VARIANTS)
@@ -95,7 +95,7 @@ def test_describe_model_prints_a_table_or_json(capsys, tmp_path):
 def test_a_real_dataset_is_described_with_its_official_identities(tmp_path):
     values = {"layout": "regdb", "root": str(tmp_path), "splits": ["1"]}
     params = Params.model_validate({"datasets": {"regdb": values}, "variants": {"baseline": VARIANTS["baseline"]}})
-    step = parse(step_slice(params, "describe_model", dataset="regdb", variant="baseline"))
+    step = step_settings(params, "describe_model", Selection("regdb", variant="baseline"))
     assert step.identities == 206
     assert not step.described
     assert {cost.stage for cost in describe(step.model_copy(update={"clip": params.clip}))} == {"encoder"}

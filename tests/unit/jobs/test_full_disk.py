@@ -8,7 +8,6 @@ import pytest
 
 from csdn.artifacts.cache_record import fault
 from csdn.artifacts.files import read_json, read_parquet, read_tensors
-from csdn.steps.slices import canonical
 from refusals import run
 from unit.jobs.tiny import CHOICE, step
 
@@ -83,7 +82,7 @@ def command(name, made, trained, out):
         "score_retrieval": {**chosen, "protocol": "sysu_all_single"},
         "pretrain_clip": {},
     }.get(name, chosen)
-    return [name.replace("_", "-"), "--params", canonical(step(name, **selection)), *options]
+    return [name.replace("_", "-"), "--params", step(name, **selection).text(), *options]
 
 
 STEPS = [

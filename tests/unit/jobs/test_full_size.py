@@ -11,8 +11,8 @@ from csdn.artifacts.files import read_tensors
 from csdn.config.loading import load_params
 from csdn.jobs.evaluation import run_embed_images
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
-from csdn.steps.registry import step_slice
-from csdn.steps.slices import parse
+from csdn.steps.registry import step_settings
+from csdn.steps.selection import Selection
 from tiny_clip import random_state, write_archive, write_images
 
 ROOT = Path(__file__).parents[3]
@@ -54,7 +54,7 @@ def test_one_step_of_every_stage(tmp_path, weights, device, identities, images):
     params = load_params(layers, overrides)
 
     def step(name):
-        return parse(step_slice(params, name, **CHOICE) | {"tracking": {"backend": "none"}})
+        return step_settings(params, name, Selection(**CHOICE), tracking={"backend": "none"})
 
     names = ("prompts", "semantics", "encoder", "embeddings")
     files = {name: tmp_path / name / f"{name}.safetensors" for name in names}

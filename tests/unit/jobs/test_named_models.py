@@ -11,8 +11,8 @@ from csdn.errors import UserError
 from csdn.jobs.evaluation import run_embed_images, run_score_retrieval
 from csdn.jobs.explanation import run_explain_model
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
-from csdn.steps.registry import step_slice
-from csdn.steps.slices import parse
+from csdn.steps.registry import step_settings
+from csdn.steps.selection import Selection
 from tiny_clip import random_state, register, write_archive, write_images
 
 SIZE = (64, 32)
@@ -31,8 +31,7 @@ def step(model, weights, name, **selection):
             "runtime": {"device": "cpu"},
         }
     )
-    made = parse(step_slice(params, name, **(CHOICE | selection)))
-    return made.model_copy(update={"tracking": Tracking(backend="none")})
+    return step_settings(params, name, Selection(**(CHOICE | selection)), tracking=Tracking(backend="none"))
 
 
 @pytest.mark.parametrize(
@@ -73,8 +72,8 @@ def test_a_model_with_a_file_goes_through_every_step(tmp_path, model, stem, widt
 def test_an_encoder_does_not_start_from_random_weights_unasked(tmp_path):
     write_images(tmp_path, SIZE)
     values = {"datasets": {"sysu_mm01": {"layout": "sysu_mm01"}}, "variants": {"csdn": {"encoder": {"text": "none"}}}}
-    made = parse(step_slice(Params.model_validate(values), "train_encoder", **CHOICE))
-    made = made.model_copy(update={"tracking": Tracking(backend="none")})
+    params = Params.model_validate(values)
+    made = step_settings(params, "train_encoder", Selection(**CHOICE), tracking=Tracking(backend="none"))
     with pytest.raises(UserError, match="--clip"):
         run_train_encoder(
             made, tmp_path / "index.parquet", tmp_path / "cache.npy", None, None, tmp_path / "encoder.safetensors"

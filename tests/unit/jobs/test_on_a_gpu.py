@@ -19,9 +19,9 @@ from csdn.jobs.data import run_pretrain_clip
 from csdn.jobs.evaluation import run_embed_images
 from csdn.jobs.explanation import run_explain_model
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
-from csdn.steps.slices import Checkpointing
+from csdn.steps.settings import Checkpointing
 from csdn.training import encoder_stage
-from unit.jobs.tiny import CHOICE, PARAMS, slice_of
+from unit.jobs.tiny import CHOICE, PARAMS, settings_of
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(1800)]
 DEVICE = "cuda"
@@ -43,11 +43,13 @@ def train(made, tmp_path):
     images, clip = (made / "index.parquet", made / "cache.npy"), made / "clip.safetensors"
     prompts, semantics = tmp_path / "prompts.safetensors", tmp_path / "semantics.safetensors"
     on_cpu = settings("cpu")
-    run_learn_prompts(slice_of(on_cpu, "learn_prompts", variant="csdn", **CHOICE), *images, clip, prompts)
-    run_fuse_semantics(slice_of(on_cpu, "fuse_semantics", variant="csdn", **CHOICE), *images, clip, prompts, semantics)
+    run_learn_prompts(settings_of(on_cpu, "learn_prompts", variant="csdn", **CHOICE), *images, clip, prompts)
+    run_fuse_semantics(
+        settings_of(on_cpu, "fuse_semantics", variant="csdn", **CHOICE), *images, clip, prompts, semantics
+    )
 
     def make(name, params, **runtime):
-        step = slice_of(params, "train_encoder", variant="csdn", **CHOICE)
+        step = settings_of(params, "train_encoder", variant="csdn", **CHOICE)
         kept = Checkpointing(folder=str(tmp_path / ".checkpoints" / name), seconds=0)
         machine = step.runtime.model_copy(update=runtime)
         output = tmp_path / name / "encoder.safetensors"
@@ -75,9 +77,9 @@ def test_one_step_of_each_stage_gives_the_cpus_values(made, tmp_path, train):
         params = settings(device)
         folder = tmp_path / device
         clip, prompts, semantics = (folder / f"{name}/x.safetensors" for name in ("clip", "prompts", "semantics"))
-        run_pretrain_clip(slice_of(params, "pretrain_clip"), made / "pre" / "annotations.parquet", clip)
-        run_learn_prompts(slice_of(params, "learn_prompts", variant="csdn", **CHOICE), *train.inputs, prompts)
-        fuse = slice_of(params, "fuse_semantics", variant="csdn", **CHOICE)
+        run_pretrain_clip(settings_of(params, "pretrain_clip"), made / "pre" / "annotations.parquet", clip)
+        run_learn_prompts(settings_of(params, "learn_prompts", variant="csdn", **CHOICE), *train.inputs, prompts)
+        fuse = settings_of(params, "fuse_semantics", variant="csdn", **CHOICE)
         run_fuse_semantics(fuse, *train.inputs, prompts, semantics)
         encoder = train(f"{device}-encoder", params)
         files[device] = clip, prompts, semantics, encoder
@@ -93,9 +95,9 @@ def test_a_trained_encoder_embeds_and_explains_as_on_the_cpu(train, tmp_path):
         params, folder = settings(device), tmp_path / device
         embeddings, explanations = folder / "embeddings.safetensors", folder / "explanations.safetensors"
         run_embed_images(
-            slice_of(params, "embed_images", variant="csdn", **CHOICE), *train.inputs[:2], encoder, embeddings
+            settings_of(params, "embed_images", variant="csdn", **CHOICE), *train.inputs[:2], encoder, embeddings
         )
-        explain = slice_of(params, "explain_model", variant="csdn", **CHOICE)
+        explain = settings_of(params, "explain_model", variant="csdn", **CHOICE)
         run_explain_model(explain, *train.inputs, encoder, train.semantics, explanations)
         found[device] = read_tensors(embeddings) | read_tensors(explanations)
     for name, value in found["cpu"].items():

@@ -23,12 +23,12 @@ from csdn.models import inference
 from csdn.models.reid_network import ReIDNetwork
 from csdn.search.export import Descriptor
 from csdn.search.trained import load_trained
-from csdn.steps.slices import Checkpointing
+from csdn.steps.settings import Checkpointing
 from csdn.training import clip_pretraining, encoder_stage
 from csdn.training.batches import Batch
 from csdn.training.resumable import LOOK_EVERY, TrainingRun
 from helpers.fake_cuda import GPU, fake_cuda
-from unit.jobs.tiny import CHOICE, PARAMS, slice_of
+from unit.jobs.tiny import CHOICE, PARAMS, settings_of
 
 AUTHORS = {"classifier": "linear", "semantic_logits": "dot", "descriptor": "reference"}
 HSE = ("supervised_contrastive", "cosine_regression", "mse_regression", "triplet_to_text")
@@ -53,8 +53,8 @@ FAKE = Params.model_validate(VALUES)
 
 
 def step(name, variant="csdn"):
-    """The slice of a step on CUDA that writes a checkpoint after every optimiser step."""
-    made = slice_of(FAKE, name, variant=variant, **CHOICE)
+    """The settings of a step on CUDA that writes a checkpoint after every optimiser step."""
+    made = settings_of(FAKE, name, variant=variant, **CHOICE)
     return made.model_copy(update={"checkpoints": Checkpointing(seconds=0)})
 
 
@@ -71,7 +71,7 @@ def given(made, tmp_path_factory):
     )
     on_cpu = Params.model_validate(VALUES | {"runtime": VALUES["runtime"] | {"device": "cpu"}})
     steps = {
-        name: slice_of(on_cpu, name, variant="csdn", **CHOICE)
+        name: settings_of(on_cpu, name, variant="csdn", **CHOICE)
         for name in ("learn_prompts", "fuse_semantics", "train_encoder")
     }
     start = (*files.images, files.clip)
@@ -86,9 +86,9 @@ def pretrain(given, folder, monkeypatch, precision="fp32"):
     monkeypatch.setattr(data, "zero_shot_table", lambda model, images, frame: table)  # the CPU's work
     changed = copy.deepcopy(VALUES)
     changed["clip"]["pretraining"] |= {"steps": 2, "precision": precision}
-    slice_ = slice_of(Params.model_validate(changed), "pretrain_clip")
+    settings = settings_of(Params.model_validate(changed), "pretrain_clip")
     with fake_cuda() as mode:
-        data.run_pretrain_clip(slice_, given.pretraining, folder / "clip.safetensors")
+        data.run_pretrain_clip(settings, given.pretraining, folder / "clip.safetensors")
     return mode, folder / "clip.safetensors"
 
 

@@ -18,9 +18,9 @@ from csdn.errors import UserError
 from csdn.jobs import training as jobs
 from csdn.jobs.data import run_pretrain_clip
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
-from csdn.steps.slices import Checkpointing, canonical
+from csdn.steps.settings import Checkpointing
 from csdn.training import encoder_stage
-from unit.jobs.tiny import CHOICE, PARAMS, slice_of, step
+from unit.jobs.tiny import CHOICE, PARAMS, settings_of, step
 
 MORE = Params.model_validate(
     merge(
@@ -39,9 +39,9 @@ def train_all(params, made, folder, seed=0):
     inputs = (made / "index.parquet", made / "cache.npy", made / "clip.safetensors")
     prompts, semantics, encoder = (folder / f"{name}.safetensors" for name in ("prompts", "semantics", "encoder"))
     choice = CHOICE | {"variant": "csdn", "seed": seed}
-    run_learn_prompts(slice_of(params, "learn_prompts", **choice), *inputs, prompts)
-    run_fuse_semantics(slice_of(params, "fuse_semantics", **choice), *inputs, prompts, semantics)
-    run_train_encoder(slice_of(params, "train_encoder", **choice), *inputs, semantics, encoder)
+    run_learn_prompts(settings_of(params, "learn_prompts", **choice), *inputs, prompts)
+    run_fuse_semantics(settings_of(params, "fuse_semantics", **choice), *inputs, prompts, semantics)
+    run_train_encoder(settings_of(params, "train_encoder", **choice), *inputs, semantics, encoder)
     return [sha256(path) for path in (prompts, semantics, encoder)]
 
 
@@ -57,7 +57,7 @@ def test_every_training_is_repeatable_and_knows_no_other_variant(made, tmp_path)
 @pytest.mark.slow
 def test_the_small_clip_is_repeatable_and_knows_no_variant(made, tmp_path):
     clip = tmp_path / "clip.safetensors"
-    run_pretrain_clip(slice_of(MORE, "pretrain_clip"), made / "pre" / "annotations.parquet", clip)
+    run_pretrain_clip(settings_of(MORE, "pretrain_clip"), made / "pre" / "annotations.parquet", clip)
     assert sha256(clip) == sha256(made / "clip.safetensors")
 
 
@@ -137,7 +137,7 @@ def test_eight_jobs_share_a_store_and_a_cache(made, tmp_path):
     for seed in range(8):
         wanted = step("train_encoder", **{**CHOICE, "variant": "baseline", "seed": seed})
         command = [sys.executable, "-c", "from csdn.cli.main import main; main()", "train-encoder"]
-        command += ["--params", canonical(wanted), "--index", made / "index.parquet", "--cache", made / "cache.npy"]
+        command += ["--params", wanted.text(), "--index", made / "index.parquet", "--cache", made / "cache.npy"]
         command += ["--clip", made / "clip.safetensors", "--output", tmp_path / str(seed) / "encoder.safetensors"]
         processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
     for process in processes:

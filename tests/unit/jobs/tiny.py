@@ -1,4 +1,4 @@
-"""Settings of a tiny rendered dataset and a tiny CLIP, and the slices of their jobs."""
+"""Settings of a tiny rendered dataset and a tiny CLIP, and what their jobs depend on."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 from csdn.config.params import Params
 from csdn.config.tracking import Tracking
-from csdn.steps.registry import step_slice
-from csdn.steps.slices import parse
+from csdn.steps.registry import step_settings
+from csdn.steps.selection import Selection
 
 PARAMS = Params.model_validate(
     {
@@ -44,12 +44,11 @@ PARAMS = Params.model_validate(
 CHOICE = {"dataset": "sysu_mm01", "split": "default", "seed": 0}
 
 
-def slice_of(params: Params, name: str, **selection: Any) -> Any:
-    """The slice of a step, which tracks nothing."""
-    made = parse(step_slice(params, name, **selection))
-    return made.model_copy(update={"tracking": Tracking(backend="none")})
+def settings_of(params: Params, name: str, **selection: Any) -> Any:
+    """The settings of a step, which tracks nothing."""
+    return step_settings(params, name, Selection(**selection), tracking=Tracking(backend="none"))
 
 
 def step(name: str, **selection: Any) -> Any:
-    """The slice of a step of PARAMS."""
-    return slice_of(PARAMS, name, **selection)
+    """The settings of a step of PARAMS."""
+    return settings_of(PARAMS, name, **selection)

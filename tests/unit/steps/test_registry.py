@@ -1,4 +1,4 @@
-"""Slices: each step's settings and nothing else, stable as text, and keys that name what variants share."""
+"""Each step's settings and nothing else, stable as text, and keys that name what variants share."""
 
 import json
 import subprocess
@@ -15,8 +15,10 @@ from csdn.config.fusion import Fusion
 from csdn.config.loading import load_params
 from csdn.config.prompts import Prompts
 from csdn.errors import UserError
-from csdn.steps import registry, slices
-from csdn.steps.slices import canonical
+from csdn.steps import registry
+from csdn.steps.registry import EVERYTHING
+from csdn.steps.selection import Selection
+from csdn.steps.training import TrainEncoder
 
 ROOT = Path(__file__).parents[3]
 SELECTION = {"dataset": "sysu_mm01", "split": "default", "variant": "csdn", "seed": 0, "protocol": "sysu_all_single"}
@@ -29,7 +31,7 @@ def params(*overrides):
 
 
 def text_of(step, *overrides, **selection):
-    return canonical(registry.step_slice(params(*overrides), step, **(SELECTION | selection)))
+    return registry.step_settings(params(*overrides), step, Selection(**(SELECTION | selection))).text()
 
 
 def changed_by(*overrides, **selection):
@@ -38,23 +40,25 @@ def changed_by(*overrides, **selection):
 
 
 @pytest.mark.parametrize("step", registry.STEP_VERSIONS)
-def test_a_slice_reads_back_as_itself(step):
+def test_settings_read_back_as_themselves(step):
     text = text_of(step)
-    model = slices.parse_slice(text)
+    model = registry.parse_text(text)
     assert model.step == step
-    assert canonical(model) == text
+    assert model.text() == text
     assert json.loads(text)["version"] == registry.STEP_VERSIONS[step]
 
 
-def test_sections_of_a_slice_are_those_of_the_settings():
-    model = registry.load_slice([str(ROOT / "params.yaml")], ["tracking.store=here"], "train_encoder", **SELECTION)
-    assert isinstance(model, slices.TrainEncoder)
+def test_sections_of_a_steps_settings_are_those_of_params():
+    model = registry.load_settings(
+        [str(ROOT / "params.yaml")], ["tracking.store=here"], "train_encoder", Selection(**SELECTION)
+    )
+    assert isinstance(model, TrainEncoder)
     assert isinstance(model.encoder, Encoder)
     assert (model.clip.weights, model.clip.mini.embed_dim, model.runtime.threads) == ("mini", 128, 1)
     assert model.key == "sysu_mm01/default/runs/csdn/seed_0"
     assert model.tracking.store == "here"
-    assert isinstance(slices.parse_slice(text_of("learn_prompts")).prompts, Prompts)
-    assert isinstance(slices.parse_slice(text_of("fuse_semantics")).fusion, Fusion)
+    assert isinstance(registry.parse_text(text_of("learn_prompts")).prompts, Prompts)
+    assert isinstance(registry.parse_text(text_of("fuse_semantics")).fusion, Fusion)
 
 
 @pytest.mark.parametrize(
@@ -107,11 +111,11 @@ def test_sections_of_a_slice_are_those_of_the_settings():
         ("runtime.pretraining_threads=1", {"pretrain_clip"}),
     ],
 )
-def test_a_key_changes_the_slices_of_the_steps_it_decides(override, expected):
+def test_a_key_changes_the_settings_of_the_steps_it_decides(override, expected):
     assert changed_by(override) == expected
 
 
-def test_the_test_set_is_in_the_slice_of_training_only_where_it_chooses_the_epoch():
+def test_the_test_set_is_in_the_settings_of_training_only_where_it_chooses_the_epoch():
     assert "test_selection" not in json.loads(text_of("train_encoder"))
     chosen = json.loads(text_of("train_encoder", "encoder.selection=best_on_test"))
     assert chosen["test_selection"] == {"protocol": "sysu_all_single", "trials": 10}
@@ -130,8 +134,8 @@ def test_an_untrained_fusion_does_not_depend_on_how_fusions_are_trained():
 def test_only_reranked_scores_depend_on_how_to_rerank():
     reranked = {"protocol": "sysu_all_single-reranked"}
     found = [json.loads(text_of("score_retrieval", f"evaluation.reranking.k1={k1}", **reranked)) for k1 in (5, 6)]
-    assert [slice_["reranking"]["k1"] for slice_ in found] == [5, 6]
-    assert {slice_["protocol"] for slice_ in found} == {"sysu_all_single"}
+    assert [scoring["reranking"]["k1"] for scoring in found] == [5, 6]
+    assert {scoring["protocol"] for scoring in found} == {"sysu_all_single"}
     assert text_of("score_retrieval", "evaluation.reranking.k1=5") == text_of("score_retrieval")
 
 
@@ -141,7 +145,7 @@ def test_regdb_does_not_depend_on_gallery_draws():
 
 
 def test_the_small_clips_images_are_a_dataset_of_their_own():
-    values = registry.step_slice(params(), "make_dataset", dataset="pretraining")
+    values = json.loads(text_of("make_dataset", dataset="pretraining"))
     assert values["layout"] is None
     assert set(values["benchmark"]) & {"sysu_mm01", "regdb", "llcm", "pretraining"} == {"pretraining"}
 
@@ -219,19 +223,18 @@ overrides = st.fixed_dictionaries(
 
 @given(one=overrides, two=overrides)
 @settings(max_examples=60, deadline=None)
-def test_variants_share_a_result_exactly_when_its_slices_are_equal(one, two):
+def test_variants_share_a_result_exactly_when_its_settings_are_equal(one, two):
     p = params(f"variants.one={json.dumps(one)}", f"variants.two={json.dumps(two)}")
 
-    def slices(step):
-        place = {"dataset": "sysu_mm01", "split": "default", "seed": 0}
-        return [canonical(registry.step_slice(p, step, variant=v, **place)) for v in ("one", "two")]
+    def texts(step):
+        return [registry.step_settings(p, step, Selection("sysu_mm01", "default", v, 0)).text() for v in ("one", "two")]
 
     same_prompts = shared_keys.prompt_key(p, "one") == shared_keys.prompt_key(p, "two")
-    first, second = slices("learn_prompts")
+    first, second = texts("learn_prompts")
     assert (first == second) == same_prompts
     keys = [shared_keys.semantics_key(p, v) for v in ("one", "two")]
     if None not in keys:
-        first, second = slices("fuse_semantics")
+        first, second = texts("fuse_semantics")
         assert (first == second) == (keys[0] == keys[1])
 
 
@@ -251,11 +254,11 @@ def test_a_wrong_selection_is_told(selection, message):
     assert str(caught.value) == message
 
 
-def test_what_has_no_slice_is_told():
+def test_a_step_that_cannot_be_is_reported():
     with pytest.raises(UserError, match="nothing to fuse"):
         text_of("fuse_semantics", variant="baseline")
     with pytest.raises(UserError, match="no step 'train_encoders'; did you mean `train_encoder`"):
-        registry.step_slice(params(), "train_encoders")
+        registry.step_settings(params(), "train_encoders")
     with pytest.raises(UserError, match=r"datasets\.sysu_mm01\.root: is a folder"):
         text_of("make_dataset", "datasets.sysu_mm01.root=/somewhere")
     with pytest.raises(UserError, match="--protocol regdb_visible_to_infrared: unknown"):
@@ -264,16 +267,18 @@ def test_what_has_no_slice_is_told():
 
 def test_a_text_is_checked(monkeypatch):
     text = text_of("train_encoder")
-    with pytest.raises(UserError, match="is a slice of train_encoder, not of embed_images"):
-        registry.load_slice([text], [], "embed_images")
-    with pytest.raises(UserError, match="a slice is final but for tracking"):
-        registry.load_slice([text], ["encoder.epochs=3"], "train_encoder")
+    with pytest.raises(UserError, match="holds the settings of train_encoder, not of embed_images"):
+        registry.load_settings([text], [], "embed_images", EVERYTHING)
+    with pytest.raises(UserError, match="settings of a step are final except for tracking"):
+        registry.load_settings([text], ["encoder.epochs=3"], "train_encoder", EVERYTHING)
     with pytest.raises(UserError, match=r"starts with \{ but is not JSON"):
-        registry.load_slice([text[:-1]], [], "train_encoder")
-    with pytest.raises(UserError, match="slice"):
-        slices.parse_slice('{"step": "train_encoder", "version": 1}')
+        registry.load_settings([text[:-1]], [], "train_encoder", EVERYTHING)
+    with pytest.raises(UserError, match=r"settings of train_encoder\.dataset: missing"):
+        registry.parse_text('{"step": "train_encoder", "version": 1}')
     monkeypatch.setenv("CSDN_TRACKING", '{"store": "elsewhere"}')
-    assert registry.load_slice([text], ["tracking.project=p"], "train_encoder").tracking.model_dump() == {
+    assert registry.load_settings(
+        [text], ["tracking.project=p"], "train_encoder", EVERYTHING
+    ).tracking.model_dump() == {
         "backend": "mlflow",
         "store": "elsewhere",
         "project": "p",
@@ -281,12 +286,13 @@ def test_a_text_is_checked(monkeypatch):
 
 
 def test_a_command_by_hand_gets_what_a_job_gets(monkeypatch):
-    by_hand = registry.load_slice([str(ROOT / "params.yaml")], ["runtime.checkpoint_seconds=5"], "write_report")
+    overrides = ["runtime.checkpoint_seconds=5"]
+    by_hand = registry.load_settings([str(ROOT / "params.yaml")], overrides, "write_report", EVERYTHING)
     monkeypatch.setenv("CSDN_CHECKPOINTS", '{"folder": "results/.checkpoints", "seconds": 5}')
-    job = slices.parse_slice(text_of("write_report"))
+    job = registry.parse_text(text_of("write_report"))
     assert by_hand.model_dump(exclude={"params"}) == job.model_dump(exclude={"params"})
-    assert slices.canonical(by_hand) == slices.canonical(job)
-    assert "checkpoint" not in slices.canonical(by_hand)
+    assert by_hand.text() == job.text()
+    assert "checkpoint" not in by_hand.text()
 
 
 def test_the_settings_import_nothing_heavy():

@@ -1,0 +1,106 @@
+"""A step's settings: what its result depends on, as a frozen model that is written as canonical JSON and read back.
+
+Settings hold exactly what changes the step's result, so that nothing else makes the step run again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from csdn.artifacts.digests import canonical_json
+from csdn.config.base import Count, Seed, Size, Strict, Weight
+from csdn.config.clip import Backbone
+from csdn.config.params import Params
+from csdn.config.tracking import Tracking
+from csdn.steps.selection import SHARED, SelectedParams, Selection
+from csdn.study.paths import RUN_KEY, paths_of
+
+# What changes no result is not part of the text and reaches jobs as JSON in the environment.
+TRACKING_VARIABLE = "CSDN_TRACKING"
+CHECKPOINTS_VARIABLE = "CSDN_CHECKPOINTS"
+NOT_IN_TEXT = {"tracking", "checkpoints"}
+
+
+class Checkpointing(Strict):
+    """Where trainings keep their checkpoints (null: beside their output), and how often they write one."""
+
+    folder: str | None = None
+    seconds: Weight = 60.0
+
+    @classmethod
+    def of(cls, params: Params) -> Checkpointing:
+        """Outside all outputs of Snakemake and DVC, which delete theirs when a job is repeated."""
+        return cls(folder=paths_of(params).checkpoints, seconds=params.runtime.checkpoint_seconds)
+
+
+class StepSettings(Strict):
+    """Base of all steps' settings. Where to log and to keep checkpoints is not part of the text.
+
+    Raise a step's VERSION when its meaning changes: its results and what follows from them are then made again.
+    """
+
+    VERSION: ClassVar[int]
+    if TYPE_CHECKING:
+        step: str  # each step's own name
+
+    version: int
+    tracking: Tracking = Tracking()
+    checkpoints: Checkpointing = Checkpointing()
+
+    @classmethod
+    def pick(cls, params: Params, selection: Selection) -> dict[str, Any]:
+        """The fields as JSON values, picked from all settings.
+
+        Raises:
+            UserError: what is selected does not exist, or something that is needed is missing.
+        """
+        return cls._values(SelectedParams(params, selection))
+
+    @classmethod
+    def _values(cls, chosen: SelectedParams) -> dict[str, Any]:
+        """The fields that `chosen` has under the same name; a step adds its own."""
+        return {name: getattr(chosen, name) for name in cls.model_fields if name in SHARED}
+
+    def record(self) -> dict[str, Any]:
+        """What the result depends on, with defaults written out."""
+        return self.model_dump(mode="json", exclude=NOT_IN_TEXT)
+
+    def text(self) -> str:
+        """Canonical JSON: equal settings give equal text. Snakemake runs a step again when it changes."""
+        return canonical_json(self.model_dump(mode="json", exclude_unset=True, exclude=NOT_IN_TEXT))
+
+
+class Machine(Strict):
+    """What a step computes on. Rounding depends on it, so results do."""
+
+    device: Literal["auto", "cpu", "cuda"]
+    threads: Count
+    deterministic: bool
+    compile: bool = False
+
+
+class OfSplit(StepSettings):
+    """Base of what is done for one dataset, split and seed."""
+
+    dataset: str
+    split: str
+    seed: Seed
+
+
+class Computed(OfSplit):
+    """Base of what is computed with a network."""
+
+    image_size: Size
+    clip: Backbone
+    runtime: Machine
+
+
+class OfVariant(OfSplit):
+    """Base of what belongs to one variant."""
+
+    variant: str
+
+    @property
+    def key(self) -> str:
+        """Identifies the run in MLflow: all steps of a variant log to one run."""
+        return RUN_KEY.format(**dict(self))

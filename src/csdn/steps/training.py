@@ -1,0 +1,130 @@
+"""What the steps depend on that train: the small CLIP, prompts, their fusion and the encoder."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from csdn.config.base import MINI, PROTOCOLS, Count, Layout, Strict
+from csdn.config.clip import Clip
+from csdn.config.encoder import Encoder
+from csdn.config.fidelity import Fidelity
+from csdn.config.fusion import Fusion
+from csdn.config.prompts import Prompts
+from csdn.config.shared_keys import (
+    UNTRAINED_FUSIONS,
+    UNTRAINED_PROMPTS,
+    dump,
+    fusion_fidelity,
+    image_fidelity,
+    semantics_key,
+)
+from csdn.errors import UserError
+from csdn.steps.selection import SelectedParams
+from csdn.steps.settings import Computed, Machine, OfVariant, StepSettings
+from csdn.study.paths import PROMPTS_KEY, SEMANTICS_KEY, SMALL_CLIP_KEY
+
+
+class PretrainClip(StepSettings):
+    """Pre-trains the small CLIP."""
+
+    VERSION: ClassVar = 3
+    step: Literal["pretrain_clip"]
+    clip: Clip
+    runtime: Machine
+
+    @property
+    def key(self) -> str:
+        """Identifies the run in MLflow."""
+        return SMALL_CLIP_KEY
+
+    @classmethod
+    def _values(cls, chosen: SelectedParams) -> dict[str, Any]:
+        clip = dump(chosen.params.clip) | {"model": MINI, "weights": MINI}
+        return {"clip": clip, "runtime": chosen.runtime | {"threads": chosen.params.runtime.pretraining_threads}}
+
+
+class LearnPrompts(Computed):
+    """Stage 1a. Shared by the variants with this prompt key, so it does not know their names."""
+
+    VERSION: ClassVar = 2
+    step: Literal["learn_prompts"]
+    prompt_key: str
+    train_subsets: list[Literal["train", "val"]]
+    prompts: Prompts
+    fidelity: Fidelity
+
+    @property
+    def key(self) -> str:
+        """Identifies the run in MLflow."""
+        return PROMPTS_KEY.format(**dict(self))
+
+    @classmethod
+    def _values(cls, chosen: SelectedParams) -> dict[str, Any]:
+        shared, own = super()._values(chosen), chosen.variant_sections
+        learned = own.prompts.kind not in UNTRAINED_PROMPTS
+        prompts = dump(own.prompts) if learned else {"kind": own.prompts.kind}
+        return {**shared, "prompts": prompts, "fidelity": image_fidelity(own.fidelity)}
+
+
+class FuseSemantics(Computed):
+    """Stage 1b. Shared by the variants with this semantics key, so it does not know their names."""
+
+    VERSION: ClassVar = 2
+    step: Literal["fuse_semantics"]
+    semantics_key: str
+    train_subsets: list[Literal["train", "val"]]
+    prompts: Prompts
+    fusion: Fusion
+    fidelity: Fidelity
+
+    @property
+    def key(self) -> str:
+        """Identifies the run in MLflow."""
+        return SEMANTICS_KEY.format(**dict(self))
+
+    @classmethod
+    def _values(cls, chosen: SelectedParams) -> dict[str, Any]:
+        key = semantics_key(chosen.params, chosen.variant)
+        if key is None:
+            raise UserError(
+                f"variants.{chosen.variant}: uses no descriptions, so there is nothing to fuse; choose another variant"
+            )
+        own = chosen.variant_sections
+        trained = own.fusion.kind not in UNTRAINED_FUSIONS
+        described_by = {"kind"} if own.prompts.kind in UNTRAINED_PROMPTS else {"kind", "template", "tokens"}
+        return {
+            **super()._values(chosen),
+            "semantics_key": key,
+            "prompts": own.prompts.model_dump(mode="json", include=described_by),
+            "fusion": dump(own.fusion) if trained else {"kind": own.fusion.kind},
+            "fidelity": image_fidelity(own.fidelity) | (fusion_fidelity(own.fidelity) if trained else {}),
+        }
+
+
+class TestSelection(Strict):
+    """How epochs are compared on the test set."""
+
+    protocol: str
+    trials: Count
+
+
+class TrainEncoder(OfVariant, Computed):
+    """Stage 2. `test_selection` is there only where the epoch is chosen on the test set."""
+
+    VERSION: ClassVar = 4
+    step: Literal["train_encoder"]
+    layout: Layout
+    train_subsets: list[Literal["train", "val"]]
+    encoder: Encoder
+    fidelity: Fidelity
+    test_selection: TestSelection | None = None
+
+    @classmethod
+    def _values(cls, chosen: SelectedParams) -> dict[str, Any]:
+        out = super()._values(chosen)
+        if chosen.params.runtime.compile:
+            out["runtime"]["compile"] = True  # named only where it changes something
+        if chosen.variant_sections.encoder.selection == "best_on_test":
+            protocol = PROTOCOLS[chosen.layout][0]
+            out["test_selection"] = {"protocol": protocol, "trials": chosen.dataset_section.trials}
+        return out
