@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from csdn.artifacts.digests import digest
@@ -18,7 +19,10 @@ RECORD = ".provenance.json"  # ending of the record beside a result
 
 
 def provenance(
-    step: Mapping[str, Any], inputs: Mapping[str, Path | str], compute: Mapping[str, Any] | None = None
+    step: Mapping[str, Any],
+    inputs: Mapping[str, Path | str],
+    digests: Mapping[str, str],
+    compute: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What a result came from: the step's parameters, its inputs' digests, code, machine and what it computed on.
 
@@ -27,7 +31,8 @@ def provenance(
     return {
         "parameters": dict(step),
         "inputs": {
-            name: {"path": Path(path).as_posix(), "sha256": digest(path)} for name, path in sorted(inputs.items())
+            name: {"path": Path(path).as_posix(), "sha256": digests.get(name) or digest(path)}
+            for name, path in sorted(inputs.items())
         },
         "code": revision(),
         "packages": {name: _version(name) for name in PACKAGES},
@@ -42,21 +47,27 @@ def write_provenance(
     step: Mapping[str, Any],
     inputs: Mapping[str, Path | str],
     *,
+    digests: Mapping[str, str] = MappingProxyType({}),
     beside: Iterable[Path | str] = (),
     compute: Mapping[str, Any] | None = None,
-) -> None:
+) -> dict[str, str]:
     """Write `<output>.provenance.json` beside a result, with the digests of the result itself and of its inputs.
 
     Args:
         output: the result.
         step: the settings that it was made with.
         inputs: name and file of each input.
+        digests: of inputs that were read already, by name (`check_inputs`); the others are read.
         beside: further files in the same folder that belong to the result.
         compute: device and precision of a step that computes with a network (`Compute.record`).
+
+    Returns:
+        The digests of the result and of what lies beside it, by file name.
     """
     made = [Path(output), *map(Path, beside)]
     outputs = {path.name: digest(path) for path in made}
-    write_json(f"{output}{RECORD}", provenance(step, inputs, compute) | {"outputs": outputs})
+    write_json(f"{output}{RECORD}", provenance(step, inputs, digests, compute) | {"outputs": outputs})
+    return outputs
 
 
 def _version(name: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from csdn.config.base import EMBEDDED, MINI, PROTOCOLS, Seed, Strict, score_name
 from csdn.config.benchmark import Benchmark
@@ -43,6 +43,7 @@ class Params(Strict):
     tables: dict[str, Table] = Field({})
     tracking: Tracking = Tracking()
     runtime: Runtime = Runtime()
+    _resolved: dict[str, Variant] = PrivateAttr(default_factory=dict)  # each variant is validated once
 
     @field_validator("datasets", "variants", "tables", mode="before")
     @classmethod
@@ -106,9 +107,11 @@ class Params(Strict):
         """
         if name not in self.variants:
             raise ValueError(f"variants: no variant {name!r}; {did_you_mean(name, self.variants)}")
+        if name in self._resolved:
+            return self._resolved[name]
         base = {key: getattr(self, key).model_dump() for key in Variant.model_fields}
         try:
-            return Variant.model_validate(merge(base, self.variants[name])).resolved()
+            return self._resolved.setdefault(name, Variant.model_validate(merge(base, self.variants[name])).resolved())
         except ValidationError as error:
             raise ValueError("\n".join(problems(error, Variant, f"variants.{name}"))) from error
 

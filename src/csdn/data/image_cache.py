@@ -80,7 +80,15 @@ def to_records(index: pd.DataFrame, split: str) -> list[ImageRecord]:
     return [ImageRecord(p, int(i), int(c), m, s) for p, i, c, m, s in zip(*columns, strict=True)]
 
 
-def open_cache(path: Path, images: int, paths: Iterable[str] | None = None) -> np.ndarray:
+def open_images(index: Path, cache: Path, scratch: str | None) -> tuple[pd.DataFrame, np.ndarray]:
+    """An index and its pixels, after `check_inputs` has looked at both; see `read_index` and `open_cache`."""
+    frame = read_index(index)
+    return frame, open_cache(cache, len(frame), frame["path"], scratch=scratch, checked=True)
+
+
+def open_cache(
+    path: Path, images: int, paths: Iterable[str] | None = None, *, scratch: str | None = None, checked: bool = False
+) -> np.ndarray:
     """The pixel cache, memory-mapped read-only: uint8 (images, H, W, 3).
 
     Args:
@@ -88,6 +96,8 @@ def open_cache(path: Path, images: int, paths: Iterable[str] | None = None) -> n
         images: rows of the index.
         paths: the index's paths in order; the cache's record is then checked against them and against the file (its
             size and a sample of its blocks).
+        scratch: folder on the node's own disk in which a copy is kept and read.
+        checked: the file was compared with its record already.
 
     Raises:
         UserError: missing, damaged, changed, or of other images than the index.
@@ -95,9 +105,9 @@ def open_cache(path: Path, images: int, paths: Iterable[str] | None = None) -> n
     if not path.is_file():
         raise UserError(f"{path}: no such file; write it with `csdn index-images`")
     if paths is not None:
-        _check_record(path, paths)
+        _check_record(path, paths, checked)
     try:
-        cache = np.load(local_copy(path) if paths is not None else path, mmap_mode="r", allow_pickle=False)
+        cache = np.load(local_copy(path, scratch) if paths is not None else path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); change its permissions") from error
     except Exception as error:  # a damaged header is parsed as Python
@@ -109,8 +119,8 @@ def open_cache(path: Path, images: int, paths: Iterable[str] | None = None) -> n
     return cache
 
 
-def _check_record(path: Path, paths: Iterable[str]) -> None:
-    wrong = fault(path)
+def _check_record(path: Path, paths: Iterable[str], checked: bool) -> None:
+    wrong = None if checked else fault(path)
     if wrong:
         raise UserError(f"{path}: {wrong}; {AGAIN}")
     record = read_record(path)

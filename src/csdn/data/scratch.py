@@ -13,18 +13,20 @@ from pathlib import Path
 from csdn.artifacts.cache_record import AGAIN, BLOCK_BYTES, BlockDigests, CacheRecord, fault, read_record, record_path
 from csdn.errors import UserError, first_line, warn
 
-SCRATCH_VARIABLE = "CSDN_SCRATCH"  # runtime.scratch, for jobs; variables in it are those of the node
 
-
-def local_copy(cache: Path) -> Path:
+def local_copy(cache: Path, folder: str | None) -> Path:
     """The copy of `cache` on this node's scratch disk, made if need be; `cache` itself where there is no such disk.
+
+    Args:
+        cache: the pixel cache.
+        folder: `runtime.scratch`; variables in it are those of the node.
 
     A scratch disk that is full or cannot be written costs speed, not the job: one line says so.
 
     Raises:
         UserError: the cache is damaged.
     """
-    folder = os.path.expandvars(os.environ.get(SCRATCH_VARIABLE, ""))
+    folder = os.path.expandvars(folder or "")
     record = read_record(cache)
     if not folder or record is None:
         return cache

@@ -45,8 +45,8 @@ def run_check(layers: Sequence[str], overrides: Sequence[str], dataset: str | No
         UserError: wrong settings, a folder for several datasets, or something must be repaired; a line for each thing.
     """
     problems: list[str] = []
-    for step, folder in _datasets(layers, overrides, dataset, root):
-        found, warnings = _check_dataset(step, folder)
+    for settings, folder in _datasets(layers, overrides, dataset, root):
+        found, warnings = _check_dataset(settings, folder)
         for text in warnings:
             warn(text)
         problems += found
@@ -69,49 +69,49 @@ def _datasets(
     return [(each, root or Path(image_folder(params, each.dataset))) for each in chosen]
 
 
-def _check_dataset(step: IndexImages, root: Path) -> tuple[list[str], list[str]]:
+def _check_dataset(settings: IndexImages, root: Path) -> tuple[list[str], list[str]]:
     """Problems and warnings of one dataset, whose tables are printed."""
-    by_split = {split: inspect(step.layout, root, split) for split in step.splits}
+    by_split = {split: inspect(settings.layout, root, split) for split in settings.splits}
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     problems = list(dict.fromkeys(line for found in by_split.values() for line in found.problems))
     warnings = list(dict.fromkeys(line for found in by_split.values() for line in found.warnings))
     records = {split: found.records for split, found in by_split.items()}
     for split, images in records.items():
-        for table in tables(f"{step.dataset}, split {split}", images, step.layout) if images else ():
+        for table in tables(f"{settings.dataset}, split {split}", images, settings.layout) if images else ():
             console.print(table)
-        if step.root != EMBEDDED and images:
-            warnings += differences(step, split, images)
+        if settings.root != EMBEDDED and images:
+            warnings += differences(settings, split, images)
     if any(records.values()):
         try:
-            index = build_index(records, step.held_out_identities)
+            index = build_index(records, settings.held_out_identities)
         except UserError as error:
             problems.append(str(error))
             index = build_index(records)
-        wrong, doubtful = _check_images(step, root, index)
+        wrong, doubtful = _check_images(settings, root, index)
         problems += wrong
         warnings += doubtful
-    if step.layout == "sysu_mm01":
+    if settings.layout == "sysu_mm01":
         warnings += _check_official_gallery(root, records.get("default", []))
     return _shortened(problems, root), warnings
 
 
-def _check_images(step: IndexImages, root: Path, index: pd.DataFrame) -> tuple[list[str], list[str]]:
+def _check_images(settings: IndexImages, root: Path, index: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Problems and warnings of the image files: each is decoded, and equal ones are found."""
     problems: list[str] = []
     digests: list[str] = []
-    with progress(f"check {step.dataset}", len(index), "images") as advance:
+    with progress(f"check {settings.dataset}", len(index), "images") as advance:
         for row, path in enumerate(index["path"]):
             digest = f"row {row}: unreadable"
             try:
                 if is_file(root / path):  # the readers have named what is missing
-                    digest = read_image(root / path, step.image_size)[1]
+                    digest = read_image(root / path, settings.image_size)[1]
             except UserError as error:
                 problems.append(str(error))
             digests.append(digest)
             advance(1)
-    leaks = [f"{root}: {line}" for line in across_subsets(index, digests, step.splits)]
-    doubtful = [f"{root}: {line}" for line in across_identities(index, digests, step.splits)]
-    if step.duplicates == "refuse":
+    leaks = [f"{root}: {line}" for line in across_subsets(index, digests, settings.splits)]
+    doubtful = [f"{root}: {line}" for line in across_identities(index, digests, settings.splits)]
+    if settings.duplicates == "refuse":
         return problems + leaks, doubtful
     return problems, leaks + doubtful
 

@@ -25,15 +25,15 @@ from csdn.study.paths import paths_of
 from csdn.training.workload import image_flops, step_activation_bytes, training_flops
 
 
-def run_describe_model(step: DescribeModel, output: Path | None, as_json: bool) -> None:
+def run_describe_model(settings: DescribeModel, output: Path | None, as_json: bool) -> None:
     """Print the costs of every module of a variant as a table or as JSON, and write the JSON to `output`."""
-    costs = describe(step)
+    costs = describe(settings)
     content = {
-        "dataset": step.dataset,
-        "variant": step.variant,
-        "model": step.clip.model,
-        "image_size": list(step.image_size),
-        "identities": step.identities,
+        "dataset": settings.dataset,
+        "variant": settings.variant,
+        "model": settings.clip.model,
+        "image_size": list(settings.image_size),
+        "identities": settings.identities,
         "modules": [asdict(cost) for cost in costs],
     }
     if output:
@@ -41,20 +41,25 @@ def run_describe_model(step: DescribeModel, output: Path | None, as_json: bool) 
     if as_json:
         print(json.dumps(content, indent=2))
     else:
-        _print_costs(step, costs)
+        _print_costs(settings, costs)
 
 
-def describe(step: DescribeModel) -> list[ModuleCost]:
+def describe(settings: DescribeModel) -> list[ModuleCost]:
     """Costs of the modules that the variant uses, stage by stage."""
-    network = network_costs(step.clip, step.image_size, step.encoder, step.identities, described=step.described)
-    if not step.described:
+    network = network_costs(
+        settings.clip, settings.image_size, settings.encoder, settings.identities, described=settings.described
+    )
+    if not settings.described:
         return network
-    return description_costs(step.clip, step.image_size, step.prompts, step.fusion, step.identities) + network
+    return (
+        description_costs(settings.clip, settings.image_size, settings.prompts, settings.fusion, settings.identities)
+        + network
+    )
 
 
-def run_compare_costs(step: CompareCosts, output: Path) -> None:
+def run_compare_costs(settings: CompareCosts, output: Path) -> None:
     """Write the table of costs of every dataset and variant into the folder `output`."""
-    params = step.params
+    params = settings.params
     metrics = read_json(Path(paths_of(params).metrics))
     rows: list[CostRow] = []
     modules: dict[str, dict[str, Any]] = {}
@@ -62,7 +67,7 @@ def run_compare_costs(step: CompareCosts, output: Path) -> None:
     for dataset in params.datasets:
         visible, infrared, identities = _training_counts(params, dataset)
         own = []
-        for variant in (name for name in step.variants if name in params.variants_of(dataset)):
+        for variant in (name for name in settings.variants if name in params.variants_of(dataset)):
             described = _description(params, dataset, variant, identities)
             key = described.encoder.classifier + described.model_dump_json(exclude={"variant", "dataset", "encoder"})
             costs = known[key] = known.get(key) or describe(described)
@@ -134,13 +139,14 @@ def _seconds(history: Path) -> float:
     return float(frame["seconds"].sum()) if "seconds" in frame else 0.0  # nothing was trained
 
 
-def _print_costs(step: DescribeModel, costs: list[ModuleCost]) -> None:
+def _print_costs(settings: DescribeModel, costs: list[ModuleCost]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    height, width = step.image_size
-    title = f"{step.variant} on {step.dataset}: {step.clip.model}, {height}x{width}, {step.identities} identities"
+    height, width = settings.image_size
+    title = f"{settings.variant} on {settings.dataset}: {settings.clip.model}, {height}x{width}"
+    title += f", {settings.identities} identities"
     caption = "FLOPs, FLOPs with the backward pass, and the memory it needs, of one unit each"
     table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("module", "size", "trained", "unit", "FLOPs", "training", "MiB"):

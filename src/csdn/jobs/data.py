@@ -16,10 +16,11 @@ from csdn.data.image_cache import open_cache
 from csdn.errors import UserError
 from csdn.seeding import derive_seed
 from csdn.steps.data import MakeDataset
+from csdn.steps.training import PretrainClip
 from csdn.study.paths import ANNOTATIONS, HISTORY, PIXELS, ZERO_SHOT
 
 
-def run_make_dataset(step: MakeDataset, output: Path, workers: int) -> None:
+def run_make_dataset(settings: MakeDataset, output: Path, workers: int) -> None:
     """Render a dataset beside `output`, its annotations.parquet, which is written last."""
     from csdn.synthetic import layouts
 
@@ -31,24 +32,24 @@ def run_make_dataset(step: MakeDataset, output: Path, workers: int) -> None:
         "llcm": layouts.write_llcm,
         None: layouts.write_pretraining,
     }
-    with progress(f"make-dataset {step.dataset}", count_images(step), "images") as advance:
-        writers[step.layout](output.parent, step.benchmark, workers=workers, progress=advance)
-    write_provenance(output, step.record(), {})
+    with progress(f"make-dataset {settings.dataset}", count_images(settings), "images") as advance:
+        writers[settings.layout](output.parent, settings.benchmark, workers=workers, progress=advance)
+    write_provenance(output, settings.record(), {})
 
 
-def count_images(step: MakeDataset) -> int:
+def count_images(settings: MakeDataset) -> int:
     """How many images `make-dataset` renders."""
-    if step.layout is None:
-        population: PretrainingPopulation = step.benchmark.pretraining
+    if settings.layout is None:
+        population: PretrainingPopulation = settings.benchmark.pretraining
         seen = population.identities * population.images * (2 if population.infrared else 1)
         return seen + 2 * population.held_out
-    people = getattr(step.benchmark, step.layout)
-    visible, infrared = {"sysu_mm01": (4, 2), "regdb": (1, 1), "llcm": (9, 8)}[step.layout]
+    people = getattr(settings.benchmark, settings.layout)
+    visible, infrared = {"sysu_mm01": (4, 2), "regdb": (1, 1), "llcm": (9, 8)}[settings.layout]
     per_person = visible + infrared * people.infrared_factor
     return per_person * (people.train * people.train_images + (people.val + people.test) * people.test_images)
 
 
-def run_pretrain_clip(step: Any, annotations: Path, output: Path) -> None:
+def run_pretrain_clip(settings: PretrainClip, annotations: Path, output: Path) -> None:
     """Pre-train the small CLIP and write clip.safetensors, history.csv and zero_shot.csv."""
     import torch
 
@@ -56,22 +57,21 @@ def run_pretrain_clip(step: Any, annotations: Path, output: Path) -> None:
     from csdn.models.clip_backbone import create_clip
     from csdn.training.clip_pretraining import LOG_EVERY, pretrain_clip
 
-    settings = step.clip.pretraining
-    frame = read_parquet(annotations)
-    images = open_cache(annotations.with_name(PIXELS), len(frame), frame["identity_key"])
-    if images.shape[1:3] != tuple(step.clip.image_size):
-        raise UserError(
-            f"clip.image_size: is {step.clip.image_size}, the rendered images are {images.shape[1:3]}; set both alike"
-        )
-    seed = derive_seed(settings.seed, "pretrain_clip")
-    train = np.flatnonzero(frame["subset"] == "train")
+    pretraining = settings.clip.pretraining
+    seed = derive_seed(pretraining.seed, "pretrain_clip")
     inputs = {"annotations": annotations, "images": annotations.with_name(PIXELS)}
     with (
-        trained_step(step, output, inputs, settings.precision) as context,
-        progress("pretrain-clip", settings.steps, "steps") as advance,
+        trained_step(settings, output, inputs, pretraining.precision) as context,
+        progress("pretrain-clip", pretraining.steps, "steps") as advance,
     ):
+        frame = read_parquet(annotations)
+        images = open_cache(inputs["images"], len(frame), frame["identity_key"], scratch=settings.scratch, checked=True)
+        size = tuple(settings.clip.image_size)
+        if images.shape[1:3] != size:
+            raise UserError(f"clip.image_size: is {size}, the rendered images are {images.shape[1:3]}; set both alike")
+        train = np.flatnonzero(frame["subset"] == "train")
         torch.manual_seed(seed)
-        model = create_clip(step.clip, step.clip.image_size)
+        model = create_clip(settings.clip, settings.clip.image_size)
 
         def on_log(row: dict[str, Any]) -> None:
             values = {f"pretraining/{k}": float(v) for k, v in row.items() if k != "step"}
@@ -83,7 +83,7 @@ def run_pretrain_clip(step: Any, annotations: Path, output: Path) -> None:
             np.asarray(images[train]),
             frame[["caption_0", "caption_1"]].to_numpy()[train].tolist(),
             attribute_classes(frame.iloc[train]),
-            settings,
+            pretraining,
             np.random.default_rng(seed),
             context.compute.device,
             on_log,

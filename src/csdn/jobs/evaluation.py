@@ -17,7 +17,7 @@ from csdn.artifacts.files import (
 )
 from csdn.artifacts.records import write_provenance
 from csdn.console.progress import progress
-from csdn.data.image_cache import open_cache, read_index, subset_rows, to_records
+from csdn.data.image_cache import open_images, read_index, subset_rows, to_records
 from csdn.errors import UserError
 from csdn.steps.evaluation import EmbedImages, ScoreRetrieval
 from csdn.steps.input_checks import check_inputs
@@ -26,47 +26,46 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def run_embed_images(step: EmbedImages, index: Path, cache: Path, encoder: Path, output: Path) -> None:
+def run_embed_images(settings: EmbedImages, index: Path, cache: Path, encoder: Path, output: Path) -> None:
     """Embed every test image of the split once and write embeddings.safetensors."""
     from csdn.models.build import load_encoder
     from csdn.models.device import configure_process
     from csdn.models.inference import embed_images
 
     inputs = {"index": index, "cache": cache, "encoder": encoder}
-    slice_ = step.record()
+    record = settings.record()
     compute = configure_process(
-        step.runtime.device,
-        threads=step.runtime.threads,
-        deterministic=step.runtime.deterministic,
-        precision=step.evaluation.precision,
+        settings.runtime.device,
+        threads=settings.runtime.threads,
+        deterministic=settings.runtime.deterministic,
+        precision=settings.evaluation.precision,
     )
-    check_inputs(slice_, inputs)
-    frame = read_index(index)
-    pixels = open_cache(cache, len(frame), frame["path"])
-    rows = subset_rows(frame, step.split, ["test"])
+    digests = check_inputs(record, inputs)
+    frame, pixels = open_images(index, cache, settings.scratch)
+    rows = subset_rows(frame, settings.split, ["test"])
     if not len(rows):
-        raise UserError(f"{index}: split {step.split} has no test image; check the dataset's lists")
-    network = load_encoder(step, encoder, compute.device)
+        raise UserError(f"{index}: split {settings.split} has no test image; check the dataset's lists")
+    network = load_encoder(settings, encoder, compute.device)
     with progress("embed-images", len(rows), "images") as advance:
         features = embed_images(
             network,
             pixels,
             rows,
             (frame["modality"].to_numpy() == "infrared")[rows],
-            batch=step.evaluation.batch,
-            flip=step.evaluation.flip,
-            normalization=step.fidelity.normalization,
+            batch=settings.evaluation.batch,
+            flip=settings.evaluation.flip,
+            normalization=settings.fidelity.normalization,
             device=compute.device,
-            precision=step.evaluation.precision,
+            precision=settings.evaluation.precision,
             progress=advance,
         )
     label = SELECTED_ON_TEST if selected_on_test(encoder) else None
     write_tensors(output, {"features": features, "rows": rows.astype(np.int64)}, label)
-    write_provenance(output, slice_, inputs, compute=compute.record())
+    write_provenance(output, record, inputs, digests=digests, compute=compute.record())
 
 
 def run_score_retrieval(
-    step: ScoreRetrieval,
+    settings: ScoreRetrieval,
     index: Path,
     embeddings: Path,
     output: Path,
@@ -81,27 +80,27 @@ def run_score_retrieval(
     from csdn.evaluation.scoring import load_permutations, score
 
     inputs = {"index": index, "embeddings": embeddings}
-    slice_ = step.record()
-    check_inputs(slice_, inputs)
+    record = settings.record()
+    digests = check_inputs(record, inputs)
     tensors = read_tensors(embeddings)
     frame = read_index(index)
-    subset_rows(frame, step.split, ["test"])
-    records = to_records(frame, step.split)
+    subset_rows(frame, settings.split, ["test"])
+    records = to_records(frame, settings.split)
     rows = tensors["rows"]
     if rows.max(initial=0) >= len(frame):  # embeddings without a record
         raise UserError(f"{embeddings}: was made from another index than {index}; rerun embed-images")
     summary, queries = score(
         [records[row] for row in rows],
         tensors["features"],
-        step.protocol,
-        gallery=step.gallery,
-        trials=step.trials,
+        settings.protocol,
+        gallery=settings.gallery,
+        trials=settings.trials,
         permutations=load_permutations(permutations) if permutations else None,
-        reranking=Reranking(**step.reranking.model_dump()) if step.reranking else None,
+        reranking=Reranking(**settings.reranking.model_dump()) if settings.reranking else None,
     )
-    names = {name: getattr(step, name) for name in ("dataset", "variant", "seed", "split", "protocol")}
+    names = {name: getattr(settings, name) for name in ("dataset", "variant", "seed", "split", "protocol")}
     result = names | summary | _label(embeddings)
-    return _write_scores(result, queries, output, slice_, inputs)
+    return _write_scores(result, queries, output, record, inputs, digests)
 
 
 def run_score_features(
@@ -150,7 +149,7 @@ def run_score_features(
     options = {"step": "score_features", "similarity": similarity, "gallery": gallery, "trials": trials}
     options |= {"reranking": reranking}
     label = _label(features) if features.suffix.lower() == ".safetensors" else {}
-    return _write_scores(names | summary | label, queries, output, options, {"features": features})
+    return _write_scores(names | summary | label, queries, output, options, {"features": features}, {})
 
 
 def print_scores(result: dict[str, Any]) -> None:
@@ -176,10 +175,15 @@ def _label(features: Path) -> dict[str, Any]:
 
 
 def _write_scores(
-    result: dict[str, Any], queries: pd.DataFrame, output: Path, options: dict[str, Any], inputs: dict[str, Path]
+    result: dict[str, Any],
+    queries: pd.DataFrame,
+    output: Path,
+    options: dict[str, Any],
+    inputs: dict[str, Path],
+    digests: dict[str, str],
 ) -> dict[str, Any]:
     table = output.with_suffix(".parquet")
     write_parquet(table, queries)
     write_json(output, result)
-    write_provenance(output, options, inputs, beside=[table])
+    write_provenance(output, options, inputs, digests=digests, beside=[table])
     return result

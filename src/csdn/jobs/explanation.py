@@ -12,7 +12,7 @@ import torch
 from csdn.artifacts.files import read_tensors, write_tensors
 from csdn.artifacts.records import write_provenance
 from csdn.console.progress import progress
-from csdn.data.image_cache import open_cache, read_index, training_images
+from csdn.data.image_cache import open_images, training_images
 from csdn.errors import UserError
 from csdn.models import explanation
 from csdn.models.build import build_network, load_encoder
@@ -31,7 +31,7 @@ BATCH = 256
 
 
 def run_explain_model(
-    step: ExplainModel,
+    settings: ExplainModel,
     index: Path,
     cache: Path,
     clip: Path | None,
@@ -47,43 +47,42 @@ def run_explain_model(
     (N,) before and after.
     """
     inputs = {"index": index, "cache": cache, "clip": clip, "encoder": encoder, "semantics": semantics}
-    slice_ = step.record()
-    runtime = step.runtime
+    record = settings.record()
+    runtime = settings.runtime
     compute = configure_process(runtime.device, threads=runtime.threads, deterministic=runtime.deterministic)
     device = compute.device
-    check_inputs(slice_, inputs)
-    frame = read_index(index)
-    pixels = open_cache(cache, len(frame), frame["path"])
-    after = load_encoder(step, encoder, device)
-    before = _start(step, clip, after.pooled_head.weight.shape[0], device)
-    rng = np.random.default_rng(derive_seed(step.seed, "explain_model", step.dataset, step.split))
-    people = explanation.choose_people(frame, step.split, PEOPLE, rng)
+    digests = check_inputs(record, inputs)
+    frame, pixels = open_images(index, cache, settings.scratch)
+    after = load_encoder(settings, encoder, device)
+    before = _start(settings, clip, after.pooled_head.weight.shape[0], device)
+    rng = np.random.default_rng(derive_seed(settings.seed, "explain_model", settings.dataset, settings.split))
+    people = explanation.choose_people(frame, settings.split, PEOPLE, rng)
     if not len(people):
-        raise UserError(f"{index}: split {step.split} has no test identity in both modalities; check the lists")
+        raise UserError(f"{index}: split {settings.split} has no test identity in both modalities; check the lists")
     with progress("explain-model", 3, "parts") as advance:
-        tensors = _plane(step, frame, pixels, people, (before, after), rng, device)
+        tensors = _plane(settings, frame, pixels, people, (before, after), rng, device)
         advance(1)
         if explanation.has_maps(after):
-            tensors |= _maps(step, frame, pixels, people[:PAIRS], (before, after), rng, device)
+            tensors |= _maps(settings, frame, pixels, people[:PAIRS], (before, after), rng, device)
         advance(1)
-        if semantics is not None and step.encoder.text == "learned":
-            tensors |= _described(step, frame, pixels, semantics, (before, after), rng, device)
+        if semantics is not None and settings.encoder.text == "learned":
+            tensors |= _described(settings, frame, pixels, semantics, (before, after), rng, device)
         advance(1)
     write_tensors(output, tensors)
     given = {name: path for name, path in inputs.items() if path is not None}
-    write_provenance(output, slice_, given, compute=compute.record())
+    write_provenance(output, record, given, digests=digests, compute=compute.record())
 
 
-def _start(step: ExplainModel, clip: Path | None, identities: int, device: torch.device) -> ReIDNetwork:
+def _start(settings: ExplainModel, clip: Path | None, identities: int, device: torch.device) -> ReIDNetwork:
     """The network as `train_encoder` found it."""
-    seed = derive_seed(step.seed, "train_encoder", step.dataset, step.split)
+    seed = derive_seed(settings.seed, "train_encoder", settings.dataset, settings.split)
     torch.manual_seed(seed)
-    network = build_network(step, clip, identities, torch.Generator().manual_seed(seed))
+    network = build_network(settings, clip, identities, torch.Generator().manual_seed(seed))
     return network.to(device).to(memory_format=torch.channels_last)
 
 
 def _plane(
-    step: ExplainModel,
+    settings: ExplainModel,
     frame: pd.DataFrame,
     pixels: np.ndarray,
     people: np.ndarray,
@@ -92,15 +91,15 @@ def _plane(
     device: torch.device,
 ) -> dict[str, Any]:
     """Retrieval descriptors of some images of `people`, without mirrored images."""
-    rows = explanation.choose_images(frame, step.split, people, IMAGES, rng)
+    rows = explanation.choose_images(frame, settings.split, people, IMAGES, rng)
     options: dict[str, Any] = {"batch": BATCH, "flip": False, "device": device}
-    options["normalization"] = step.fidelity.normalization
+    options["normalization"] = settings.fidelity.normalization
     before, after = (embed_images(n, pixels, rows, _infrared(frame, rows), **options) for n in networks)
     return {"rows": rows, "features_before": before, "features_after": after}
 
 
 def _maps(
-    step: ExplainModel,
+    settings: ExplainModel,
     frame: pd.DataFrame,
     pixels: np.ndarray,
     people: np.ndarray,
@@ -109,9 +108,9 @@ def _maps(
     device: torch.device,
 ) -> dict[str, Any]:
     """Maps of a visible and an infrared image of each of `people`."""
-    rows = explanation.choose_images(frame, step.split, people, 1, rng)
+    rows = explanation.choose_images(frame, settings.split, people, 1, rng)
     rows = rows[np.lexsort([frame["person_id"].to_numpy()[rows], _infrared(frame, rows)])].reshape(2, -1)
-    sides = [normalize_images(as_images(pixels[side]).to(device), step.fidelity.normalization) for side in rows]
+    sides = [normalize_images(as_images(pixels[side]).to(device), settings.fidelity.normalization) for side in rows]
     start = explanation.attention_maps(networks[0], *sides)
     end = explanation.explain_pairs(networks[1], *sides)
     tensors = {"attention_before": start, "attention_after": end.attention, "grad_cam": end.grad_cam}
@@ -119,7 +118,7 @@ def _maps(
 
 
 def _described(
-    step: ExplainModel,
+    settings: ExplainModel,
     frame: pd.DataFrame,
     pixels: np.ndarray,
     semantics: Path,
@@ -128,7 +127,7 @@ def _described(
     device: torch.device,
 ) -> dict[str, Any]:
     """Similarity of training images to their own and to the hardest other description of their modality."""
-    images = training_images(frame, pixels, step.split, step.train_subsets)
+    images = training_images(frame, pixels, settings.split, settings.train_subsets)
     texts = read_tensors(semantics)
     if not np.array_equal(images.person_ids, texts["person_ids"]):
         raise UserError(f"{semantics}: describes other identities than this split trains; rerun fuse-semantics")
@@ -144,7 +143,7 @@ def _described(
                 rows,
                 _infrared(frame, rows),
                 batch=BATCH,
-                normalization=step.fidelity.normalization,
+                normalization=settings.fidelity.normalization,
                 device=device,
             )
             own, hardest = explanation.description_similarity(features, texts[f"text_{name}"], labels)

@@ -21,52 +21,51 @@ from csdn.seeding import derive_seed
 from csdn.steps.data import IndexImages
 
 
-def run_index_images(step: IndexImages, root: Path, index: Path, cache: Path) -> None:
+def run_index_images(settings: IndexImages, root: Path, index: Path, cache: Path) -> None:
     """Read the dataset's lists for every split, write the index, and resize every image once into the cache.
 
     Raises:
         UserError: the dataset is wrong in some way; nothing is written.
     """
-    records, warnings = _read_splits(step, root)
-    frame = build_index(records, step.held_out_identities)
+    records, warnings = _read_splits(settings, root)
+    frame = build_index(records, settings.held_out_identities)
 
     def check(digests: list[str]) -> None:
-        leaks = [f"{root}: {line}" for line in across_subsets(frame, digests, step.splits)]
-        if leaks and step.duplicates == "refuse":
+        leaks = [f"{root}: {line}" for line in across_subsets(frame, digests, settings.splits)]
+        if leaks and settings.duplicates == "refuse":
             raise UserError(first_of(leaks))
         warnings.extend(leaks)
 
-    with progress(f"index-images {step.dataset}", len(frame), "images") as advance:
-        write_cache(root, frame["path"].tolist(), step.image_size, cache, advance, check)
+    with progress(f"index-images {settings.dataset}", len(frame), "images") as advance:
+        write_cache(root, frame["path"].tolist(), settings.image_size, cache, advance, check)
     write_parquet(index, frame)
-    slice_ = step.record()
-    write_provenance(index, slice_, {"cache": cache})
+    write_provenance(index, settings.record(), {"cache": cache})
     for line in warnings:
         warn(line)
 
 
-def _read_splits(step: IndexImages, root: Path) -> tuple[dict[str, list[ImageRecord]], list[str]]:
+def _read_splits(settings: IndexImages, root: Path) -> tuple[dict[str, list[ImageRecord]], list[str]]:
     """Records of each split, and warnings where a dataset on disk is not the official one."""
-    found = {split: inspect(step.layout, root, split) for split in step.splits}
+    found = {split: inspect(settings.layout, root, split) for split in settings.splits}
     problems = list(dict.fromkeys(line for split in found.values() for line in split.problems))
     if problems:
         raise UserError(first_of(problems))
     records = {split: inspection.records for split, inspection in found.items()}
-    if step.root == EMBEDDED:
+    if settings.root == EMBEDDED:
         return records, []
     warnings = [line for inspection in found.values() for line in inspection.warnings]
     for split, images in records.items():
-        warnings += differences(step, split, images)
+        warnings += differences(settings, split, images)
     return records, list(dict.fromkeys(warnings))
 
 
-def differences(step: IndexImages, split: str, images: list[ImageRecord]) -> list[str]:
+def differences(settings: IndexImages, split: str, images: list[ImageRecord]) -> list[str]:
     """One line if the counts of a split are not the official ones, one if persons were seen in one modality only."""
     lines = []
-    differ = compare_counts(images, step.layout)
+    differ = compare_counts(images, settings.layout)
     if differ:
         shown = "; ".join(f"{found} {name}, officially {expected}" for name, found, expected in differ)
-        lines.append(f"{step.dataset}, split {split}: {shown}; figures on it do not compare with published ones")
+        lines.append(f"{settings.dataset}, split {split}: {shown}; figures on it do not compare with published ones")
     seen = {
         modality: {r.person_id for r in images if r.subset != "test" and r.modality == modality}
         for modality in ("visible", "infrared")
@@ -74,7 +73,7 @@ def differences(step: IndexImages, split: str, images: list[ImageRecord]) -> lis
     single = sorted(seen["visible"] ^ seen["infrared"])
     if single:
         lines.append(
-            f"{step.dataset}, split {split}: training identities {some(single)} have images of one modality only; "
+            f"{settings.dataset}, split {split}: training identities {some(single)} have images of one modality only; "
             "they are in no batch of the encoder"
         )
     return lines

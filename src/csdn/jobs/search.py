@@ -59,7 +59,9 @@ def run_search(search: Search, encoder: Path, device: str = "auto", threads: int
     gallery = _open(search, trained)
     width = gallery.features.shape[1]
     if width * 2 == trained.width:  # embedded without the mirrored image
-        trained = TrainedEncoder(trained.network, trained.step, trained.device, trained.selected_on_test, flip=False)
+        trained = TrainedEncoder(
+            trained.network, trained.settings, trained.device, trained.selected_on_test, flip=False
+        )
     if width != trained.width:
         raise UserError(f"{search.gallery}: features of width {width}, the encoder's are {trained.width}; embed again")
     asked = trained.embed(search.queries, search.query_modality)

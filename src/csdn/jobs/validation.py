@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
-from csdn.data.image_cache import open_cache, read_index, subset_rows, to_records
+from csdn.data.image_cache import subset_rows, to_records
 from csdn.errors import UserError
 from csdn.evaluation.ranking import retrieval_metrics
 from csdn.evaluation.scoring import score
@@ -23,14 +22,18 @@ Validate = Callable[[ReIDNetwork], dict[str, float]]
 Embed = Callable[[ReIDNetwork, np.ndarray], np.ndarray]
 
 
-def build_validator(step: TrainEncoder, index: Path, cache: Path, device: torch.device) -> Validate | None:
+def build_validator(
+    settings: TrainEncoder, frame: pd.DataFrame, pixels: np.ndarray, device: torch.device
+) -> Validate | None:
     """What the settings ask to measure, or None if nothing.
+
+    Args:
+        settings: of the training.
+        frame: the index; pixels: uint8 (N, H, W, 3) of its rows.
 
     Raises:
         UserError: the epoch is to be chosen on validation identities and there are none.
     """
-    frame = read_index(index)
-    pixels = open_cache(cache, len(frame), frame["path"])
     infrared = frame["modality"].to_numpy() == "infrared"
 
     def embed(network: ReIDNetwork, rows: np.ndarray) -> np.ndarray:
@@ -41,22 +44,24 @@ def build_validator(step: TrainEncoder, index: Path, cache: Path, device: torch.
             infrared[rows],
             batch=BATCH,
             flip=True,
-            normalization=step.fidelity.normalization,
+            normalization=settings.fidelity.normalization,
             device=device,
         )
 
-    measures = [_on_validation(step, frame, embed), _on_test(step, frame, embed)]
+    measures = [_on_validation(settings, frame, embed), _on_test(settings, frame, embed)]
     wanted = [measure for measure in measures if measure]
     if not wanted:
         return None
     return lambda network: {name: value for measure in wanted for name, value in measure(network).items()}
 
 
-def _on_validation(step: TrainEncoder, frame: pd.DataFrame, embed: Embed) -> Validate | None:
+def _on_validation(settings: TrainEncoder, frame: pd.DataFrame, embed: Embed) -> Validate | None:
     """Rank-1 and mAP of infrared queries among all visible images of the validation identities."""
-    rows = subset_rows(frame, step.split, ["val"]) if "val" not in step.train_subsets else np.empty(0, dtype=int)
+    rows = (
+        subset_rows(frame, settings.split, ["val"]) if "val" not in settings.train_subsets else np.empty(0, dtype=int)
+    )
     if not len(rows):
-        if step.encoder.selection == "best_on_validation":
+        if settings.encoder.selection == "best_on_validation":
             raise UserError(
                 "encoder.selection: best_on_validation needs validation identities; set train_subsets: [train]"
             )
@@ -73,17 +78,17 @@ def _on_validation(step: TrainEncoder, frame: pd.DataFrame, embed: Embed) -> Val
     return validate
 
 
-def _on_test(step: TrainEncoder, frame: pd.DataFrame, embed: Embed) -> Validate | None:
+def _on_test(settings: TrainEncoder, frame: pd.DataFrame, embed: Embed) -> Validate | None:
     """Rank-1 and mAP under a protocol of the test set: for `selection: best_on_test` and nothing else."""
-    if step.encoder.selection != "best_on_test":
+    if settings.encoder.selection != "best_on_test":
         return None
-    chosen = step.test_selection
+    chosen = settings.test_selection
     if chosen is None:
         raise UserError(
             "test_selection: missing in the settings of train_encoder; make them again with this version of csdn"
         )
-    rows = subset_rows(frame, step.split, ["test"])
-    records = to_records(frame, step.split)
+    rows = subset_rows(frame, settings.split, ["test"])
+    records = to_records(frame, settings.split)
     images = [records[row] for row in rows]
 
     def validate(network: ReIDNetwork) -> dict[str, float]:

@@ -12,11 +12,10 @@ from typing import Any
 from csdn.artifacts.cache_record import fault, record_path
 from csdn.config.loading import check_paths, missing_paths, read_layer, validate
 from csdn.config.params import Params
-from csdn.data.scratch import SCRATCH_VARIABLE
 from csdn.errors import UserError, warn
 from csdn.launch.preloaded import VARIABLE as PRELOADED_VARIABLE
 from csdn.models.gpus import why_no_gpu
-from csdn.steps.settings import CHECKPOINTS_VARIABLE, TRACKING_VARIABLE, Checkpointing
+from csdn.steps.settings import CHECKPOINTS_VARIABLE, SCRATCH_VARIABLE, TRACKING_VARIABLE, Checkpointing
 
 METADATA = Path(".snakemake/metadata")
 INCOMPLETE = Path(".snakemake/incomplete")

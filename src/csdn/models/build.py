@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -16,27 +15,34 @@ from csdn.steps.training import TrainEncoder
 
 
 def build_network(
-    step: Any, clip: Path | None, identities: int, generator: torch.Generator, *, pretrained: bool = True
+    settings: EmbedImages | ExplainModel | TrainEncoder,
+    clip: Path | None,
+    identities: int,
+    generator: torch.Generator,
+    *,
+    pretrained: bool = True,
 ) -> ReIDNetwork:
-    """The re-ID network of a step's settings (`train_encoder` or `embed_images`) on its CLIP.
+    """The re-ID network of a step on its CLIP.
 
     Args:
-        clip: weights of the small CLIP, where `step.clip` asks for them.
+        clip: weights of the small CLIP, where `settings.clip` asks for them.
         pretrained: False starts from random weights, which are to be replaced; CLIP's file is then not needed.
     """
-    chosen = step.clip if pretrained else step.clip.model_copy(update={"weights": "random"})
-    model = load_clip(chosen, step.image_size, clip, seed=step.seed)
-    backbone = build_tower(model, inner_relu=step.fidelity.stem == "clip")
+    chosen = settings.clip if pretrained else settings.clip.model_copy(update={"weights": "random"})
+    model = load_clip(chosen, settings.image_size, clip, seed=settings.seed)
+    backbone = build_tower(model, inner_relu=settings.fidelity.stem == "clip")
     return ReIDNetwork(
         backbone,
         identities=identities,
-        classifier_scale=step.encoder.classifier_scale if step.encoder.classifier == "cosine" else None,
-        descriptor=step.encoder.descriptor,
+        classifier_scale=settings.encoder.classifier_scale if settings.encoder.classifier == "cosine" else None,
+        descriptor=settings.encoder.descriptor,
         generator=generator,
     )
 
 
-def load_encoder(step: EmbedImages | ExplainModel | TrainEncoder, encoder: Path, device: torch.device) -> ReIDNetwork:
+def load_encoder(
+    settings: EmbedImages | ExplainModel | TrainEncoder, encoder: Path, device: torch.device
+) -> ReIDNetwork:
     """The trained network of a run.
 
     Raises:
@@ -45,7 +51,7 @@ def load_encoder(step: EmbedImages | ExplainModel | TrainEncoder, encoder: Path,
 
     state = {name: torch.from_numpy(value) for name, value in read_tensors(encoder).items()}
     identities = len(state.pop("person_ids"))
-    network = build_network(step, None, identities, torch.Generator(), pretrained=False)
+    network = build_network(settings, None, identities, torch.Generator(), pretrained=False)
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

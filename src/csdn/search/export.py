@@ -42,7 +42,7 @@ class Descriptor(nn.Module):
         network = folded(encoder.network).cpu()
         self.stem = getattr(network.backbone, f"{modality}_stem")
         self.network = network
-        self.normalization = encoder.step.fidelity.normalization
+        self.normalization = encoder.settings.fidelity.normalization
         self.flip = encoder.flip
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -83,7 +83,7 @@ def export_encoder(encoder: TrainedEncoder, source: Path, folder: Path) -> list[
     onnx, runtime = import_onnx()
     folder.mkdir(parents=True, exist_ok=True)
     told = metadata(encoder, source)
-    height, width = encoder.step.image_size
+    height, width = encoder.settings.image_size
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (TRIED, height, width, 3), dtype=np.uint8))
     out = []
     for modality in MODALITIES:
@@ -114,14 +114,14 @@ def export_encoder(encoder: TrainedEncoder, source: Path, folder: Path) -> list[
 
 def metadata(encoder: TrainedEncoder, source: Path) -> dict[str, str]:
     """What an exported file says of itself, as text."""
-    step = encoder.step
-    height, width = step.image_size
+    settings = encoder.settings
+    height, width = settings.image_size
     return {
         "encoder_sha256": sha256(source),
-        "dataset": step.dataset,
-        "split": step.split,
-        "variant": step.variant,
-        "seed": str(step.seed),
+        "dataset": settings.dataset,
+        "split": settings.split,
+        "variant": settings.variant,
+        "seed": str(settings.seed),
         "input": f"uint8 RGB (batch, {height}, {width}, 3)",
         "output": f"float32 descriptors (batch, {encoder.width})",
         **(SELECTED_ON_TEST if encoder.selected_on_test else {}),

@@ -29,13 +29,13 @@ class TrainedEncoder:
 
     Attributes:
         network: in evaluation mode on `device`.
-        step: the settings it was trained with.
+        settings: the settings it was trained with.
         selected_on_test: its epoch was chosen on the test set, which every use has to say.
         flip: the mirrored image's descriptor is part of the descriptor.
     """
 
     network: ReIDNetwork
-    step: TrainEncoder
+    settings: TrainEncoder
     device: torch.device
     selected_on_test: bool
     flip: bool = True
@@ -54,7 +54,7 @@ class TrainedEncoder:
         """
         from csdn.models.inference import embed_images
 
-        pixels = np.stack([read_image(path, self.step.image_size)[0] for path in images])
+        pixels = np.stack([read_image(path, self.settings.image_size)[0] for path in images])
         return embed_images(
             self.network,
             pixels,
@@ -62,7 +62,7 @@ class TrainedEncoder:
             np.full(len(pixels), modality == "infrared"),
             batch=len(pixels),
             flip=self.flip,
-            normalization=self.step.fidelity.normalization,
+            normalization=self.settings.fidelity.normalization,
             device=self.device,
         )
 
@@ -86,10 +86,12 @@ def load_trained(path: Path, *, device: str = "auto", threads: int = 1, flip: bo
     check_results([path])
     if not path.is_file():
         raise UserError(f"{path}: no such file; give the encoder.safetensors of a run")
-    step = parse(content.get("parameters", {}))
-    if not isinstance(step, TrainEncoder):
-        raise UserError(f"{path}: was made by {step.step}, not by train_encoder; give the encoder.safetensors of a run")
-    deterministic = step.runtime.deterministic
+    settings = parse(content.get("parameters", {}))
+    if not isinstance(settings, TrainEncoder):
+        raise UserError(
+            f"{path}: was made by {settings.step}, not by train_encoder; give the encoder.safetensors of a run"
+        )
+    deterministic = settings.runtime.deterministic
     chosen = configure_process(device, threads=threads, deterministic=deterministic, option="--device").device
-    network = load_encoder(step, path, chosen).eval()
-    return TrainedEncoder(network, step, chosen, selected_on_test(path), flip)
+    network = load_encoder(settings, path, chosen).eval()
+    return TrainedEncoder(network, settings, chosen, selected_on_test(path), flip)

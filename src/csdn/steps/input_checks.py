@@ -11,8 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from csdn.artifacts.cache_record import AGAIN, fault, recorded_digest
-from csdn.artifacts.digests import digest, sha256
+from csdn.artifacts.cache_record import AGAIN, fault
+from csdn.artifacts.digests import digest
 from csdn.artifacts.files import read_json
 from csdn.artifacts.records import RECORD
 from csdn.errors import UserError, printable, warn
@@ -21,23 +21,28 @@ from csdn.steps.registry import STEP_VERSIONS
 COMMON = ("dataset", "split", "seed", "variant", "image_size", "clip", "train_subsets")  # alike in steps that follow
 
 
-def check_inputs(step: Mapping[str, Any], inputs: Mapping[str, Path | None]) -> None:
-    """Check the results that a step is given.
+def check_inputs(step: Mapping[str, Any], inputs: Mapping[str, Path | None]) -> dict[str, str]:
+    """Check the results that a step is given, reading each once.
 
     Args:
         step: the step's settings.
         inputs: name and file of each input; None where there is none. The same name means the same kind of file in
             the records, so that an index given here must be the index that the embeddings given here came from.
 
+    Returns:
+        What identifies the content of each input that is there (`artifacts.digests.digest`), by its name.
+
     Raises:
         UserError: a line for each input that was edited, or comes from other inputs, settings or code.
     """
     files = {name: path for name, path in inputs.items() if path is not None and path.is_file()}
     records = {name: _read(path) for name, path in files.items()}
-    edited = {name: _edited(path, records[name] or {}) for name, path in files.items()}
-    # What came from an edited file is not told again.
-    digests = {name: digest(path) for name, path in files.items() if not edited[name]}
-    problems = [line for lines in edited.values() for line in lines]
+    problems: list[str] = []
+    digests: dict[str, str] = {}  # of what is whole: what came from an edited file is not reported again
+    for name, path in files.items():
+        found, lines = _edited(path, records[name] or {})
+        problems += lines
+        digests |= {name: found} if not lines else {}
     unknown: list[Path] = []
     for name, path in files.items():
         record = records[name]
@@ -51,6 +56,7 @@ def check_inputs(step: Mapping[str, Any], inputs: Mapping[str, Path | None]) -> 
     _warn_unknown(unknown)
     if problems:
         raise UserError("\n".join(map(printable, problems)))
+    return digests
 
 
 def check_results(paths: Iterable[Path]) -> None:
@@ -61,12 +67,12 @@ def check_results(paths: Iterable[Path]) -> None:
     """
     problems: list[str] = []
     unknown: list[Path] = []
-    for path in map(Path, paths):
-        record = _read(path) if path.is_file() else {}
+    for path in filter(Path.is_file, map(Path, paths)):
+        record = _read(path)
         if record is None:
             unknown.append(path)
             continue
-        problems += _edited(path, record)
+        problems += _edited(path, record)[1]
         problems += _other_code(path, record)
     _warn_unknown(unknown)
     if problems:
@@ -85,19 +91,19 @@ def _read(path: Path) -> dict[str, Any] | None:
     return {name: record.get(name, {}) for name in sections}
 
 
-def _edited(path: Path, record: Mapping[str, Any]) -> list[str]:
-    """A result and what lies beside it must have the recorded content."""
-    if path.suffix == ".npy":
-        wrong = fault(path)
-        return [f"{path}: {wrong}; {AGAIN}"] if wrong else []
-    lines = []
+def _edited(path: Path, record: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Digest of a result; a line for it, and for each file beside it, that does not have the recorded content."""
+    wrong = fault(path) if path.suffix == ".npy" else None
+    if wrong:
+        return "", [f"{path}: {wrong}; {AGAIN}"]
+    own, lines = digest(path), []
     for name, expected in record.get("outputs", {}).items():
         file = path.parent / (printable(Path(name).name) or "?")
         if not file.is_file():
             lines.append(f"{file}: is missing, {path.name} was written with it; {_again(path, record)}")
-        elif (recorded_digest(file) or sha256(file)) != expected:
+        elif (own if file == path else digest(file)) != expected:
             lines.append(f"{file}: was changed after it was written; {_again(path, record)}")
-    return lines
+    return own, lines
 
 
 def _other_inputs(path: Path, record: Mapping[str, Any], digests: Mapping[str, str]) -> list[str]:

@@ -13,11 +13,10 @@ from csdn.artifacts.digests import canonical_json
 from csdn.config.loading import load_params, merge_overrides
 from csdn.config.messages import did_you_mean, problems
 from csdn.config.params import Params
-from csdn.config.shared_keys import dump
 from csdn.errors import UserError, printable
 from csdn.steps import data, evaluation, reporting, training
 from csdn.steps.selection import Selection
-from csdn.steps.settings import CHECKPOINTS_VARIABLE, TRACKING_VARIABLE, Checkpointing, StepSettings
+from csdn.steps.settings import CHECKPOINTS_VARIABLE, SCRATCH_VARIABLE, TRACKING_VARIABLE, Checkpointing, StepSettings
 
 STEPS: dict[str, type[StepSettings]] = {
     get_args(model.model_fields["step"].annotation)[0]: model
@@ -36,7 +35,7 @@ def step_settings(params: Params, step: str, selection: Selection = EVERYTHING, 
         params: the whole of params.yaml.
         step: name of the step.
         selection: what the step is done for.
-        elsewhere: what changes no result: `tracking`, `checkpoints`.
+        elsewhere: what changes no result: `tracking`, `checkpoints`, `scratch`.
 
     Raises:
         UserError: the step, dataset, split, variant or protocol does not exist, or one that is needed is missing.
@@ -68,8 +67,12 @@ def load_settings(layers: Sequence[str], overrides: Sequence[str], step: str, se
             raise UserError(f"--params: holds the settings of {found.step}, not of {step}; give those of this step")
         return found
     params = load_params(layers, overrides)
-    elsewhere = {"tracking": params.tracking, "checkpoints": Checkpointing.of(params)}
-    return step_settings(params, step, selection, **{name: dump(section) for name, section in elsewhere.items()})
+    elsewhere = {
+        "tracking": params.tracking,
+        "checkpoints": Checkpointing.of(params),
+        "scratch": params.runtime.scratch,
+    }
+    return step_settings(params, step, selection, **elsewhere)
 
 
 def parse(values: Mapping[str, Any]) -> StepSettings:
@@ -88,7 +91,7 @@ def parse(values: Mapping[str, Any]) -> StepSettings:
 
 
 def parse_text(text: str, overrides: Iterable[str] = ()) -> StepSettings:
-    """Read settings from canonical JSON; where to log and keep checkpoints comes from the environment.
+    """Read settings from canonical JSON; what changes no result comes from the environment.
 
     Args:
         text: what `StepSettings.text` gave.
@@ -110,6 +113,7 @@ def parse_text(text: str, overrides: Iterable[str] = ()) -> StepSettings:
             raise ValueError("not an object")
         values["tracking"] = json.loads(os.environ.get(TRACKING_VARIABLE, "{}"))
         values["checkpoints"] = json.loads(os.environ.get(CHECKPOINTS_VARIABLE, "{}"))
+        values["scratch"] = os.environ.get(SCRATCH_VARIABLE) or None
     except (ValueError, RecursionError) as error:
         raise UserError(
             f"--params {printable(text[:40])}...: starts with {{ but is not JSON ({error}); give a YAML file"

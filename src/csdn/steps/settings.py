@@ -18,7 +18,8 @@ from csdn.study.paths import RUN_KEY, paths_of
 # What changes no result is not part of the text and reaches jobs as JSON in the environment.
 TRACKING_VARIABLE = "CSDN_TRACKING"
 CHECKPOINTS_VARIABLE = "CSDN_CHECKPOINTS"
-NOT_IN_TEXT = {"tracking", "checkpoints"}
+SCRATCH_VARIABLE = "CSDN_SCRATCH"  # not JSON but the folder; variables in it are those of the node
+NOT_IN_TEXT = {"tracking", "checkpoints", "scratch"}
 
 
 class Checkpointing(Strict):
@@ -34,7 +35,7 @@ class Checkpointing(Strict):
 
 
 class StepSettings(Strict):
-    """Base of all steps' settings. Where to log and to keep checkpoints is not part of the text.
+    """Base of all steps' settings. Where to log, keep checkpoints and copy pixels to is not part of the text.
 
     Raise a step's VERSION when its meaning changes: its results and what follows from them are then made again.
     """
@@ -46,6 +47,7 @@ class StepSettings(Strict):
     version: int
     tracking: Tracking = Tracking()
     checkpoints: Checkpointing = Checkpointing()
+    scratch: str | None = None
 
     @classmethod
     def pick(cls, params: Params, selection: Selection) -> dict[str, Any]:

@@ -128,3 +128,6 @@ class TrainEncoder(OfVariant, Computed):
             protocol = PROTOCOLS[chosen.layout][0]
             out["test_selection"] = {"protocol": protocol, "trials": chosen.dataset_section.trials}
         return out
+
+
+Training = PretrainClip | LearnPrompts | FuseSemantics | TrainEncoder

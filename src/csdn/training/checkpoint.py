@@ -26,7 +26,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 import csdn
-from csdn.artifacts.digests import canonical_json, digest, sha256
+from csdn.artifacts.digests import canonical_json, sha256
 from csdn.artifacts.files import atomic
 from csdn.errors import UserError
 
@@ -158,12 +158,12 @@ class Checkpoints:
 
 
 def training_identity(
-    settings: Mapping[str, Any], inputs: Mapping[str, Path], device: str, precision: str = "fp32"
+    settings: Mapping[str, Any], inputs: Mapping[str, str], device: str, precision: str = "fp32"
 ) -> dict[str, Any]:
-    """What a training depends on: its settings, the content of its inputs, its code, packages, device and precision."""
+    """What a training depends on: its settings, its inputs' digests, its code, packages, device and precision."""
     return {
         "settings": dict(settings),
-        "inputs": {name: digest(path) for name, path in sorted(inputs.items())},
+        "inputs": dict(sorted(inputs.items())),
         "code": _code_digest(),
         "packages": {name: version(name) for name in PACKAGES},
         "device": device,

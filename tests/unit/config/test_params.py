@@ -26,6 +26,7 @@ def test_a_variant_is_the_defaults_with_its_overrides():
     p = params(encoder={"epochs": 5, "images": 2})
     assert p.variant("one").encoder == p.encoder
     two = p.variant("two").encoder
+    assert p.variant("two") is p.variant("two")  # validated once
     assert (two.epochs, two.images, two.weights.triplet, two.weights.identity) == (3, 2, 1.0, 1.0)
 
 

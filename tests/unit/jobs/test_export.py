@@ -18,9 +18,9 @@ from csdn.search.trained import load_trained
 @pytest.mark.parametrize("flip", [True, False])
 def test_a_descriptor_from_raw_pixels_is_that_of_the_evaluation(run, modality, flip):
     trained = load_trained(run.encoder, device="cpu", flip=flip)
-    pixels = np.random.default_rng(1).integers(0, 256, (3, *trained.step.image_size, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(1).integers(0, 256, (3, *trained.settings.image_size, 3), dtype=np.uint8)
     infrared = np.full(3, modality == "infrared")
-    options = dict(batch=3, flip=flip, normalization=trained.step.fidelity.normalization, device=trained.device)
+    options = dict(batch=3, flip=flip, normalization=trained.settings.fidelity.normalization, device=trained.device)
     expected = embed_images(trained.network, pixels, np.arange(3), infrared, **options)
     with torch.no_grad():
         found = Descriptor(trained, modality)(torch.from_numpy(pixels)).numpy()
@@ -39,7 +39,8 @@ def test_programs_are_as_the_encoder_and_say_what_they_are(chosen_on_test, tmp_p
     assert capsys.readouterr().out.count("differ from the encoder's by at most") == 4
     trained = load_trained(chosen_on_test, device="cpu")
     for images in (1, 9):
-        pixels = np.random.default_rng(images).integers(0, 256, (images, *trained.step.image_size, 3), dtype=np.uint8)
+        shape = (images, *trained.settings.image_size, 3)
+        pixels = np.random.default_rng(images).integers(0, 256, shape, dtype=np.uint8)
         with torch.no_grad():
             expected = Descriptor(trained, "infrared")(torch.from_numpy(pixels)).numpy()
         session = onnxruntime.InferenceSession(tmp_path / "out/infrared.onnx")

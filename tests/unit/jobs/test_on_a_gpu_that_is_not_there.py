@@ -236,7 +236,7 @@ def test_search_and_export_are_on_their_devices(given, tmp_path):
         trained = load_trained(given.encoder, device="cuda")
         assert trained.embed([picture], "visible").shape == (1, trained.width)
         exported = Descriptor(trained, "infrared").eval()
-        images = torch.zeros(2, *trained.step.image_size, 3, dtype=torch.uint8)
+        images = torch.zeros(2, *trained.settings.image_size, 3, dtype=torch.uint8)
         assert exported(images).device.type == "cpu"
 
 

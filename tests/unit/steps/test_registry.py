@@ -286,13 +286,14 @@ def test_a_text_is_checked(monkeypatch):
 
 
 def test_a_command_by_hand_gets_what_a_job_gets(monkeypatch):
-    overrides = ["runtime.checkpoint_seconds=5"]
+    overrides = ["runtime.checkpoint_seconds=5", "runtime.scratch=$TMPDIR"]
     by_hand = registry.load_settings([str(ROOT / "params.yaml")], overrides, "write_report", EVERYTHING)
     monkeypatch.setenv("CSDN_CHECKPOINTS", '{"folder": "results/.checkpoints", "seconds": 5}')
+    monkeypatch.setenv("CSDN_SCRATCH", "$TMPDIR")
     job = registry.parse_text(text_of("write_report"))
     assert by_hand.model_dump(exclude={"params"}) == job.model_dump(exclude={"params"})
     assert by_hand.text() == job.text()
-    assert "checkpoint" not in by_hand.text()
+    assert "checkpoint" not in by_hand.text() and "scratch" not in by_hand.text()
 
 
 def test_the_settings_import_nothing_heavy():
