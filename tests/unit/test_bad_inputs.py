@@ -49,7 +49,7 @@ class Place:
     def score_file(self, **arrays):
         np.savez(self.folder / "features.npz", **arrays)
         return [
-            *("score-retrieval", "--features", self.folder / "features.npz", "--protocol", "sysu_all_single"),
+            *("score-features", "--features", self.folder / "features.npz", "--protocol", "sysu_all_single"),
             *("--root", self.data / "sysu_mm01", "--output", self.out / "scores.json"),
         ]
 
@@ -490,7 +490,7 @@ def test_a_fault_of_ours_is_told_as_one(place, capsys, monkeypatch):
     def broken(*arguments):
         raise KeyError("lost")
 
-    monkeypatch.setattr("csdn.jobs.index.run_index_images", broken)
+    monkeypatch.setattr("csdn.jobs.data.run_index_images", broken)
     code, _, error = run(capsys, *place.index_images())
     assert code == 1
     assert error.startswith("csdn: unexpected KeyError in test_bad_inputs.py:")

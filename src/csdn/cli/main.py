@@ -10,11 +10,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from csdn.cli import results as cli_results
-from csdn.cli import steps as cli_steps
-from csdn.cli import use as cli_use
+from csdn.cli import data, evaluation, reporting, training, use
 from csdn.console import quiet
-from csdn.errors import UserError, cannot_write, printable
+from csdn.errors import UserError, cannot_write, printable, warn
 
 # Typer carries its own copy of click, whose base class of wrong usage has no public name of its own.
 UsageError: Any = typer.BadParameter.__base__
@@ -27,8 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for part in (cli_steps, cli_results, cli_use):
-    app.add_typer(part.app)
+for phase in (data, training, evaluation, reporting, use):
+    app.add_typer(phase.app)
 
 
 @app.callback()
@@ -56,12 +54,21 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         os.environ[quiet.VARIABLE] = "1"
     try:
         with quiet.quietly(given):
-            code = app(args=[word for word in given if word not in ("--debug", quiet.FLAG)], standalone_mode=False)
+            words = _respelled([word for word in given if word not in ("--debug", quiet.FLAG)])
+            code = app(args=words, standalone_mode=False)
     except Exception as error:
         if debug:
             traceback.print_exc()
         _fail(*_told(error))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _respelled(words: list[str]) -> list[str]:
+    """`score-retrieval --features` as `score-features`, which it was before that had a name of its own."""
+    old = words[:1] == ["score-retrieval"] and any(word.split("=")[0] == "--features" for word in words)
+    if old:
+        warn("`csdn score-retrieval --features` is now `csdn score-features`")
+    return ["score-features", *words[1:]] if old else words
 
 
 def _told(error: Exception) -> tuple[str, int]:

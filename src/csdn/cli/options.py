@@ -19,19 +19,24 @@ IndexOption = Annotated[Path, typer.Option("--index", help="Image index written 
 CacheOption = Annotated[Path, typer.Option("--cache", help="Pixel cache written by index-images.")]
 ClipOption = Annotated[Path | None, typer.Option("--clip", help="Weights of the small CLIP, where it is used.")]
 OutputOption = Annotated[Path, typer.Option("--output", help="File to write.")]
+PermutationsOption = Annotated[
+    Path | None, typer.Option("--permutations", help="rand_perm_cam.mat, for the official gallery.")
+]
 ScoresOption = Annotated[list[Path], typer.Option("--scores", help="Score file; repeat for each.")]
 
 
-def settings_of(step: str, layers: list[str], overrides: list[str] | None, **selection: Any) -> Any:
-    """The settings that `step` depends on.
-
-    Args:
-        step: name of the step, with underscores.
-        layers: what `--params` was given: files, or one step's settings as text.
-        overrides: what `--set` was given.
-        selection: what of the settings is meant: dataset, split, variant, seed, protocol.
-    """
+def settings_of(
+    step: str,
+    layers: list[str],
+    overrides: list[str] | None,
+    dataset: str | None = None,
+    split: str | None = None,
+    variant: str | None = None,
+    seed: int | None = None,
+    protocol: str | None = None,
+) -> Any:
+    """The settings of `step`, from what `--params` and `--set` gave and what is selected of it; see `load_settings`."""
     from csdn.steps.registry import load_settings  # late: `csdn --help` needs none of it
     from csdn.steps.selection import Selection
 
-    return load_settings(layers, overrides or [], step, Selection(**selection))
+    return load_settings(layers, overrides or [], step, Selection(dataset, split, variant, seed, protocol))

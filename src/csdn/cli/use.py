@@ -64,15 +64,9 @@ def export(
 
     Example: `csdn export --encoder results/sysu_mm01/default/runs/csdn/seed_0/encoder.safetensors --output exported`
     """
-    from csdn.search.export import export_encoder, import_onnx
-    from csdn.search.trained import load_trained
+    from csdn.jobs.search import run_export
 
-    import_onnx()  # before anything is loaded
-    trained = load_trained(encoder, device="cpu", flip=flip)
-    for file in export_encoder(trained, encoder, output):
-        print(f"{file.path}: descriptors differ from the encoder's by at most {file.difference:.1e}")
-    if trained.selected_on_test:
-        print("The encoder's epoch was selected on the test set; the files say so.")
+    run_export(encoder, output, flip)
 
 
 @app.command("plan-study")

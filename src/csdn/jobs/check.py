@@ -22,7 +22,7 @@ from csdn.data.records import ImageRecord
 from csdn.errors import UserError, warn
 from csdn.evaluation.protocols import find_protocol, sysu_gallery
 from csdn.evaluation.scoring import load_permutations
-from csdn.jobs.index import build_index, differences
+from csdn.jobs.data import build_index, differences
 from csdn.steps.data import IndexImages
 from csdn.steps.registry import load_settings, step_settings
 from csdn.steps.selection import Selection

@@ -1,23 +1,26 @@
-"""The subcommands of the embedded benchmark: make-dataset and pretrain-clip."""
+"""The data subcommands: make-dataset renders; index-images makes a table of the lists and an array of the pixels."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from csdn.artifacts.files import read_parquet, write_csv, write_tensors
+from csdn.artifacts.files import write_parquet
 from csdn.artifacts.records import write_provenance
+from csdn.config.base import EMBEDDED
 from csdn.config.benchmark import PretrainingPopulation
 from csdn.console.progress import progress
-from csdn.data.image_cache import open_cache
-from csdn.errors import UserError
+from csdn.data.duplicates import across_subsets
+from csdn.data.image_cache import write_cache
+from csdn.data.layout_files import first_of, some
+from csdn.data.readers import compare_counts, inspect
+from csdn.data.records import ImageRecord
+from csdn.errors import UserError, warn
 from csdn.seeding import derive_seed
-from csdn.steps.data import MakeDataset
-from csdn.steps.training import PretrainClip
-from csdn.study.paths import ANNOTATIONS, HISTORY, PIXELS, ZERO_SHOT
+from csdn.steps.data import IndexImages, MakeDataset
+from csdn.study.paths import ANNOTATIONS
 
 
 def run_make_dataset(settings: MakeDataset, output: Path, workers: int) -> None:
@@ -49,83 +52,90 @@ def count_images(settings: MakeDataset) -> int:
     return per_person * (people.train * people.train_images + (people.val + people.test) * people.test_images)
 
 
-def run_pretrain_clip(settings: PretrainClip, annotations: Path, output: Path) -> None:
-    """Pre-train the small CLIP and write clip.safetensors, history.csv and zero_shot.csv."""
-    import torch
+def run_index_images(settings: IndexImages, root: Path, index: Path, cache: Path) -> None:
+    """Read the dataset's lists for every split, write the index, and resize every image once into the cache.
 
-    from csdn.jobs.trained_step import trained_step
-    from csdn.models.clip_backbone import create_clip
-    from csdn.training.clip_pretraining import LOG_EVERY, pretrain_clip
+    Raises:
+        UserError: the dataset is wrong in some way; nothing is written.
+    """
+    records, warnings = _read_splits(settings, root)
+    frame = build_index(records, settings.held_out_identities)
 
-    pretraining = settings.clip.pretraining
-    seed = derive_seed(pretraining.seed, "pretrain_clip")
-    inputs = {"annotations": annotations, "images": annotations.with_name(PIXELS)}
-    with (
-        trained_step(settings, output, inputs, pretraining.precision) as context,
-        progress("pretrain-clip", pretraining.steps, "steps") as advance,
-    ):
-        frame = read_parquet(annotations)
-        images = open_cache(inputs["images"], len(frame), frame["identity_key"], scratch=settings.scratch, checked=True)
-        size = tuple(settings.clip.image_size)
-        if images.shape[1:3] != size:
-            raise UserError(f"clip.image_size: is {size}, the rendered images are {images.shape[1:3]}; set both alike")
-        train = np.flatnonzero(frame["subset"] == "train")
-        torch.manual_seed(seed)
-        model = create_clip(settings.clip, settings.clip.image_size)
+    def check(digests: list[str]) -> None:
+        leaks = [f"{root}: {line}" for line in across_subsets(frame, digests, settings.splits)]
+        if leaks and settings.duplicates == "refuse":
+            raise UserError(first_of(leaks))
+        warnings.extend(leaks)
 
-        def on_log(row: dict[str, Any]) -> None:
-            values = {f"pretraining/{k}": float(v) for k, v in row.items() if k != "step"}
-            context.tracker.metrics(values, step=row["step"])
-            advance(LOG_EVERY)
+    with progress(f"index-images {settings.dataset}", len(frame), "images") as advance:
+        write_cache(root, frame["path"].tolist(), settings.image_size, cache, advance, check)
+    write_parquet(index, frame)
+    write_provenance(index, settings.record(), {"cache": cache})
+    for line in warnings:
+        warn(line)
 
-        history = pretrain_clip(
-            model,
-            np.asarray(images[train]),
-            frame[["caption_0", "caption_1"]].to_numpy()[train].tolist(),
-            attribute_classes(frame.iloc[train]),
-            pretraining,
-            np.random.default_rng(seed),
-            context.compute.device,
-            on_log,
-            context.checkpoints,
+
+def _read_splits(settings: IndexImages, root: Path) -> tuple[dict[str, list[ImageRecord]], list[str]]:
+    """Records of each split, and warnings where a dataset on disk is not the official one."""
+    found = {split: inspect(settings.layout, root, split) for split in settings.splits}
+    problems = list(dict.fromkeys(line for split in found.values() for line in split.problems))
+    if problems:
+        raise UserError(first_of(problems))
+    records = {split: inspection.records for split, inspection in found.items()}
+    if settings.root == EMBEDDED:
+        return records, []
+    warnings = [line for inspection in found.values() for line in inspection.warnings]
+    for split, images in records.items():
+        warnings += differences(settings, split, images)
+    return records, list(dict.fromkeys(warnings))
+
+
+def differences(settings: IndexImages, split: str, images: list[ImageRecord]) -> list[str]:
+    """One line if the counts of a split are not the official ones, one if persons were seen in one modality only."""
+    lines = []
+    differ = compare_counts(images, settings.layout)
+    if differ:
+        shown = "; ".join(f"{found} {name}, officially {expected}" for name, found, expected in differ)
+        lines.append(f"{settings.dataset}, split {split}: {shown}; figures on it do not compare with published ones")
+    seen = {
+        modality: {r.person_id for r in images if r.subset != "test" and r.modality == modality}
+        for modality in ("visible", "infrared")
+    }
+    single = sorted(seen["visible"] ^ seen["infrared"])
+    if single:
+        lines.append(
+            f"{settings.dataset}, split {split}: training identities {some(single)} have images of one modality only; "
+            "they are in no batch of the encoder"
         )
-        table = zero_shot_table(model.cpu(), images, frame)
-        names = "zero_shot/" + table["modality"] + "/" + table["attribute"]
-        context.tracker.metrics(dict(zip(names, table["balanced_accuracy"], strict=True)))
-        write_csv(output.with_name(HISTORY), pd.DataFrame(history))
-        write_csv(output.with_name(ZERO_SHOT), table)
-        write_tensors(output, model.state_dict())
+    return lines
 
 
-def attribute_classes(frame: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Class index of each attribute column (N,), -1 for colours of infrared images, which show none."""
-    from csdn.synthetic.attributes import ATTRIBUTES, COLOR_ATTRIBUTES
+def build_index(by_split: dict[str, list[ImageRecord]], held_out_identities: int = 0) -> pd.DataFrame:
+    """One row an image over all splits, with a column `subset_<split>` ("" where an image is not part of a split).
 
-    infrared = frame["modality"].to_numpy() == "infrared"
-    out = {}
-    for name, values in ATTRIBUTES.items():
-        classes = frame[name].map({value: n for n, value in enumerate(values)}).to_numpy(dtype=np.int64)
-        out[name] = np.where(infrared & (name in COLOR_ATTRIBUTES), -1, classes)
-    return out
+    Args:
+        by_split: records of each split in the reader's order.
+        held_out_identities: training identities of each split that become "val", drawn with a fixed seed.
+    """
+    labels = ["path", "person_id", "camera_id", "modality"]
+    frames = [
+        pd.DataFrame([[getattr(r, c) for c in labels] for r in records], columns=labels)
+        for records in by_split.values()
+    ]
+    index = pd.concat(frames).drop_duplicates("path", ignore_index=True)
+    for split, records in by_split.items():
+        subset = {record.path: record.subset for record in records}
+        column = index["path"].map(subset).fillna("")
+        if held_out_identities:
+            column = _hold_out(index, column, held_out_identities, split)
+        index[f"subset_{split}"] = column
+    return index
 
 
-def zero_shot_table(model: Any, images: np.ndarray, frame: pd.DataFrame) -> pd.DataFrame:
-    """Zero-shot balanced accuracy of every attribute on the held-out identities, by modality, beside chance."""
-    from csdn.synthetic.attributes import ATTRIBUTES, COLOR_ATTRIBUTES
-    from csdn.synthetic.captions import zero_shot_prompts
-    from csdn.training.clip_pretraining import zero_shot_accuracy
-
-    rows = []
-    for modality in ("visible", "infrared"):
-        held = np.flatnonzero((frame["subset"] == "held_out") & (frame["modality"] == modality))
-        pixels = np.asarray(images[held])
-        for name in ATTRIBUTES:
-            if modality == "infrared" and name in COLOR_ATTRIBUTES:
-                continue
-            labels = frame[name].to_numpy()[held]
-            prompts = zero_shot_prompts(name, modality)
-            accuracy = zero_shot_accuracy(model, pixels, labels, prompts)
-            occurring = len(np.unique(labels))
-            rows.append([name, modality, len(prompts), len(held), accuracy, 1 / len(prompts), occurring])
-    columns = ["attribute", "modality", "classes", "images", "balanced_accuracy", "chance", "occurring_classes"]
-    return pd.DataFrame(rows, columns=columns)
+def _hold_out(index: pd.DataFrame, column: pd.Series, count: int, split: str) -> pd.Series:
+    persons = np.unique(index.loc[column == "train", "person_id"])
+    if count >= len(persons):
+        raise UserError(f"held_out_identities: {count} of {len(persons)} training identities; leave some to train on")
+    rng = np.random.default_rng(derive_seed(0, "held_out", split))
+    chosen = rng.choice(persons, count, replace=False)
+    return column.mask((column == "train") & index["person_id"].isin(chosen), "val")

@@ -1,4 +1,4 @@
-"""The subcommand search: which images of a gallery show the person of a query."""
+"""The subcommands that use a trained encoder: search, and export for other programs."""
 
 from __future__ import annotations
 
@@ -77,6 +77,18 @@ def run_search(search: Search, encoder: Path, device: str = "auto", threads: int
     note += "; the encoder's epoch was selected on the test set" if trained.selected_on_test else ""
     root = str(gallery.root) if gallery.root else None
     return {"note": note, "images": len(gallery.paths), "root": root, "answers": answers}
+
+
+def run_export(encoder: Path, output: Path, flip: bool) -> None:
+    """Write the encoder into the folder `output` as ONNX and as torch.export programs, and print how exact they are."""
+    from csdn.search.export import export_encoder, import_onnx
+
+    import_onnx()  # before anything is loaded
+    trained = load_trained(encoder, device="cpu", flip=flip)
+    for file in export_encoder(trained, encoder, output):
+        print(f"{file.path}: descriptors differ from the encoder's by at most {file.difference:.1e}")
+    if trained.selected_on_test:
+        print("The encoder's epoch was selected on the test set; the files say so.")
 
 
 def print_answers(result: dict[str, Any]) -> None:

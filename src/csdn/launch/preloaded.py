@@ -28,11 +28,11 @@ VARIABLE = "CSDN_PRELOADED"  # path of the socket, relative to the folder that j
 MODULES = (
     "alembic.command",
     "csdn.cli.main",
+    "csdn.jobs.pretraining",
     "csdn.jobs.training",
     "csdn.jobs.evaluation",
     "csdn.jobs.explanation",
     "csdn.evaluation.scoring",
-    "csdn.training.clip_pretraining",
     "csdn.figures.draw",
     "csdn.reporting.page",
     "csdn.reporting.tables",

@@ -30,9 +30,9 @@ def test_every_step_has_its_command():
         (["make-dataset", "--params", "missing.yaml", "--output", "a"], "missing.yaml: no such file"),
         (["make-dataset", "--params", "{broken", "--output", "a"], "is not JSON"),
         (["make-dataset", "--params", '{"step":"other"}', "--output", "a"], "no step 'other'"),
-        (["score-retrieval", "--output", "a"], "give --params, --index and --embeddings, or --features"),
-        (["score-retrieval", "--features", "a.npz", "--output", "a"], "--protocol: missing"),
-        (["score-retrieval", "--features", "a.npz", "--protocol", "sysu", "--output", "a"], "sysu"),
+        (["score-retrieval", "--output", "a"], "Missing option '--params'"),
+        (["score-features", "--features", "a.npz", "--output", "a"], "Missing option '--protocol'"),
+        (["score-features", "--features", "a.npz", "--protocol", "sysu", "--output", "a"], "sysu"),
     ],
 )
 def test_wrong_usage_is_one_line(capsys, tmp_path, monkeypatch, arguments, words):
@@ -42,6 +42,14 @@ def test_wrong_usage_is_one_line(capsys, tmp_path, monkeypatch, arguments, words
     assert words in error
     assert len(error.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_the_old_spelling_of_score_features_works_and_says_the_new_one(capsys):
+    options = ["--features", "a.npz", "--protocol", "sysu", "--output", "a"]
+    code, error = fail(capsys, "score-retrieval", *options)
+    warning = "csdn: warning: `csdn score-retrieval --features` is now `csdn score-features`\n"
+    assert (code, error.removeprefix(warning)) == fail(capsys, "score-features", *options)
+    assert error.startswith(warning)
 
 
 def test_rendering_indexing_and_scoring_start_without_torch_or_mlflow():

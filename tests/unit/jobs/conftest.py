@@ -5,9 +5,9 @@ import pytest
 
 from csdn.artifacts.files import SELECTED_ON_TEST, read_tensors, write_tensors
 from csdn.artifacts.records import write_provenance
-from csdn.jobs.data import run_make_dataset, run_pretrain_clip
+from csdn.jobs.data import run_index_images, run_make_dataset
 from csdn.jobs.evaluation import run_embed_images
-from csdn.jobs.index import run_index_images
+from csdn.jobs.pretraining import run_pretrain_clip
 from csdn.jobs.training import run_train_encoder
 from unit.jobs.tiny import CHOICE, step
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from csdn.data import image_cache
-from csdn.jobs.data import run_pretrain_clip
 from csdn.jobs.evaluation import run_embed_images
+from csdn.jobs.pretraining import run_pretrain_clip
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
 from csdn.steps import input_checks
 from unit.jobs.tiny import CHOICE, step

@@ -12,9 +12,9 @@ from csdn.config.evaluation import Reranking
 from csdn.data.image_cache import write_pixels
 from csdn.data.records import ImageRecord
 from csdn.errors import UserError
+from csdn.jobs.data import build_index
 from csdn.jobs.evaluation import run_embed_images, run_score_retrieval
 from csdn.jobs.explanation import run_explain_model
-from csdn.jobs.index import build_index
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
 from unit.jobs.tiny import CHOICE, step
 

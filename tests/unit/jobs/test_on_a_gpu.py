@@ -15,9 +15,9 @@ import yaml
 from csdn.artifacts.digests import sha256
 from csdn.artifacts.files import read_json, read_tensors
 from csdn.config.params import Params
-from csdn.jobs.data import run_pretrain_clip
 from csdn.jobs.evaluation import run_embed_images
 from csdn.jobs.explanation import run_explain_model
+from csdn.jobs.pretraining import run_pretrain_clip
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
 from csdn.steps.settings import Checkpointing
 from csdn.training import encoder_stage

@@ -15,7 +15,7 @@ from csdn.artifacts.files import read_json
 from csdn.config.encoder import Encoder
 from csdn.config.fidelity import Fidelity
 from csdn.config.params import Params
-from csdn.jobs import data, explanation, training
+from csdn.jobs import explanation, pretraining, training
 from csdn.jobs.evaluation import run_embed_images
 from csdn.jobs.explanation import run_explain_model
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
@@ -83,12 +83,12 @@ def given(made, tmp_path_factory):
 
 def pretrain(given, folder, monkeypatch, precision="fp32"):
     table = pd.DataFrame({"modality": [], "attribute": [], "balanced_accuracy": []}, dtype=object)
-    monkeypatch.setattr(data, "zero_shot_table", lambda model, images, frame: table)  # the CPU's work
+    monkeypatch.setattr(pretraining, "zero_shot_table", lambda model, images, frame: table)  # the CPU's work
     changed = copy.deepcopy(VALUES)
     changed["clip"]["pretraining"] |= {"steps": 2, "precision": precision}
     settings = settings_of(Params.model_validate(changed), "pretrain_clip")
     with fake_cuda() as mode:
-        data.run_pretrain_clip(settings, given.pretraining, folder / "clip.safetensors")
+        pretraining.run_pretrain_clip(settings, given.pretraining, folder / "clip.safetensors")
     return mode, folder / "clip.safetensors"
 
 

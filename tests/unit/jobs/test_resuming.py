@@ -16,7 +16,7 @@ from csdn.config.params import Params, merge
 from csdn.config.tracking import Tracking
 from csdn.errors import UserError
 from csdn.jobs import training as jobs
-from csdn.jobs.data import run_pretrain_clip
+from csdn.jobs.pretraining import run_pretrain_clip
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
 from csdn.steps.settings import Checkpointing
 from csdn.training import encoder_stage

@@ -1,4 +1,4 @@
-"""The subcommands that set results side by side, draw them and tell what they can show."""
+"""The subcommands that set results side by side, draw them, log them and tell what they can show."""
 
 from __future__ import annotations
 
@@ -31,11 +31,9 @@ def compare_variants(
 
     Example: `csdn compare-variants --params params.yaml --scores S.json --output results/tables`
     """
-    from csdn.reporting.tables import compare_variants as compare
-    from csdn.steps.input_checks import check_results
+    from csdn.jobs.reporting import run_compare_variants
 
-    check_results(scores)
-    compare(settings_of("compare_variants", params, overrides), scores, output)
+    run_compare_variants(settings_of("compare_variants", params, overrides), scores, output)
 
 
 @app.command("describe-model")
@@ -56,8 +54,8 @@ def describe_model(
     """
     from csdn.jobs.costs import run_describe_model
 
-    step = settings_of("describe_model", params, overrides, dataset=dataset, variant=variant)
-    run_describe_model(step.model_copy(update={"identities": identities or step.identities}), output, as_json)
+    settings = settings_of("describe_model", params, overrides, dataset, variant=variant)
+    run_describe_model(settings.model_copy(update={"identities": identities or settings.identities}), output, as_json)
 
 
 @app.command("compare-costs")
@@ -88,13 +86,9 @@ def draw_figures(
 
     Example: `csdn draw-figures --params params.yaml --output results/figures --curves results/curves`
     """
-    from csdn.figures.draw import draw_figures as draw
-    from csdn.reporting.curves import write_curves
+    from csdn.jobs.reporting import run_draw_figures
 
-    settings = settings_of("draw_figures", params, overrides).params
-    draw(settings, output)
-    if curves is not None:
-        write_curves(settings, curves)
+    run_draw_figures(settings_of("draw_figures", params, overrides), output, curves)
 
 
 @app.command("write-report")
@@ -103,9 +97,26 @@ def write_report(params: ParamsOption, output: OutputOption, overrides: SetOptio
 
     Example: `csdn write-report --params params.yaml --output results/report.html`
     """
-    from csdn.reporting.page import write_report as write
+    from csdn.jobs.reporting import run_write_report
 
-    write(settings_of("write_report", params, overrides).params, output)
+    run_write_report(settings_of("write_report", params, overrides), output)
+
+
+@app.command("track-scores")
+def track_scores(
+    params: ParamsOption,
+    scores: ScoresOption,
+    output: OutputOption,
+    artifacts: Annotated[list[Path] | None, typer.Option("--artifact", help="File or folder to keep; repeat.")] = None,
+    overrides: SetOption = None,
+) -> None:
+    """Log all scores to their MLflow runs, keep tables and figures there, and write which run is which.
+
+    Example: `csdn track-scores --params params.yaml --scores S.json --output results/tracking.json`
+    """
+    from csdn.jobs.reporting import run_track_scores
+
+    run_track_scores(settings_of("track_scores", params, overrides), scores, output, artifacts or [])
 
 
 @app.command("show")
@@ -121,17 +132,10 @@ def show(
 
     Example: `csdn show results --params params.yaml`
     """
-    import json
-
     from csdn.config.loading import load_params
-    from csdn.reporting.overview import current_tables, print_tables
+    from csdn.jobs.reporting import run_show
 
-    settings = load_params(params, overrides or []) if params else None
-    entries = current_tables(results, settings)
-    if as_json:
-        print(json.dumps(entries, indent=2))
-    else:
-        print_tables(entries, settings)
+    run_show(results, load_params(params, overrides or []) if params else None, as_json)
 
 
 @app.command("simulate-power")
@@ -151,13 +155,7 @@ def simulate_power(
 
     Example: `csdn simulate-power results --params params.yaml --identities 500 --seeds 5`
     """
-    import json
-
     from csdn.config.loading import load_params
-    from csdn.reporting import power as simulation
+    from csdn.jobs.reporting import run_simulate_power
 
-    rows = simulation.simulate_power(results, load_params(params, overrides or []), identities, seeds, power)
-    if as_json:
-        print(json.dumps(rows, indent=2))
-    else:
-        simulation.print_power(rows, power)
+    run_simulate_power(results, load_params(params, overrides or []), identities, seeds, power, as_json)

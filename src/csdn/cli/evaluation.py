@@ -1,0 +1,140 @@
+"""The subcommands that use a trained encoder in the workflow, and that score features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from csdn.cli.options import (
+    CacheOption,
+    ClipOption,
+    DatasetOption,
+    IndexOption,
+    OutputOption,
+    ParamsOption,
+    PermutationsOption,
+    SeedOption,
+    SetOption,
+    SplitOption,
+    VariantOption,
+    settings_of,
+)
+
+app = typer.Typer()
+
+
+@app.command("embed-images")
+def embed_images(
+    params: ParamsOption,
+    index: IndexOption,
+    cache: CacheOption,
+    encoder: Annotated[Path, typer.Option(help="Encoder written by train-encoder.")],
+    output: OutputOption,
+    overrides: SetOption = None,
+    dataset: DatasetOption = None,
+    split: SplitOption = None,
+    variant: VariantOption = None,
+    seed: SeedOption = None,
+) -> None:
+    """Embed every test image once, its mirror image included.
+
+    Example: `csdn embed-images --params params.yaml --dataset sysu_mm01 --split default --variant csdn --seed 0
+    --index I --cache C --encoder encoder.safetensors --output embeddings.safetensors`
+    """
+    from csdn.jobs.evaluation import run_embed_images
+
+    settings = settings_of("embed_images", params, overrides, dataset, split, variant, seed)
+    run_embed_images(settings, index, cache, encoder, output)
+
+
+@app.command("explain-model")
+def explain_model(
+    params: ParamsOption,
+    index: IndexOption,
+    cache: CacheOption,
+    encoder: Annotated[Path, typer.Option(help="Encoder written by train-encoder.")],
+    output: OutputOption,
+    clip: ClipOption = None,
+    semantics: Annotated[Path | None, typer.Option(help="Descriptions it was trained with, if any.")] = None,
+    overrides: SetOption = None,
+    dataset: DatasetOption = None,
+    split: SplitOption = None,
+    variant: VariantOption = None,
+    seed: SeedOption = None,
+) -> None:
+    """Compare a trained encoder with its start: features, attention and Grad-CAM maps, similarity to descriptions.
+
+    Example: `csdn explain-model --params params.yaml --dataset sysu_mm01 --split default --variant csdn --seed 0
+    --index I --cache C --clip CLIP --encoder encoder.safetensors --output explanations.safetensors`
+    """
+    from csdn.jobs.explanation import run_explain_model
+
+    settings = settings_of("explain_model", params, overrides, dataset, split, variant, seed)
+    run_explain_model(settings, index, cache, clip, encoder, semantics, output)
+
+
+@app.command("score-retrieval")
+def score_retrieval(
+    params: ParamsOption,
+    index: IndexOption,
+    embeddings: Annotated[Path, typer.Option(help="Embeddings written by embed-images.")],
+    output: OutputOption,
+    permutations: PermutationsOption = None,
+    overrides: SetOption = None,
+    dataset: DatasetOption = None,
+    split: SplitOption = None,
+    variant: VariantOption = None,
+    seed: SeedOption = None,
+    protocol: Annotated[str | None, typer.Option(help="Protocol, e.g. sysu_all_single.")] = None,
+) -> None:
+    """Score one protocol of a run of the pipeline (docs/protocols.md); `csdn score-features` scores other methods.
+
+    Example: `csdn score-retrieval --params params.yaml --dataset sysu_mm01 --split default --variant csdn --seed 0
+    --protocol sysu_all_single --index I --embeddings embeddings.safetensors --output scores/sysu_all_single.json`
+    """
+    from csdn.jobs.evaluation import print_scores, run_score_retrieval
+
+    settings = settings_of("score_retrieval", params, overrides, dataset, split, variant, seed, protocol)
+    print_scores(run_score_retrieval(settings, index, embeddings, output, permutations))
+
+
+@app.command("score-features")
+def score_features(
+    features: Annotated[Path, typer.Option(help="Any method's features: .npz, .mat or .safetensors.")],
+    protocol: Annotated[str, typer.Option(help="Protocol, e.g. sysu_all_single.")],
+    output: OutputOption,
+    root: Annotated[Path | None, typer.Option(help="Dataset folder, if the file names images by path.")] = None,
+    split: SplitOption = None,
+    similarity: Annotated[str, typer.Option(help="`inner`, `cosine` or `euclidean`.")] = "inner",
+    gallery: Annotated[str, typer.Option(help="`agw` or `official`.")] = "agw",
+    trials: Annotated[int, typer.Option(min=1, max=10, help="Galleries drawn.")] = 10,
+    rerank: Annotated[bool, typer.Option("--rerank", help="k-reciprocal re-ranking.")] = False,
+    k1: Annotated[int, typer.Option(min=1, help="For --rerank: neighbours that may be reciprocal.")] = 20,
+    k2: Annotated[int, typer.Option(min=1, help="For --rerank: neighbours to average.")] = 6,
+    original_weight: Annotated[
+        float, typer.Option("--lambda", min=0, max=1, help="For --rerank: share of the original distance.")
+    ] = 0.3,
+    permutations: PermutationsOption = None,
+) -> None:
+    """Score any method's features under a protocol, as a run of the pipeline is scored (docs/protocols.md).
+
+    Example: `csdn score-features --features features.npz --protocol sysu_all_single --root data/raw/sysu_mm01
+    --output scores/sysu_all_single.json`
+    """
+    from csdn.jobs.evaluation import print_scores, run_score_features
+
+    result = run_score_features(
+        features,
+        protocol,
+        output,
+        root=root,
+        split=split,
+        similarity=similarity,
+        gallery=gallery,
+        trials=trials,
+        permutations=permutations,
+        reranking={"k1": k1, "k2": k2, "original_weight": original_weight} if rerank else None,
+    )
+    print_scores(result)
