@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from csdn.cli.options import DatasetOption, OutputOption, ParamsOption, SetOption, settings_of
+from csdn.cli.options import DatasetOption, OutputOption, ParamsOption, SetOption, settings_of, step_command
 from csdn.errors import UserError
 
 app = typer.Typer()
 
 
-@app.command("make-dataset")
+@step_command(app, "dataset")
 def make_dataset(
-    params: ParamsOption,
+    settings: Any,
     output: OutputOption,
-    overrides: SetOption = None,
-    dataset: DatasetOption = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = 1,
 ) -> None:
     """Render an embedded dataset in its official layout (or `pretraining`).
@@ -27,7 +25,7 @@ def make_dataset(
     """
     from csdn.jobs.data import run_make_dataset
 
-    run_make_dataset(settings_of("make_dataset", params, overrides, dataset), output, workers)
+    run_make_dataset(settings, output, workers)
 
 
 @app.command("index-images")
@@ -61,4 +59,4 @@ def index_images(
         raise UserError(f"index-images: {', '.join(missing)} missing; give them, or --check")
     from csdn.jobs.data import run_index_images
 
-    run_index_images(settings_of("index_images", params, overrides, dataset), root, index, cache)
+    run_index_images(settings_of("index_images", params, overrides, dataset=dataset), root, index, cache)

@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from csdn.cli.options import (
+    RUN,
     CacheOption,
     ClipOption,
-    DatasetOption,
     IndexOption,
     OutputOption,
-    ParamsOption,
     PermutationsOption,
-    SeedOption,
-    SetOption,
     SplitOption,
-    VariantOption,
-    settings_of,
+    step_command,
 )
 
 app = typer.Typer()
 
 
-@app.command("embed-images")
+@step_command(app, *RUN)
 def embed_images(
-    params: ParamsOption,
+    settings: Any,
     index: IndexOption,
     cache: CacheOption,
     encoder: Annotated[Path, typer.Option(help="Encoder written by train-encoder.")],
     output: OutputOption,
-    overrides: SetOption = None,
-    dataset: DatasetOption = None,
-    split: SplitOption = None,
-    variant: VariantOption = None,
-    seed: SeedOption = None,
 ) -> None:
     """Embed every test image once, its mirror image included.
 
@@ -45,24 +36,18 @@ def embed_images(
     """
     from csdn.jobs.evaluation import run_embed_images
 
-    settings = settings_of("embed_images", params, overrides, dataset, split, variant, seed)
     run_embed_images(settings, index, cache, encoder, output)
 
 
-@app.command("explain-model")
+@step_command(app, *RUN)
 def explain_model(
-    params: ParamsOption,
+    settings: Any,
     index: IndexOption,
     cache: CacheOption,
     encoder: Annotated[Path, typer.Option(help="Encoder written by train-encoder.")],
     output: OutputOption,
     clip: ClipOption = None,
     semantics: Annotated[Path | None, typer.Option(help="Descriptions it was trained with, if any.")] = None,
-    overrides: SetOption = None,
-    dataset: DatasetOption = None,
-    split: SplitOption = None,
-    variant: VariantOption = None,
-    seed: SeedOption = None,
 ) -> None:
     """Compare a trained encoder with its start: features, attention and Grad-CAM maps, similarity to descriptions.
 
@@ -71,23 +56,16 @@ def explain_model(
     """
     from csdn.jobs.explanation import run_explain_model
 
-    settings = settings_of("explain_model", params, overrides, dataset, split, variant, seed)
     run_explain_model(settings, index, cache, clip, encoder, semantics, output)
 
 
-@app.command("score-retrieval")
+@step_command(app, *RUN, "protocol")
 def score_retrieval(
-    params: ParamsOption,
+    settings: Any,
     index: IndexOption,
     embeddings: Annotated[Path, typer.Option(help="Embeddings written by embed-images.")],
     output: OutputOption,
     permutations: PermutationsOption = None,
-    overrides: SetOption = None,
-    dataset: DatasetOption = None,
-    split: SplitOption = None,
-    variant: VariantOption = None,
-    seed: SeedOption = None,
-    protocol: Annotated[str | None, typer.Option(help="Protocol, e.g. sysu_all_single.")] = None,
 ) -> None:
     """Score one protocol of a run of the pipeline (docs/protocols.md); `csdn score-features` scores other methods.
 
@@ -96,7 +74,6 @@ def score_retrieval(
     """
     from csdn.jobs.evaluation import print_scores, run_score_retrieval
 
-    settings = settings_of("score_retrieval", params, overrides, dataset, split, variant, seed, protocol)
     print_scores(run_score_retrieval(settings, index, embeddings, output, permutations))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,18 +27,46 @@ PermutationsOption = Annotated[
 ScoresOption = Annotated[list[Path], typer.Option("--scores", help="Score file; repeat for each.")]
 
 
-def settings_of(
-    step: str,
-    layers: list[str],
-    overrides: list[str] | None,
-    dataset: str | None = None,
-    split: str | None = None,
-    variant: str | None = None,
-    seed: int | None = None,
-    protocol: str | None = None,
-) -> Any:
+SELECTION: dict[str, Any] = {
+    "dataset": DatasetOption,
+    "split": SplitOption,
+    "variant": VariantOption,
+    "seed": SeedOption,
+    "protocol": Annotated[str | None, typer.Option("--protocol", help="Protocol, e.g. sysu_all_single.")],
+}
+RUN = ("dataset", "split", "variant", "seed")  # what selects a run
+
+
+def step_command(app: typer.Typer, *selected: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a function the subcommand of the step that it is named after.
+
+    The function's first argument is the step's settings, which come from the options that every step has: `--params`,
+    `--set` and those of `selected`; its further arguments are options of this subcommand alone.
+    """
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        def command(*, params: list[str], overrides: list[str] | None, **given: Any) -> None:
+            selection = {name: given.pop(name) for name in selected}
+            function(settings_of(function.__name__, params, overrides, **selection), **given)
+
+        def option(name: str, kind: Any, default: Any = None) -> inspect.Parameter:
+            return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+        _, *own = inspect.signature(function, eval_str=True).parameters.values()
+        options = [option("params", ParamsOption, inspect.Parameter.empty)]
+        options += [option(each.name, each.annotation, each.default) for each in own]
+        options += [option("overrides", SetOption), *(option(name, SELECTION[name]) for name in selected)]
+        command.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]  # what Typer reads
+        command.__doc__ = function.__doc__
+        app.command(function.__name__.replace("_", "-"))(command)
+        return function
+
+    return register
+
+
+def settings_of(step: str, layers: list[str], overrides: list[str] | None, **selection: Any) -> Any:
     """The settings of `step`, from what `--params` and `--set` gave and what is selected of it; see `load_settings`."""
     from csdn.steps.registry import load_settings  # late: `csdn --help` needs none of it
     from csdn.steps.selection import Selection
 
-    return load_settings(layers, overrides or [], step, Selection(dataset, split, variant, seed, protocol))
+    return load_settings(layers, overrides or [], step, Selection(**selection))

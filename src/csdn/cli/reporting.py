@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from csdn.cli.options import (
-    DatasetOption,
-    OutputOption,
-    ParamsOption,
-    ScoresOption,
-    SetOption,
-    VariantOption,
-    settings_of,
-)
+from csdn.cli.options import OutputOption, ParamsOption, ScoresOption, SetOption, step_command
 
 app = typer.Typer()
 
 
-@app.command("compare-variants")
+@step_command(app)
 def compare_variants(
-    params: ParamsOption,
+    settings: Any,
     scores: ScoresOption,
     output: Annotated[Path, typer.Option("--output", help="Folder of the tables.")],
-    overrides: SetOption = None,
 ) -> None:
     """Aggregate scores into the tables of params.yaml: mean, std, intervals, paired tests.
 
@@ -33,15 +24,12 @@ def compare_variants(
     """
     from csdn.jobs.reporting import run_compare_variants
 
-    run_compare_variants(settings_of("compare_variants", params, overrides), scores, output)
+    run_compare_variants(settings, scores, output)
 
 
-@app.command("describe-model")
+@step_command(app, "dataset", "variant")
 def describe_model(
-    params: ParamsOption,
-    overrides: SetOption = None,
-    dataset: DatasetOption = None,
-    variant: VariantOption = None,
+    settings: Any,
     identities: Annotated[
         int | None, typer.Option(min=1, help="Training identities; the expected number if left out.")
     ] = None,
@@ -54,15 +42,13 @@ def describe_model(
     """
     from csdn.jobs.costs import run_describe_model
 
-    settings = settings_of("describe_model", params, overrides, dataset, variant=variant)
     run_describe_model(settings.model_copy(update={"identities": identities or settings.identities}), output, as_json)
 
 
-@app.command("compare-costs")
+@step_command(app)
 def compare_costs(
-    params: ParamsOption,
+    settings: Any,
     output: Annotated[Path, typer.Option("--output", help="Folder of the tables.")],
-    overrides: SetOption = None,
 ) -> None:
     """Set what each variant trains, computes and takes beside what it gains: the table of costs.
 
@@ -70,17 +56,16 @@ def compare_costs(
     """
     from csdn.jobs.costs import run_compare_costs
 
-    run_compare_costs(settings_of("compare_costs", params, overrides), output)
+    run_compare_costs(settings, output)
 
 
-@app.command("draw-figures")
+@step_command(app)
 def draw_figures(
-    params: ParamsOption,
+    settings: Any,
     output: Annotated[Path, typer.Option("--output", help="Folder of the figures.")],
     curves: Annotated[
         Path | None, typer.Option(help="Folder for the curves' numbers as CSV; none: not written.")
     ] = None,
-    overrides: SetOption = None,
 ) -> None:
     """Draw the report's figures from the results.
 
@@ -88,27 +73,26 @@ def draw_figures(
     """
     from csdn.jobs.reporting import run_draw_figures
 
-    run_draw_figures(settings_of("draw_figures", params, overrides), output, curves)
+    run_draw_figures(settings, output, curves)
 
 
-@app.command("write-report")
-def write_report(params: ParamsOption, output: OutputOption, overrides: SetOption = None) -> None:
+@step_command(app)
+def write_report(settings: Any, output: OutputOption) -> None:
     """Write the report: one self-contained page.
 
     Example: `csdn write-report --params params.yaml --output results/report.html`
     """
     from csdn.jobs.reporting import run_write_report
 
-    run_write_report(settings_of("write_report", params, overrides), output)
+    run_write_report(settings, output)
 
 
-@app.command("track-scores")
+@step_command(app)
 def track_scores(
-    params: ParamsOption,
+    settings: Any,
     scores: ScoresOption,
     output: OutputOption,
     artifacts: Annotated[list[Path] | None, typer.Option("--artifact", help="File or folder to keep; repeat.")] = None,
-    overrides: SetOption = None,
 ) -> None:
     """Log all scores to their MLflow runs, keep tables and figures there, and write which run is which.
 
@@ -116,7 +100,7 @@ def track_scores(
     """
     from csdn.jobs.reporting import run_track_scores
 
-    run_track_scores(settings_of("track_scores", params, overrides), scores, output, artifacts or [])
+    run_track_scores(settings, scores, output, artifacts or [])
 
 
 @app.command("show")

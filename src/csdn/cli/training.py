@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from csdn.cli.options import (
-    CacheOption,
-    ClipOption,
-    DatasetOption,
-    IndexOption,
-    OutputOption,
-    ParamsOption,
-    SeedOption,
-    SetOption,
-    SplitOption,
-    VariantOption,
-    settings_of,
-)
+from csdn.cli.options import RUN, CacheOption, ClipOption, IndexOption, OutputOption, step_command
 
 app = typer.Typer()
 
 
-@app.command("pretrain-clip")
+@step_command(app)
 def pretrain_clip(
-    params: ParamsOption,
+    settings: Any,
     annotations: Annotated[Path, typer.Option(help="annotations.parquet of the pre-training images.")],
     output: OutputOption,
-    overrides: SetOption = None,
 ) -> None:
     """Pre-train the small CLIP of the embedded benchmark.
 
@@ -38,22 +25,17 @@ def pretrain_clip(
     """
     from csdn.jobs.pretraining import run_pretrain_clip
 
-    run_pretrain_clip(settings_of("pretrain_clip", params, overrides), annotations, output)
+    run_pretrain_clip(settings, annotations, output)
 
 
-@app.command("learn-prompts")
+@step_command(app, *RUN)
 def learn_prompts(
-    params: ParamsOption,
+    settings: Any,
     index: IndexOption,
     cache: CacheOption,
     output: OutputOption,
     clip: ClipOption = None,
     captions: Annotated[Path | None, typer.Option(help="annotations.parquet, for prompts.kind: caption.")] = None,
-    overrides: SetOption = None,
-    dataset: DatasetOption = None,
-    split: SplitOption = None,
-    variant: VariantOption = None,
-    seed: SeedOption = None,
 ) -> None:
     """Stage 1a: learn a description of each identity and modality in CLIP's token space.
 
@@ -62,23 +44,17 @@ def learn_prompts(
     """
     from csdn.jobs.training import run_learn_prompts
 
-    settings = settings_of("learn_prompts", params, overrides, dataset, split, variant, seed)
     run_learn_prompts(settings, index, cache, clip, output, captions)
 
 
-@app.command("fuse-semantics")
+@step_command(app, *RUN)
 def fuse_semantics(
-    params: ParamsOption,
+    settings: Any,
     index: IndexOption,
     cache: CacheOption,
     prompts: Annotated[Path, typer.Option(help="Descriptions written by learn-prompts.")],
     output: OutputOption,
     clip: ClipOption = None,
-    overrides: SetOption = None,
-    dataset: DatasetOption = None,
-    split: SplitOption = None,
-    variant: VariantOption = None,
-    seed: SeedOption = None,
 ) -> None:
     """Stage 1b: fuse the two modalities' descriptions of each identity.
 
@@ -87,23 +63,17 @@ def fuse_semantics(
     """
     from csdn.jobs.training import run_fuse_semantics
 
-    settings = settings_of("fuse_semantics", params, overrides, dataset, split, variant, seed)
     run_fuse_semantics(settings, index, cache, clip, prompts, output)
 
 
-@app.command("train-encoder")
+@step_command(app, *RUN)
 def train_encoder(
-    params: ParamsOption,
+    settings: Any,
     index: IndexOption,
     cache: CacheOption,
     output: OutputOption,
     clip: ClipOption = None,
     semantics: Annotated[Path | None, typer.Option(help="Fused descriptions; none for a baseline.")] = None,
-    overrides: SetOption = None,
-    dataset: DatasetOption = None,
-    split: SplitOption = None,
-    variant: VariantOption = None,
-    seed: SeedOption = None,
 ) -> None:
     """Stage 2: train the visual encoder.
 
@@ -112,5 +82,4 @@ def train_encoder(
     """
     from csdn.jobs.training import run_train_encoder
 
-    settings = settings_of("train_encoder", params, overrides, dataset, split, variant, seed)
     run_train_encoder(settings, index, cache, clip, semantics, output)

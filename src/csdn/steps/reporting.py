@@ -91,7 +91,8 @@ class DescribeModel(StepSettings):
     def _values(cls, chosen: SelectedParams) -> dict[str, Any]:
         return {
             **super()._values(chosen),
-            "identities": training_identities(chosen.params, chosen.dataset) or OFFICIAL_IDENTITIES[chosen.layout],
+            "identities": training_identities(chosen.params, chosen.dataset)
+            or OFFICIAL_IDENTITIES[chosen.dataset_section.layout],
             "prompts": dump(chosen.variant_sections.prompts),
             "fusion": dump(chosen.variant_sections.fusion),
             "described": semantics_key(chosen.params, chosen.variant) is not None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 from csdn.config.datasets import Dataset
@@ -27,13 +29,6 @@ class Selection:
         """What the wildcards of a Snakemake job name, and `further`."""
         named = {f.name: getattr(wildcards, f.name) for f in fields(cls) if hasattr(wildcards, f.name)} | further
         return cls(**(named | ({"seed": int(named["seed"])} if "seed" in named else {})))
-
-
-# Properties of SelectedParams that are fields of several steps under the same name.
-SHARED = {
-    *("dataset", "split", "seed", "variant", "image_size", "layout", "train_subsets"),
-    *("clip", "runtime", "encoder", "fidelity", "prompt_key"),
-}
 
 
 @dataclass(frozen=True)
@@ -89,42 +84,16 @@ class SelectedParams:
         """The variant's settings, validated."""
         return self.params.variant(self.variant)
 
-    @property
-    def image_size(self) -> list[int]:
-        """Height and width in pixels."""
-        return list(self.dataset_section.image_size)
 
-    @property
-    def layout(self) -> str:
-        """Layout of the dataset's files."""
-        return self.dataset_section.layout
-
-    @property
-    def train_subsets(self) -> list[str]:
-        """Subsets that are trained on."""
-        return list(self.dataset_section.train_subsets)
-
-    @property
-    def clip(self) -> dict[str, Any]:
-        """What a network depends on that starts from CLIP."""
-        return backbone(self.variant_sections.clip)
-
-    @property
-    def encoder(self) -> dict[str, Any]:
-        """The variant's section `encoder`."""
-        return dump(self.variant_sections.encoder)
-
-    @property
-    def fidelity(self) -> dict[str, Any]:
-        """The switches of stage 2; stage 1 has its own."""
-        return encoder_fidelity(self.variant_sections.fidelity)
-
-    @property
-    def prompt_key(self) -> str:
-        """The name of the variant's prompts."""
-        return prompt_key(self.params, self.variant)
-
-    @property
-    def runtime(self) -> dict[str, Any]:
-        """What the step computes on."""
-        return self.params.runtime.model_dump(mode="json", include={"device", "threads", "deterministic"})
+# The settings of several steps, by the name that they have there, as JSON values.
+SHARED: dict[str, Callable[[SelectedParams], Any]] = {
+    **{name: attrgetter(name) for name in ("dataset", "split", "seed", "variant")},
+    "image_size": lambda chosen: list(chosen.dataset_section.image_size),
+    "layout": lambda chosen: chosen.dataset_section.layout,
+    "train_subsets": lambda chosen: list(chosen.dataset_section.train_subsets),
+    "clip": lambda chosen: backbone(chosen.variant_sections.clip),
+    "encoder": lambda chosen: dump(chosen.variant_sections.encoder),
+    "fidelity": lambda chosen: encoder_fidelity(chosen.variant_sections.fidelity),  # stage 1 has switches of its own
+    "prompt_key": lambda chosen: prompt_key(chosen.params, chosen.variant),
+    "runtime": lambda chosen: chosen.params.runtime.model_dump(include={"device", "threads", "deterministic"}),
+}

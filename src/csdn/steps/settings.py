@@ -60,8 +60,8 @@ class StepSettings(Strict):
 
     @classmethod
     def _values(cls, chosen: SelectedParams) -> dict[str, Any]:
-        """The fields that `chosen` has under the same name; a step adds its own."""
-        return {name: getattr(chosen, name) for name in cls.model_fields if name in SHARED}
+        """The fields that several steps have; a step adds its own."""
+        return {name: SHARED[name](chosen) for name in cls.model_fields if name in SHARED}
 
     def record(self) -> dict[str, Any]:
         """What the result depends on, with defaults written out."""

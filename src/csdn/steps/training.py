@@ -19,7 +19,7 @@ from csdn.config.shared_keys import (
     semantics_key,
 )
 from csdn.errors import UserError
-from csdn.steps.selection import SelectedParams
+from csdn.steps.selection import SHARED, SelectedParams
 from csdn.steps.settings import Computed, Machine, OfVariant, StepSettings
 from csdn.study.paths import PROMPTS_KEY, SEMANTICS_KEY, SMALL_CLIP_KEY
 
@@ -40,7 +40,10 @@ class PretrainClip(StepSettings):
     @classmethod
     def _values(cls, chosen: SelectedParams) -> dict[str, Any]:
         clip = dump(chosen.params.clip) | {"model": MINI, "weights": MINI}
-        return {"clip": clip, "runtime": chosen.runtime | {"threads": chosen.params.runtime.pretraining_threads}}
+        return {
+            "clip": clip,
+            "runtime": SHARED["runtime"](chosen) | {"threads": chosen.params.runtime.pretraining_threads},
+        }
 
 
 class LearnPrompts(Computed):
@@ -125,7 +128,7 @@ class TrainEncoder(OfVariant, Computed):
         if chosen.params.runtime.compile:
             out["runtime"]["compile"] = True  # named only where it changes something
         if chosen.variant_sections.encoder.selection == "best_on_test":
-            protocol = PROTOCOLS[chosen.layout][0]
+            protocol = PROTOCOLS[chosen.dataset_section.layout][0]
             out["test_selection"] = {"protocol": protocol, "trials": chosen.dataset_section.trials}
         return out
 
