@@ -48,7 +48,7 @@ def trained_step(
     )
     files = {name: path for name, path in inputs.items() if path is not None}
     digests = check_inputs(record, files)
-    if missing := [f"--{name} {path}: no such file" for name, path in files.items() if name not in digests]:
+    if missing := [f"{path}: no such file" for name, path in files.items() if name not in digests]:
         raise UserError("\n".join(missing))
     folder = Path(settings.checkpoints.folder or output.parent / CHECKPOINTS) / settings.key.replace("/", "--")
     identity = training_identity(record, digests, compute.device.type, compute.precision)

@@ -71,7 +71,7 @@ def loss_label(column: str) -> str:
 def in_table_order(params: Params, variants: list[str]) -> list[str]:
     """Variants as the tables name them, then those that no table names.
 
-    The order does not depend on that of keys in params.yaml, which a job's slice has lost.
+    The order does not depend on that of keys in params.yaml, which a job's settings have lost.
     """
     named = [name for _, table in sorted(params.tables.items()) for name in table.variants]
     return [name for name in dict.fromkeys([*named, *sorted(variants)]) if name in variants]
