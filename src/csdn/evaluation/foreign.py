@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csdn.data.records import ImageRecord
+from csdn.data.vectors import unit_vectors
 from csdn.errors import UserError
 from csdn.evaluation.feature_files import FeatureSet, ForeignFeatures, load_features
 from csdn.evaluation.protocols import SYSU_GALLERY_CAMERAS, SYSU_QUERY_CAMERAS, TRIALS, Protocol, find_protocol
@@ -152,14 +153,9 @@ def _prepare(query: NDArray, gallery: NDArray, similarity: str) -> tuple[NDArray
     if similarity == "inner":
         return query, gallery
     if similarity == "cosine":
-        return _normalize(query), _normalize(gallery)
+        return unit_vectors(query), unit_vectors(gallery)
     if similarity == "euclidean":
         # -|q - g|^2 = 2 q g - |g|^2 - |q|^2, and the last term is the same for the whole gallery.
         squares = np.einsum("nd,nd->n", gallery, gallery)[:, None]
         return np.hstack([2 * query, -np.ones((len(query), 1), query.dtype)]), np.hstack([gallery, squares])
     raise UserError(f"unknown similarity {similarity!r}; known: inner, cosine, euclidean")
-
-
-def _normalize(features: NDArray) -> NDArray:
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    return features / np.where(lengths > 0, lengths, 1).astype(features.dtype)
