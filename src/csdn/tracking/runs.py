@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from csdn.artifacts.files import read_json
 from csdn.config.tracking import Tracking
-from csdn.errors import UserError
+from csdn.errors import UserError, first_line
 from csdn.study.paths import RUN_KEY
 from csdn.tracking.processes import is_gone, this_process
-from csdn.tracking.store import ensure_store, first_line, mlflow_client
+from csdn.tracking.store import ensure_store, mlflow_client
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import sqlite3
@@ -12,8 +11,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
 from csdn.config.loading import load_params
-from csdn.errors import UserError
+from csdn.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -59,13 +60,12 @@ def _create(uri: str, database: Path) -> None:
 def _locked(path: Path) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = path.open("w")
+        lock = FileLock(path).acquire()
     except OSError as error:
         raise UserError(
             f"tracking.store: {path.parent} cannot be written ({error.strerror}); choose another folder"
         ) from error
-    with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with lock:
         yield
 
 
@@ -76,11 +76,6 @@ def mlflow_client(uri: str) -> MlflowClient:
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=uri)
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of a message, or the error's kind."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 if __name__ == "__main__":  # python -m csdn.tracking.store PARAMS...: prints the URI of their store
