@@ -11,6 +11,7 @@ import pandas as pd
 from csdn.artifacts.files import read_parquet, write_csv, write_tensors
 from csdn.artifacts.records import write_provenance
 from csdn.config.benchmark import PretrainingPopulation
+from csdn.config.layouts import CAMERAS, MODALITIES
 from csdn.console.progress import progress
 from csdn.data.image_cache import open_cache
 from csdn.errors import UserError
@@ -43,7 +44,7 @@ def count_images(step: MakeDataset) -> int:
         seen = population.identities * population.images * (2 if population.infrared else 1)
         return seen + 2 * population.held_out
     people = getattr(step.benchmark, step.layout)
-    visible, infrared = {"sysu_mm01": (4, 2), "regdb": (1, 1), "llcm": (9, 8)}[step.layout]
+    visible, infrared = (len(CAMERAS[step.layout][modality]) for modality in MODALITIES)
     per_person = visible + infrared * people.infrared_factor
     return per_person * (people.train * people.train_images + (people.val + people.test) * people.test_images)
 
@@ -116,7 +117,7 @@ def zero_shot_table(model: Any, images: np.ndarray, frame: pd.DataFrame) -> pd.D
     from csdn.training.clip_pretraining import zero_shot_accuracy
 
     rows = []
-    for modality in ("visible", "infrared"):
+    for modality in MODALITIES:
         held = np.flatnonzero((frame["subset"] == "held_out") & (frame["modality"] == modality))
         pixels = np.asarray(images[held])
         for name in ATTRIBUTES:

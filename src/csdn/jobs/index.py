@@ -10,6 +10,7 @@ import pandas as pd
 from csdn.artifacts.files import write_parquet
 from csdn.artifacts.records import write_provenance
 from csdn.config.base import EMBEDDED
+from csdn.config.layouts import MODALITIES
 from csdn.console.progress import progress
 from csdn.data.duplicates import across_subsets
 from csdn.data.image_cache import write_cache
@@ -69,7 +70,7 @@ def differences(step: IndexImages, split: str, images: list[ImageRecord]) -> lis
         lines.append(f"{step.dataset}, split {split}: {shown}; figures on it do not compare with published ones")
     seen = {
         modality: {r.person_id for r in images if r.subset != "test" and r.modality == modality}
-        for modality in ("visible", "infrared")
+        for modality in MODALITIES
     }
     single = sorted(seen["visible"] ^ seen["infrared"])
     if single:

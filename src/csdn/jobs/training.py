@@ -11,10 +11,11 @@ import pandas as pd
 import torch
 
 from csdn.artifacts.files import SELECTED_ON_TEST, read_tensors, write_csv, write_tensors
+from csdn.config.layouts import MODALITIES
 from csdn.config.prompts import Prompts
 from csdn.console.progress import progress
 from csdn.data.captions import training_captions
-from csdn.data.image_cache import MODALITIES, TrainingImages, open_cache, read_index, training_images
+from csdn.data.image_cache import TrainingImages, open_cache, read_index, training_images
 from csdn.errors import UserError
 from csdn.jobs.trained_step import trained_step
 from csdn.jobs.validation import build_validator
@@ -95,7 +96,7 @@ def run_fuse_semantics(
     inputs = {"index": index, "cache": cache, "clip": clip, "prompts": prompts}
     with trained_step(step, output, inputs) as context:
         device = context.compute.device
-        visible, infrared = (torch.from_numpy(learned[f"text_{name}"]).to(device) for name in ("visible", "infrared"))
+        visible, infrared = (torch.from_numpy(learned[f"text_{name}"]).to(device) for name in MODALITIES)
         fused: tuple[torch.Tensor, torch.Tensor] = (visible, infrared)
         history: list[dict[str, Any]] = []
         weights: dict[str, torch.Tensor] = {}
@@ -193,7 +194,7 @@ def _descriptions(step: TrainEncoder, semantics: Path, images: TrainingImages, d
     tensors = read_tensors(semantics)
     if not np.array_equal(images.person_ids, tensors["person_ids"]):
         raise UserError(f"{semantics}: describes other identities than this split trains; rerun fuse-semantics")
-    texts = Descriptions(*(torch.from_numpy(tensors[f"text_{name}"]).to(device) for name in ("visible", "infrared")))
+    texts = Descriptions(*(torch.from_numpy(tensors[f"text_{name}"]).to(device) for name in MODALITIES))
     if step.encoder.text == "permuted":
         texts = permute_descriptions(texts, np.random.default_rng(derive_seed(step.seed, "permute", step.split)))
     if step.encoder.text == "random":

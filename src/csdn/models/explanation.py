@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from csdn.data.image_cache import MODALITIES
+from csdn.config.layouts import MODALITIES
 from csdn.data.vectors import unit_vectors
 from csdn.models.reid_network import Features, ReIDNetwork
 from csdn.models.resnet_tower import TwoStreamResNet

@@ -9,6 +9,7 @@ from typing import Any
 
 from csdn.config.base import EMBEDDED, MINI, PROTOCOLS
 from csdn.config.consistency import training_identities
+from csdn.config.layouts import official_training_identities
 from csdn.config.loading import load_params
 from csdn.config.messages import did_you_mean
 from csdn.config.params import Params, Variant
@@ -45,7 +46,6 @@ STEP_VERSIONS: dict[str, int] = {
     "draw_figures": 3,
     "write_report": 3,
 }
-OFFICIAL_IDENTITIES = {"sysu_mm01": 395, "regdb": 206, "llcm": 713}  # to describe a model by; trainings count theirs
 
 
 def step_slice(
@@ -324,7 +324,7 @@ def _describe_model(chosen: _Selection) -> dict[str, Any]:
         "variant": chosen["variant"],
         "image_size": list(chosen.dataset.image_size),
         "identities": training_identities(chosen.params, chosen["dataset"])
-        or OFFICIAL_IDENTITIES[chosen.dataset.layout],
+        or official_training_identities(chosen.dataset.layout),
         "clip": backbone(own.clip),
         "prompts": dump(own.prompts),
         "fusion": dump(own.fusion),
