@@ -16,13 +16,13 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 
 @pytest.fixture
-def root(tmp_path):
-    return Path(shutil.copytree(FIXTURES / "fake_sysu", tmp_path / "sysu"))
+def root(tmp_path, fake_sysu):
+    return Path(shutil.copytree(fake_sysu, tmp_path / "sysu"))
 
 
-def test_training_images_are_the_reference_s_in_order():
+def test_training_images_are_the_reference_s_in_order(fake_sysu):
     expected = json.loads((FIXTURES / "fake_sysu_expected.json").read_text())["train"]
-    records = [record for record in read_sysu(FIXTURES / "fake_sysu") if record.subset != "test"]
+    records = [record for record in read_sysu(fake_sysu) if record.subset != "test"]
     for modality, prefix in (("visible", "rgb"), ("infrared", "ir")):
         images = [record for record in records if record.modality == modality]
         assert [f"fake_sysu/{image.path}" for image in images] == expected[f"{prefix}_paths"]

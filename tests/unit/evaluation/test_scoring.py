@@ -16,13 +16,12 @@ from csdn.evaluation.ranking import retrieval_metrics
 from csdn.evaluation.reranking import Reranking, reranked_similarity
 from csdn.evaluation.scoring import format_summary, load_permutations, score
 
-FIXTURES = Path(__file__).parents[2] / "fixtures"
 NAMES = ["rank_1", "rank_5", "rank_10", "rank_20", "map", "minp"]
 
 
 @pytest.fixture(scope="module")
-def records():
-    return sysu_mm01.read_records(FIXTURES / "fake_sysu")
+def records(fake_sysu):
+    return sysu_mm01.read_records(fake_sysu)
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +79,8 @@ def test_one_trial_has_no_spread(records, features):
     assert set(table["trial"]) == {0}
 
 
-def test_regdb_has_one_trial_whose_gallery_is_every_image(features):
-    records = regdb.read_records(FIXTURES / "fake_regdb", "1")
+def test_regdb_has_one_trial_whose_gallery_is_every_image(features, fake_regdb):
+    records = regdb.read_records(fake_regdb, "1")
     summary, table = score(records, features[: len(records)], "regdb_infrared_to_visible")
     assert (summary["trials"], summary["gallery"], summary["std"]) == (1, "all", None)
     assert summary["valid_queries"] == summary["queries"] == len(table) == 18
