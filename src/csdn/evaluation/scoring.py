@@ -208,21 +208,6 @@ def query_table(plan: Trials, results: Sequence[RetrievalMetrics]) -> pd.DataFra
     )
 
 
-def format_summary(summary: Mapping[str, Any]) -> str:
-    """The summary as lines of text: what was scored, and each metric in percent with its spread over trials."""
-    label = ", re-ranked" if summary["reranked"] else ""
-    lines = [
-        f"{summary['protocol']} (gallery: {summary['gallery']}, trials: {summary['trials']}{label}), "
-        f"{summary['valid_queries']} of {summary['queries']} queries valid"
-    ]
-    names = [f"rank_{rank}" for rank in RANKS] + ["map", "minp"]
-    shown = dict(zip(names, [*(f"Rank-{rank}" for rank in RANKS), "mAP", "mINP"], strict=True))
-    for name in names:
-        spread = f" +- {100 * summary['std'][name]:.2f}" if summary["std"] else ""
-        lines.append(f"  {shown[name]:8}{100 * summary['metrics'][name]:7.2f}{spread}")
-    return "\n".join(lines)
-
-
 def check_features(features: NDArray, rows: int, name: str) -> NDArray:
     """`features` as an array of float32 or float64 and shape (rows, D).
 
