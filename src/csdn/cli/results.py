@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from csdn.cli.options import DatasetOption, OutputOption, ParamsOption, ScoresOption, SetOption, VariantOption, slice_of
+from csdn.console.quiet import note_output
 
 app = typer.Typer()
 
@@ -16,7 +17,7 @@ app = typer.Typer()
 def compare_variants(
     params: ParamsOption,
     scores: ScoresOption,
-    output: Annotated[Path, typer.Option("--output", help="Folder of the tables.")],
+    output: Annotated[Path, typer.Option("--output", callback=note_output, help="Folder of the tables.")],
     overrides: SetOption = None,
 ) -> None:
     """Aggregate scores into the tables of params.yaml: mean, std, intervals, paired tests.
@@ -40,7 +41,7 @@ def describe_model(
         int | None, typer.Option(min=1, help="Training identities; the expected number if left out.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    output: Annotated[Path | None, typer.Option("--output", help="Also write the JSON here.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", callback=note_output, help="Also write JSON here.")] = None,
 ) -> None:
     """Parameters, FLOPs and activation memory of each module of a variant; needs no data and no weights.
 
@@ -55,7 +56,7 @@ def describe_model(
 @app.command("compare-costs")
 def compare_costs(
     params: ParamsOption,
-    output: Annotated[Path, typer.Option("--output", help="Folder of the tables.")],
+    output: Annotated[Path, typer.Option("--output", callback=note_output, help="Folder of the tables.")],
     overrides: SetOption = None,
 ) -> None:
     """Set what each variant trains, computes and takes beside what it gains: the table of costs.
@@ -70,9 +71,10 @@ def compare_costs(
 @app.command("draw-figures")
 def draw_figures(
     params: ParamsOption,
-    output: Annotated[Path, typer.Option("--output", help="Folder of the figures.")],
+    output: Annotated[Path, typer.Option("--output", callback=note_output, help="Folder of the figures.")],
     curves: Annotated[
-        Path | None, typer.Option(help="Folder for the curves' numbers as CSV; none: not written.")
+        Path | None,
+        typer.Option(callback=note_output, help="Folder for the curves' numbers as CSV; else not written."),
     ] = None,
     overrides: SetOption = None,
 ) -> None:

@@ -21,6 +21,7 @@ from csdn.cli.options import (
     VariantOption,
     slice_of,
 )
+from csdn.console.quiet import note_output
 from csdn.errors import UserError
 
 app = typer.Typer()
@@ -66,8 +67,8 @@ def index_images(
     root: Annotated[
         Path | None, typer.Option(help="Folder of the dataset in its official layout; with --check as configured.")
     ] = None,
-    index: Annotated[Path | None, typer.Option(help="Index to write.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Pixel cache to write.")] = None,
+    index: Annotated[Path | None, typer.Option(callback=note_output, help="Index to write.")] = None,
+    cache: Annotated[Path | None, typer.Option(callback=note_output, help="Pixel cache to write.")] = None,
     overrides: SetOption = None,
     dataset: DatasetOption = None,
     check: Annotated[
