@@ -16,26 +16,18 @@ PRODUCT_ELEMENTS = 1 << 26  # similarities computed at a time from features: 256
 
 
 @dataclass(frozen=True, slots=True)
-class RetrievalMetrics:
-    """What retrieval of V valid queries (those with a correct gallery image that is not ignored) among Q gave.
+class RetrievalMetrics(QueryMetrics):
+    """Metrics of each query, and of all of them.
 
     Attributes:
         cmc: (ranks,) share of valid queries whose first correct answer has rank 1, 2, ... or better, in [0, 1].
         mean_average_precision: mean of `average_precision`.
         mean_inverse_negative_penalty: mean of `inverse_negative_penalty`.
-        average_precision: (V,) mean over the correct images of the share of correct ones among the images down to it.
-        inverse_negative_penalty: (V,) number of correct images divided by the rank of the last one.
-        first_match_rank: (V,) rank, from 1, of the first correct answer as the CMC counts it.
-        valid: (Q,) which queries are valid.
     """
 
     cmc: NDArray[np.float64]
     mean_average_precision: float
     mean_inverse_negative_penalty: float
-    average_precision: NDArray[np.float64]
-    inverse_negative_penalty: NDArray[np.float64]
-    first_match_rank: NDArray[np.int64]
-    valid: NDArray[np.bool_]
 
 
 def retrieval_metrics(
@@ -143,10 +135,10 @@ def summarize(parts: Sequence[QueryMetrics], ranks: int) -> RetrievalMetrics:
     valid = np.concatenate([np.zeros(0, bool), *(part.valid for part in parts)])
     if not len(first):
         nothing = np.full(ranks, np.nan)
-        return RetrievalMetrics(nothing, float("nan"), float("nan"), average, inverse, first, valid)
+        return RetrievalMetrics(average, inverse, first, valid, nothing, float("nan"), float("nan"))
     answered = np.bincount(np.minimum(first, ranks + 1), minlength=ranks + 2)[1 : ranks + 1]
     cmc = answered.cumsum() / len(first)
-    return RetrievalMetrics(cmc, float(average.mean()), float(inverse.mean()), average, inverse, first, valid)
+    return RetrievalMetrics(average, inverse, first, valid, cmc, float(average.mean()), float(inverse.mean()))
 
 
 def as_floats(values: ArrayLike) -> NDArray:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from csdn.config.benchmark import Benchmark, Population
-from csdn.config.layouts import CAMERAS, FILE_NAMES, MODALITIES, camera_modalities
+from csdn.config.layouts import CAMERAS, FILE_NAMES, MODALITIES, Modality, camera_modalities
 from csdn.seeding import derive_seed
 from csdn.synthetic.scenes import Spectrum
 from csdn.synthetic.studio import Shot
@@ -85,23 +85,19 @@ def regdb_halves(benchmark: Benchmark, split: int) -> tuple[list[int], list[int]
 
 
 def _pretraining_images(
-    benchmark: Benchmark, subset: str, person_id: int, key: str, modality: str, images: int
+    benchmark: Benchmark, subset: str, person_id: int, key: str, modality: Modality, images: int
 ) -> list[Shot]:
     cameras = benchmark.pretraining.cameras
     rng = np.random.default_rng(derive_seed(benchmark.seed, "placement", key, modality))
     order = rng.permutation(cameras)
+    spectrum: Spectrum = "visible" if modality == "visible" else "near_infrared"
     shots = []
     for index in range(images):
         camera = int(order[index % cameras]) + 1
         number = index // cameras + 1
-        if modality == "visible":
-            camera_key = f"pretraining/visible_camera/{camera}"
-            shots.append(Shot("", subset, person_id, camera, "visible", "visible", key, camera_key, number))
-        else:
-            camera_key = f"pretraining/infrared_camera/{camera}"
-            shots.append(
-                Shot("", subset, person_id, cameras + camera, "infrared", "near_infrared", key, camera_key, number)
-            )
+        camera_key = f"pretraining/{modality}_camera/{camera}"
+        camera_id = camera if modality == "visible" else cameras + camera
+        shots.append(Shot("", subset, person_id, camera_id, modality, spectrum, key, camera_key, number))
     return shots
 
 

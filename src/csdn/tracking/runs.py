@@ -191,7 +191,7 @@ class MlflowTracker(Tracker):
 
 @contextmanager
 def _tolerated() -> Iterator[None]:
-    """A store that refuses what only describes a run must not fail the training."""
+    """A store that refuses what only describes a run, or its end, must not fail the training."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -326,14 +326,10 @@ def _experiment(client: MlflowClient, tracking: Tracking, name: str) -> str:
 
 def _finish(client: MlflowClient, tracker: MlflowTracker, status: str) -> None:
     """End the run. What it computed is in files: a store that fails now must not make the job fail."""
-    from mlflow.exceptions import MlflowException
-
     with suppress(_StoreFailed):
         tracker.flush()
-    try:
+    with _tolerated():
         client.set_terminated(tracker.run_id, status)
-    except MlflowException as error:
-        log.warning("tracking: the run was not closed (%s)", first_line(error))
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

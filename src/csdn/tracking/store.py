@@ -6,8 +6,7 @@ import logging
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +33,14 @@ def ensure_store(folder: Path | str) -> str:
     uri = f"sqlite:///{database}"
     if ready.exists() and database.exists():
         return uri
-    with _locked(root / ".lock"):
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(root / ".lock").acquire()
+    except OSError as error:
+        raise UserError(
+            f"tracking.store: {root} cannot be written ({error.strerror}); choose another folder"
+        ) from error
+    with lock:
         if not (ready.exists() and database.exists()):
             ready.unlink(missing_ok=True)
             _create(uri, database)
@@ -54,19 +60,6 @@ def _create(uri: str, database: Path) -> None:
         ) from error
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path).acquire()
-    except OSError as error:
-        raise UserError(
-            f"tracking.store: {path.parent} cannot be written ({error.strerror}); choose another folder"
-        ) from error
-    with lock:
-        yield
 
 
 def mlflow_client(uri: str) -> MlflowClient:
