@@ -6,6 +6,7 @@ import pytest
 
 from csdn.figures.draw import draw_figures
 from csdn.reporting.tables import compare_variants
+from helpers.fake_datasets import write_fake_regdb, write_fake_sysu
 from unit.result_tree import Tree, make_params, write_results
 
 
@@ -18,3 +19,13 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     compare_variants(params, scores, results / "tables")
     draw_figures(params, results / "figures")
     return Tree(params, results, scores)
+
+
+@pytest.fixture(scope="session")
+def fake_sysu(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_fake_sysu(tmp_path_factory.mktemp("fixtures") / "fake_sysu")
+
+
+@pytest.fixture(scope="session")
+def fake_regdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_fake_regdb(tmp_path_factory.mktemp("fixtures") / "fake_regdb")

@@ -63,21 +63,13 @@ def _is_about(error: Exception, path: Path, temporary: Path) -> bool:
 
 def _remove_abandoned(path: Path) -> None:
     """Remove the temporary files of `path` whose process, on this machine, was killed."""
+    from psutil import pid_exists
+
     for part in path.parent.glob(f".{glob.escape(path.name)}.{_HOST}.*{PART}"):
         number = part.name.removesuffix(PART).rpartition(".")[2]
-        if number.isdecimal() and not _is_alive(int(number)):
+        if number.isdecimal() and not pid_exists(int(number)):
             with suppress(OSError):
                 part.unlink(missing_ok=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True  # another user's
-    return True
 
 
 def _flush_folder(folder: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from csdn.cli.options import DatasetOption, OutputOption, ParamsOption, SetOption, settings_of, step_command
+from csdn.console.quiet import note_output
 from csdn.errors import UserError
 
 app = typer.Typer()
@@ -34,8 +35,8 @@ def index_images(
     root: Annotated[
         Path | None, typer.Option(help="Folder of the dataset in its official layout; with --check as configured.")
     ] = None,
-    index: Annotated[Path | None, typer.Option(help="Index to write.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Pixel cache to write.")] = None,
+    index: Annotated[Path | None, typer.Option(callback=note_output, help="Index to write.")] = None,
+    cache: Annotated[Path | None, typer.Option(callback=note_output, help="Pixel cache to write.")] = None,
     overrides: SetOption = None,
     dataset: DatasetOption = None,
     check: Annotated[

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from csdn.console.quiet import note_output
+
 ParamsOption = Annotated[
     list[str], typer.Option("--params", help="YAML file (repeat to lay over), or a step's settings as JSON text.")
 ]
@@ -20,7 +22,7 @@ SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of the run.
 IndexOption = Annotated[Path, typer.Option("--index", help="Image index written by index-images.")]
 CacheOption = Annotated[Path, typer.Option("--cache", help="Pixel cache written by index-images.")]
 ClipOption = Annotated[Path | None, typer.Option("--clip", help="Weights of the small CLIP, where it is used.")]
-OutputOption = Annotated[Path, typer.Option("--output", help="File to write.")]
+OutputOption = Annotated[Path, typer.Option("--output", callback=note_output, help="File to write.")]
 PermutationsOption = Annotated[
     Path | None, typer.Option("--permutations", help="rand_perm_cam.mat, for the official gallery.")
 ]

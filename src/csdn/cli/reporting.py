@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from csdn.cli.options import OutputOption, ParamsOption, ScoresOption, SetOption, step_command
+from csdn.console.quiet import note_output
 
 app = typer.Typer()
 
@@ -16,7 +17,7 @@ app = typer.Typer()
 def compare_variants(
     settings: Any,
     scores: ScoresOption,
-    output: Annotated[Path, typer.Option("--output", help="Folder of the tables.")],
+    output: Annotated[Path, typer.Option("--output", callback=note_output, help="Folder of the tables.")],
 ) -> None:
     """Aggregate scores into the tables of params.yaml: mean, std, intervals, paired tests.
 
@@ -34,7 +35,7 @@ def describe_model(
         int | None, typer.Option(min=1, help="Training identities; the expected number if left out.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    output: Annotated[Path | None, typer.Option("--output", help="Also write the JSON here.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", callback=note_output, help="Also write JSON here.")] = None,
 ) -> None:
     """Parameters, FLOPs and activation memory of each module of a variant; needs no data and no weights.
 
@@ -48,7 +49,7 @@ def describe_model(
 @step_command(app)
 def compare_costs(
     settings: Any,
-    output: Annotated[Path, typer.Option("--output", help="Folder of the tables.")],
+    output: Annotated[Path, typer.Option("--output", callback=note_output, help="Folder of the tables.")],
 ) -> None:
     """Set what each variant trains, computes and takes beside what it gains: the table of costs.
 
@@ -62,9 +63,10 @@ def compare_costs(
 @step_command(app)
 def draw_figures(
     settings: Any,
-    output: Annotated[Path, typer.Option("--output", help="Folder of the figures.")],
+    output: Annotated[Path, typer.Option("--output", callback=note_output, help="Folder of the figures.")],
     curves: Annotated[
-        Path | None, typer.Option(help="Folder for the curves' numbers as CSV; none: not written.")
+        Path | None,
+        typer.Option(callback=note_output, help="Folder for the curves' numbers as CSV; else not written."),
     ] = None,
 ) -> None:
     """Draw the report's figures from the results.

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from csdn.console.quiet import note_output
 from csdn.errors import UserError, printable
 
 app = typer.Typer()
@@ -29,7 +30,7 @@ def search(
     kind: Annotated[str, typer.Option(help="`flat` (exact), `ivf-pq` or `hnsw`.")] = "flat",
     store: Annotated[Path | None, typer.Option(help="File that keeps an ivf-pq or hnsw index for next time.")] = None,
     top: Annotated[int, typer.Option(min=1, help="Answers to each query.")] = 10,
-    page: Annotated[Path | None, typer.Option(help="Also write the answers as a page here.")] = None,
+    page: Annotated[Path | None, typer.Option(callback=note_output, help="Also write the answers as a page.")] = None,
     as_json: JsonOption = False,
     device: Annotated[str, typer.Option(help="`auto`, `cpu` or `cuda`.")] = "auto",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
@@ -57,7 +58,10 @@ def search(
 @app.command("export")
 def export(
     encoder: EncoderOption,
-    output: Annotated[Path, typer.Option(help="Folder of visible.onnx, visible.pt2, infrared.onnx and infrared.pt2.")],
+    output: Annotated[
+        Path,
+        typer.Option(callback=note_output, help="Folder of visible.onnx, visible.pt2, infrared.onnx and infrared.pt2."),
+    ],
     flip: Annotated[bool, typer.Option("--flip/--no-flip", help="With the mirrored image's descriptor.")] = True,
 ) -> None:
     """Write a trained encoder as ONNX and as a torch.export program, each compared with the encoder.

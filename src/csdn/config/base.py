@@ -24,7 +24,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
 
 EMBEDDED = "embedded"  # datasets.<name>.root: render the embedded benchmark instead of reading a folder
-MINI = "mini"  # clip.weights: pre-train the small CLIP instead of loading a file
+MINI = "mini"  # clip.model: the small CLIP; clip.weights: pre-train it instead of loading a file
 
 PRECISION = "Of matrix products: `auto` is bf16 where GPU or CPU has instructions for it, else fp32; tf32 is a GPU's."
 

@@ -56,7 +56,7 @@ class MiniModel(Strict):
 class Backbone(Strict):
     """The CLIP that a step starts from."""
 
-    model: str = Field("mini", description="`mini`, or an open_clip model name such as RN50-quickgelu.")
+    model: str = Field(MINI, description="`mini`, or an open_clip model name such as RN50-quickgelu.")
     weights: str = Field(
         MINI, description="`mini`, a path (safetensors, state dict or OpenAI archive), an open_clip tag, or `random`."
     )
@@ -65,7 +65,7 @@ class Backbone(Strict):
 
     @model_validator(mode="after")
     def _mini_goes_with_mini(self) -> Backbone:
-        if self.weights == MINI and self.model != "mini":
+        if self.weights == MINI and self.model != MINI:
             raise ValueError("weights: `mini` are weights of model: mini only; give a path or an open_clip tag")
         return self
 

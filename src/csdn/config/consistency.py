@@ -107,7 +107,7 @@ def _has_validation(params: Params, dataset: Dataset) -> bool:
 def _of_fusion(own: Variant, key: str) -> Iterator[str]:
     """The small CLIP's text features have a known width; another's is known once it is loaded."""
     fused = own.uses_descriptions and own.fusion.kind == "attention"
-    if fused and own.clip.model == "mini" and own.clip.mini.embed_dim % own.fusion.heads:
+    if fused and own.clip.model == MINI and own.clip.mini.embed_dim % own.fusion.heads:
         yield (
             f"{key}: fusion.heads {own.fusion.heads} does not divide clip.mini.embed_dim {own.clip.mini.embed_dim}; "
             "choose a divisor"

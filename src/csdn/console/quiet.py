@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 
 FLAG, VARIABLE = "--quiet", "CSDN_QUIET"
 ASKED_FOR = ("--json", "--help", "--version", "--show-completion", "--install-completion")  # printed all the same
-OUTPUTS = ("--output", "--curves")
-OUTPUTS_OF = {"index-images": ("--index", "--cache")}  # inputs of every other command
+_outputs: ContextVar[list[Path]] = ContextVar("outputs")
 
 
 def is_quiet() -> bool:
@@ -19,21 +18,25 @@ def is_quiet() -> bool:
     return os.environ.get(VARIABLE, "") not in ("", "0")
 
 
+def note_output(path: Path | None) -> Path | None:
+    """Callback of an option that names a file or folder to write: `quietly` prints it."""
+    if path is not None:
+        _outputs.get([]).append(path)
+    return path
+
+
 @contextlib.contextmanager
 def quietly(arguments: Sequence[str]) -> Iterator[None]:
-    """Where `is_quiet`, discard standard output of the block and, once it has succeeded, print the files it wrote."""
+    """Where `is_quiet`, discard standard output of the block and, once it has succeeded, print the outputs it wrote."""
     if not is_quiet() or any(word in ASKED_FOR for word in arguments):
         yield
         return
-    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-        yield
-    for name in written(arguments):
-        print(name)
-
-
-def written(arguments: Sequence[str]) -> list[str]:
-    """Files and folders among the arguments that a command writes and that are there."""
-    options = OUTPUTS + next((names for command, names in OUTPUTS_OF.items() if command in arguments), ())
-    pairs = [*(word.split("=", 1) for word in arguments if "=" in word), *itertools.pairwise(arguments)]
-    values = [value for option, value in pairs if option in options]
-    return [value for value in dict.fromkeys(values) if Path(value).exists()]
+    outputs: list[Path] = []
+    noting = _outputs.set(outputs)
+    try:
+        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+            yield
+    finally:
+        _outputs.reset(noting)
+    for path in filter(Path.exists, outputs):
+        print(path)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from csdn.artifacts.files import read_parquet
-from csdn.data.image_cache import MODALITIES, TrainingImages
+from csdn.config.layouts import MODALITIES
+from csdn.data.image_cache import TrainingImages
 from csdn.errors import UserError
 
 

@@ -14,12 +14,11 @@ import pandas as pd
 
 from csdn.artifacts.cache_record import AGAIN, BlockDigests, digest_of_paths, fault, read_record, record_path
 from csdn.artifacts.files import atomic, read_parquet
+from csdn.config.layouts import MODALITIES
 from csdn.data.image_files import read_image
 from csdn.data.records import ImageRecord
 from csdn.data.scratch import local_copy
 from csdn.errors import UserError, first_line
-
-MODALITIES = ("visible", "infrared")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from csdn.config import layouts
+from csdn.config.layouts import FILE_NAMES
 from csdn.data.layout_files import (
     Inspection,
     Labelled,
@@ -19,14 +21,13 @@ from csdn.data.layout_files import (
     require_images,
     without_images,
 )
-from csdn.data.records import ImageRecord, Modality
+from csdn.data.records import ImageRecord
 
 LAYOUT = (
     "the LLCM layout idx/{train_vis,train_nir,test_id}.txt, test_vis/cam1..cam9/<4-digit identity>/ "
     "and test_nir/cam{1,2,4..9}/<4-digit identity>/"
 )
-MODALITIES: tuple[tuple[str, Modality], ...] = (("vis", "visible"), ("nir", "infrared"))
-TEST_CAMERAS = {"vis": (1, 2, 3, 4, 5, 6, 7, 8, 9), "nir": (1, 2, 4, 5, 6, 7, 8, 9)}
+NAMES, CAMERAS = FILE_NAMES["llcm"], layouts.CAMERAS["llcm"]
 
 
 def read_records(root: Path | str) -> list[ImageRecord]:
@@ -49,7 +50,7 @@ def read_records(root: Path | str) -> list[ImageRecord]:
 def inspect(root: Path | str) -> Inspection:
     """`read_records` with everything that is wrong instead of an error."""
     root, problems = Path(root), list[str]()
-    folders = [f"test_{name}/cam{camera}" for name, _ in MODALITIES for camera in TEST_CAMERAS[name]]
+    folders = [f"test_{name}/cam{camera}" for modality, name in NAMES.items() for camera in CAMERAS[modality]]
     lists = ["idx/train_vis.txt", "idx/train_nir.txt", "idx/test_id.txt"]
     if not require(root, folders, lists, LAYOUT, problems):
         return Inspection([], problems)
@@ -66,7 +67,7 @@ def inspect(root: Path | str) -> Inspection:
 def _read_train(root: Path, problems: list[str]) -> list[ImageRecord]:
     records: list[ImageRecord] = []
     labelled: list[tuple[int, Labelled]] = []
-    for name, modality in MODALITIES:
+    for modality, name in NAMES.items():
         path = root / "idx" / f"train_{name}.txt"
         rows = read_labels(path, problems)
         require_images(root, rows, path, problems)
@@ -81,9 +82,9 @@ def _read_train(root: Path, problems: list[str]) -> list[ImageRecord]:
 
 def _read_test(root: Path, identities: list[int], problems: list[str]) -> list[ImageRecord]:
     records = []
-    for name, modality in MODALITIES:
+    for modality, name in NAMES.items():
         for person_id in identities:
-            for camera_id in TEST_CAMERAS[name]:
+            for camera_id in CAMERAS[modality]:
                 prefix = f"test_{name}/cam{camera_id}/{person_id:04d}"
                 records += [
                     ImageRecord(f"{prefix}/{image}", person_id, camera_id, modality, "test")
@@ -96,7 +97,7 @@ def _read_test(root: Path, identities: list[int], problems: list[str]) -> list[I
 
 def _camera_of(row: Labelled, problems: list[str]) -> int | None:
     found = re.search(r"(?:^|/)cam([0-9]{1,3})/", row.path) or re.search(r"_c([0-9]{1,3})_[^/]*$", row.path)
-    if found and int(found[1]) in TEST_CAMERAS["vis"]:
+    if found and int(found[1]) in CAMERAS["visible"]:
         return int(found[1])
     what = f"names camera {int(found[1])}, LLCM has 1..9" if found else "names no camera"
     problems.append(f"{row.where}: {row.path!r} {what}; expected cam<number>/ in the path or _c<number>_ in the name")

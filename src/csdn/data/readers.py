@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from csdn.config.base import Layout
+from csdn.config.layouts import OFFICIAL_COUNTS, OfficialCount
 from csdn.data import llcm, regdb, sysu_mm01
 from csdn.data.layout_files import Inspection
 from csdn.data.records import ImageRecord
 from csdn.errors import UserError
-
-Count = Callable[[Sequence[ImageRecord]], int]
 
 
 def read_records(layout: str, root: Path | str, split: str | int = "default") -> list[ImageRecord]:
@@ -44,17 +44,12 @@ def inspect(layout: str, root: Path | str, split: str | int = "default") -> Insp
     raise UserError(f"unknown layout {layout!r}; known: sysu_mm01, regdb, llcm")
 
 
-def expected_counts(layout: str) -> dict[str, int]:
-    """Official counts of a complete copy of the dataset (for RegDB: of one split)."""
-    return {name: expected for name, (_, expected) in _OFFICIAL[layout].items()}
-
-
-def counts(records: Sequence[ImageRecord], layout: str) -> list[tuple[str, int, int]]:
+def counts(records: Sequence[ImageRecord], layout: Layout) -> list[tuple[str, int, int]]:
     """Everything that has an official count, as `(name, found, expected)`."""
-    return [(name, count(records), expected) for name, (count, expected) in _OFFICIAL[layout].items()]
+    return [(official.name, _count(records, official), official.expected) for official in OFFICIAL_COUNTS[layout]]
 
 
-def compare_counts(records: Sequence[ImageRecord], layout: str) -> list[tuple[str, int, int]]:
+def compare_counts(records: Sequence[ImageRecord], layout: Layout) -> list[tuple[str, int, int]]:
     """Where `records` differ from the official dataset, as `(name, found, expected)`; empty for a complete copy.
 
     A difference is no error, for parts of a dataset and others in the same layout are read as well. But figures
@@ -63,39 +58,8 @@ def compare_counts(records: Sequence[ImageRecord], layout: str) -> list[tuple[st
     return [row for row in counts(records, layout) if row[1] != row[2]]
 
 
-def _identities(*subsets: str) -> Count:
-    return lambda records: len({r.person_id for r in records if r.subset in subsets})
-
-
-def _images(modality: str, *subsets: str) -> Count:
-    return lambda records: sum(r.subset in subsets and r.modality == modality for r in records)
-
-
-def _identities_and_cameras(modality: str, *subsets: str) -> Count:
-    return lambda records: len(
-        {(r.person_id, r.camera_id) for r in records if r.subset in subsets and r.modality == modality}
-    )
-
-
-_OFFICIAL: dict[str, dict[str, tuple[Count, int]]] = {
-    "sysu_mm01": {
-        "training identities (train and val)": (_identities("train", "val"), 395),
-        "visible training images": (_images("visible", "train", "val"), 22258),
-        "infrared training images": (_images("infrared", "train", "val"), 11909),
-        "test identities": (_identities("test"), 96),
-        "query images": (_images("infrared", "test"), 3803),
-        "single-shot gallery images (all search)": (_identities_and_cameras("visible", "test"), 301),
-    },
-    "regdb": {
-        "training identities": (_identities("train"), 206),
-        "visible training images": (_images("visible", "train"), 2060),
-        "infrared training images": (_images("infrared", "train"), 2060),
-        "test identities": (_identities("test"), 206),
-        "visible test images": (_images("visible", "test"), 2060),
-        "infrared test images": (_images("infrared", "test"), 2060),
-    },
-    "llcm": {
-        "training identities": (_identities("train"), 713),
-        "test identities": (_identities("test"), 351),
-    },
-}
+def _count(records: Sequence[ImageRecord], official: OfficialCount) -> int:
+    chosen = [r for r in records if r.subset in official.subsets and official.modality in (None, r.modality)]
+    if official.of == "images":
+        return len(chosen)
+    return len({(r.person_id, r.camera_id if official.of == "identities and cameras" else None) for r in chosen})

@@ -1,10 +1,9 @@
 """One image of a dataset, as every reader returns it."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-Modality = Literal["visible", "infrared"]
-Subset = Literal["train", "val", "test"]
+from csdn.config.base import Subset
+from csdn.config.layouts import Modality
 
 
 @dataclass(frozen=True, slots=True)

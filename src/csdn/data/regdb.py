@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from csdn.config.base import Subset
+from csdn.config.layouts import FILE_NAMES, MODALITIES, camera_modalities
 from csdn.data.layout_files import (
     Inspection,
     Labelled,
@@ -14,11 +16,10 @@ from csdn.data.layout_files import (
     require,
     require_images,
 )
-from csdn.data.records import ImageRecord, Modality, Subset
+from csdn.data.records import ImageRecord
 from csdn.errors import UserError
 
 LAYOUT = "the RegDB layout Visible/<identity>/, Thermal/<identity>/ and idx/{train,test}_{visible,thermal}_{1..10}.txt"
-CAMERAS: tuple[tuple[str, Modality, int], ...] = (("visible", "visible", 1), ("thermal", "infrared", 2))
 SUBSETS: tuple[Subset, ...] = ("train", "test")
 SPLITS = tuple(str(number) for number in range(1, 11))
 
@@ -49,13 +50,13 @@ def inspect(root: Path | str, split: str | int) -> Inspection:
     root, split, problems, records = Path(root), str(split), list[str](), list[ImageRecord]()
     if split not in SPLITS:
         raise UserError(f"split {split!r} does not exist in RegDB; known: {', '.join(SPLITS)}")
-    lists = [f"idx/{subset}_{name}_{split}.txt" for subset in SUBSETS for name, _, _ in CAMERAS]
+    lists = [f"idx/{subset}_{name}_{split}.txt" for subset in SUBSETS for name in FILE_NAMES["regdb"].values()]
     if not require(root, ["idx"], lists, LAYOUT, problems):
         return Inspection([], problems)
     for subset in SUBSETS:
         labelled: list[tuple[int, Labelled]] = []
-        for name, modality, camera_id in CAMERAS:
-            path = root / "idx" / f"{subset}_{name}_{split}.txt"
+        for camera_id, modality in camera_modalities("regdb").items():
+            path = root / "idx" / f"{subset}_{FILE_NAMES['regdb'][modality]}_{split}.txt"
             rows = read_labels(path, problems)
             require_images(root, rows, path, problems)
             for row in rows:
@@ -71,7 +72,7 @@ def inspect(root: Path | str, split: str | int) -> Inspection:
 
 
 def _check_modalities(root: Path, records: list[ImageRecord], problems: list[str]) -> None:
-    visible, infrared = ({r.path for r in records if r.modality == modality} for _, modality, _ in CAMERAS)
+    visible, infrared = ({r.path for r in records if r.modality == modality} for modality in MODALITIES)
     for path in sorted(visible & infrared)[:1]:
         problems.append(
             f"{root / 'idx'}: {len(visible & infrared)} images are named as visible and as thermal, first {path}; "

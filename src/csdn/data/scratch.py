@@ -6,9 +6,10 @@ each node, by whoever comes first, and verified block by block on the way; the o
 
 from __future__ import annotations
 
-import fcntl
 import os
 from pathlib import Path
+
+from filelock import FileLock
 
 from csdn.artifacts.cache_record import AGAIN, BLOCK_BYTES, BlockDigests, CacheRecord, fault, read_record, record_path
 from csdn.errors import UserError, first_line, warn
@@ -36,8 +37,7 @@ def local_copy(cache: Path, folder: str | None) -> Path:
     copy = Path(folder) / "csdn" / record.digest()[:32] / cache.name
     try:
         copy.parent.mkdir(parents=True, exist_ok=True)
-        with (copy.parent / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with FileLock(copy.parent / ".lock"):
             if not copy.is_file() or read_record(copy) != record or fault(copy) is not None:
                 _copy(cache, copy, record)
     except UserError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import combinations
 from pathlib import Path
 
+from csdn.config.base import Subset
+from csdn.config.layouts import camera_modalities
 from csdn.data.layout_files import (
     Inspection,
     check_disjoint,
@@ -14,12 +16,10 @@ from csdn.data.layout_files import (
     require,
     without_images,
 )
-from csdn.data.records import ImageRecord, Modality, Subset
+from csdn.data.records import ImageRecord
 
 LAYOUT = "the SYSU-MM01 layout cam1..cam6/<4-digit identity>/<image>.jpg and exp/{train,val,test}_id.txt"
-CAMERA_MODALITY: dict[int, Modality] = {
-    1: "visible", 2: "visible", 3: "infrared", 4: "visible", 5: "visible", 6: "infrared",
-}  # fmt: skip
+CAMERA_MODALITY = camera_modalities("sysu_mm01")
 SUBSETS: tuple[Subset, ...] = ("train", "val", "test")
 
 

@@ -60,28 +60,16 @@ class Augmenter:
     std: tuple[float, float, float]
     erase_after_normalization: bool = False
 
-    def visible(self, image: np.ndarray, out: np.ndarray, rng: np.random.Generator) -> None:
-        """First visible view: uint8 (H, W, 3) -> float32 `out` (H, W, 3), colours kept."""
-        self.render(image, self.draw_visible(image.shape, rng), out)
-
-    def exchanged(self, image: np.ndarray, out: np.ndarray, rng: np.random.Generator) -> None:
-        """Second visible view: one of R, G, B copied to all three channels (channel exchange, CAJ)."""
-        self.render(image, self.draw_exchanged(image.shape, rng), out)
-
-    def infrared(self, image: np.ndarray, out: np.ndarray, rng: np.random.Generator) -> None:
-        """Infrared view: R, G or B copied to all three, or, a quarter of the time, untouched or grey at even odds."""
-        self.render(image, self.draw_infrared(image.shape, rng), out)
-
     def draw_visible(self, shape: tuple[int, ...], rng: np.random.Generator) -> View:
-        """A first visible view of an image of `shape` (H, W, ...)."""
+        """First visible view of an image of `shape` (H, W, ...): colours kept."""
         return View(*self._draw_spatial(shape, rng), COLOURS)
 
     def draw_exchanged(self, shape: tuple[int, ...], rng: np.random.Generator) -> View:
-        """A second visible view of an image of `shape` (H, W, ...)."""
+        """Second visible view: one of R, G, B copied to all three channels (channel exchange, CAJ)."""
         return View(*self._draw_spatial(shape, rng), _below(3, rng.random()))
 
     def draw_infrared(self, shape: tuple[int, ...], rng: np.random.Generator) -> View:
-        """An infrared view of an image of `shape` (H, W, ...)."""
+        """Infrared view: R, G or B copied to all three, or, a quarter of the time, untouched or grey at even odds."""
         spatial = self._draw_spatial(shape, rng)
         return View(*spatial, (0, 0, 1, 1, 2, 2, GREY, COLOURS)[_below(8, rng.random())])
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from csdn.config.layouts import CAMERAS
 from csdn.data.records import ImageRecord
+from csdn.data.vectors import unit_vectors
 from csdn.errors import UserError
 from csdn.evaluation.feature_files import FeatureSet, ForeignFeatures, load_features
-from csdn.evaluation.protocols import SYSU_GALLERY_CAMERAS, SYSU_QUERY_CAMERAS, TRIALS, Protocol, find_protocol
+from csdn.evaluation.protocols import TRIALS, Protocol, find_protocol
 from csdn.evaluation.reranking import Reranking
 from csdn.evaluation.scoring import Trials, plan_trials, query_table, rank_trials, summarize_trials
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Similarity = Literal["inner", "cosine", "euclidean"]
-LLCM_CAMERAS = {"visible": (1, 2, 3, 4, 5, 6, 7, 8, 9), "infrared": (1, 2, 4, 5, 6, 7, 8, 9)}
 
 
 def score_foreign(
@@ -115,9 +116,9 @@ def _records_of_labels(features: FeatureSet, protocol: Protocol, role: str) -> l
             raise UserError(f"{features.where}cameras: missing; {protocol.name} depends on cameras")
         cameras = np.ones_like(features.ids)
     modality = protocol.query_modality if role == "query" else protocol.gallery_modality
-    allowed = _cameras(protocol, role)
-    wrong = np.flatnonzero(~np.isin(cameras, allowed)) if allowed else np.zeros(0, int)
-    if len(wrong):
+    allowed = CAMERAS[protocol.layout][modality]
+    wrong = np.flatnonzero(~np.isin(cameras, allowed))
+    if len(wrong) and protocol.layout != "regdb":  # whose protocols do not depend on cameras
         raise UserError(
             f"{features.where}cameras: row {wrong[0]} (counted from 0) has camera {cameras[wrong[0]]}; "
             f"{protocol.name} has {modality} cameras {', '.join(map(str, allowed))}"
@@ -126,14 +127,6 @@ def _records_of_labels(features: FeatureSet, protocol: Protocol, role: str) -> l
         ImageRecord(f"{role}/{row:09d}", int(person_id), int(camera_id), modality, "test")
         for row, (person_id, camera_id) in enumerate(zip(features.ids, cameras, strict=True))
     ]
-
-
-def _cameras(protocol: Protocol, role: str) -> tuple[int, ...]:
-    if protocol.layout == "sysu_mm01":
-        return SYSU_QUERY_CAMERAS if role == "query" else SYSU_GALLERY_CAMERAS["all"]
-    if protocol.layout == "llcm":
-        return LLCM_CAMERAS[protocol.query_modality if role == "query" else protocol.gallery_modality]
-    return ()
 
 
 def _plan_of_labels(protocol: Protocol, query: list[ImageRecord], images: list[ImageRecord], trials: int) -> Trials:
@@ -152,14 +145,9 @@ def _prepare(query: NDArray, gallery: NDArray, similarity: str) -> tuple[NDArray
     if similarity == "inner":
         return query, gallery
     if similarity == "cosine":
-        return _normalize(query), _normalize(gallery)
+        return unit_vectors(query), unit_vectors(gallery)
     if similarity == "euclidean":
         # -|q - g|^2 = 2 q g - |g|^2 - |q|^2, and the last term is the same for the whole gallery.
         squares = np.einsum("nd,nd->n", gallery, gallery)[:, None]
         return np.hstack([2 * query, -np.ones((len(query), 1), query.dtype)]), np.hstack([gallery, squares])
     raise UserError(f"unknown similarity {similarity!r}; known: inner, cosine, euclidean")
-
-
-def _normalize(features: NDArray) -> NDArray:
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    return features / np.where(lengths > 0, lengths, 1).astype(features.dtype)

@@ -15,14 +15,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from csdn.data.records import ImageRecord, Modality
+from csdn.config.layouts import CAMERAS, Modality
+from csdn.data.records import ImageRecord
 from csdn.errors import UserError
 from csdn.evaluation.ranking import IgnoreRule
 from csdn.evaluation.ranks import Cmc
 
 Mode = Literal["all", "indoor"]
-SYSU_QUERY_CAMERAS = (3, 6)
-SYSU_GALLERY_CAMERAS: dict[str, tuple[int, ...]] = {"all": (1, 2, 4, 5), "indoor": (1, 2)}
+SYSU_CAMERAS = CAMERAS["sysu_mm01"]
+SYSU_GALLERY_CAMERAS: dict[str, tuple[int, ...]] = {"all": SYSU_CAMERAS["visible"], "indoor": (1, 2)}
 TRIALS = 10
 
 
@@ -95,7 +96,7 @@ def sysu_query(records: Sequence[ImageRecord], mode: Mode) -> list[ImageRecord]:
     Order: identities ascending, cameras ascending, file names sorted.
     """
     _check_mode(mode)
-    return _sorted_images(records, SYSU_QUERY_CAMERAS)
+    return _sorted_images(records, SYSU_CAMERAS["infrared"])
 
 
 def sysu_gallery(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from csdn.evaluation.gallery_identities import GalleryIdentities
 from csdn.evaluation.ranks import Cmc, QueryMetrics, rank_queries
 
 IgnoreRule = Callable[[NDArray, NDArray, NDArray, NDArray], NDArray[np.bool_]]
@@ -17,26 +16,18 @@ PRODUCT_ELEMENTS = 1 << 26  # similarities computed at a time from features: 256
 
 
 @dataclass(frozen=True, slots=True)
-class RetrievalMetrics:
-    """What retrieval of V valid queries (those with a correct gallery image that is not ignored) among Q gave.
+class RetrievalMetrics(QueryMetrics):
+    """Metrics of each query, and of all of them.
 
     Attributes:
         cmc: (ranks,) share of valid queries whose first correct answer has rank 1, 2, ... or better, in [0, 1].
         mean_average_precision: mean of `average_precision`.
         mean_inverse_negative_penalty: mean of `inverse_negative_penalty`.
-        average_precision: (V,) mean over the correct images of the share of correct ones among the images down to it.
-        inverse_negative_penalty: (V,) number of correct images divided by the rank of the last one.
-        first_match_rank: (V,) rank, from 1, of the first correct answer as the CMC counts it.
-        valid: (Q,) which queries are valid.
     """
 
     cmc: NDArray[np.float64]
     mean_average_precision: float
     mean_inverse_negative_penalty: float
-    average_precision: NDArray[np.float64]
-    inverse_negative_penalty: NDArray[np.float64]
-    first_match_rank: NDArray[np.int64]
-    valid: NDArray[np.bool_]
 
 
 def retrieval_metrics(
@@ -70,10 +61,10 @@ def retrieval_metrics(
     for SYSU-MM01.
     """
     similarity = as_floats(similarity)
-    query_ids, gallery = np.asarray(query_ids), GalleryIdentities(gallery_ids)
+    query_ids, gallery_ids = np.asarray(query_ids), np.asarray(gallery_ids)
     hidden = None if ignore is None else np.asarray(ignore, dtype=bool)
-    _check(similarity, query_ids, gallery, hidden, cmc, ranks)
-    return summarize([rank_queries(similarity, query_ids, gallery, hidden, cmc)], ranks)
+    _check(similarity, query_ids, gallery_ids, hidden, cmc, ranks)
+    return summarize(rank_queries(similarity, query_ids, gallery_ids, hidden, cmc), ranks)
 
 
 def retrieval_metrics_from_features(
@@ -114,18 +105,18 @@ def retrieval_metrics_from_features(
         raise ValueError("ignore needs query_cameras and gallery_cameras")
     if block < 1:
         raise ValueError(f"block is {block}; expected at least 1")
-    query_ids, identities = np.asarray(query_ids), GalleryIdentities(gallery_ids)
+    query_ids, gallery_ids = np.asarray(query_ids), np.asarray(gallery_ids)
     query_cameras, gallery_cameras = np.asarray(query_cameras), np.asarray(gallery_cameras)
     if len(query_ids) != len(query):
         raise ValueError(f"query_ids has shape {query_ids.shape}; expected ({len(query)},)")
-    parts = []
+    parts: list[QueryMetrics] = []
     for rows in blocks(len(query), len(gallery), block):
         similarity = query[rows] @ gallery.T
         hidden = None
         if ignore is not None:
-            hidden = ignore(query_ids[rows], query_cameras[rows], identities.ids, gallery_cameras)
-        _check(similarity, query_ids[rows], identities, hidden, cmc, ranks)
-        parts.append(rank_queries(similarity, query_ids[rows], identities, hidden, cmc))
+            hidden = ignore(query_ids[rows], query_cameras[rows], gallery_ids, gallery_cameras)
+        _check(similarity, query_ids[rows], gallery_ids, hidden, cmc, ranks)
+        parts += rank_queries(similarity, query_ids[rows], gallery_ids, hidden, cmc)
     return summarize(parts, ranks)
 
 
@@ -138,16 +129,16 @@ def blocks(queries: int, gallery: int, most: int) -> Iterator[slice]:
 
 def summarize(parts: Sequence[QueryMetrics], ranks: int) -> RetrievalMetrics:
     """Metrics of all queries from those of its blocks, in order."""
-    average = np.concatenate([part.average_precision for part in parts])
-    inverse = np.concatenate([part.inverse_negative_penalty for part in parts])
-    first = np.concatenate([part.first_match_rank for part in parts])
-    valid = np.concatenate([part.valid for part in parts])
+    average = np.concatenate([np.zeros(0), *(part.average_precision for part in parts)])
+    inverse = np.concatenate([np.zeros(0), *(part.inverse_negative_penalty for part in parts)])
+    first = np.concatenate([np.zeros(0, np.int64), *(part.first_match_rank for part in parts)])
+    valid = np.concatenate([np.zeros(0, bool), *(part.valid for part in parts)])
     if not len(first):
         nothing = np.full(ranks, np.nan)
-        return RetrievalMetrics(nothing, float("nan"), float("nan"), average, inverse, first, valid)
+        return RetrievalMetrics(average, inverse, first, valid, nothing, float("nan"), float("nan"))
     answered = np.bincount(np.minimum(first, ranks + 1), minlength=ranks + 2)[1 : ranks + 1]
     cmc = answered.cumsum() / len(first)
-    return RetrievalMetrics(cmc, float(average.mean()), float(inverse.mean()), average, inverse, first, valid)
+    return RetrievalMetrics(average, inverse, first, valid, cmc, float(average.mean()), float(inverse.mean()))
 
 
 def as_floats(values: ArrayLike) -> NDArray:
@@ -159,9 +150,9 @@ def as_floats(values: ArrayLike) -> NDArray:
 
 
 def _check(
-    similarity: NDArray, query_ids: NDArray, gallery: GalleryIdentities, ignore: NDArray | None, cmc: str, ranks: int
+    similarity: NDArray, query_ids: NDArray, gallery_ids: NDArray, ignore: NDArray | None, cmc: str, ranks: int
 ) -> None:
-    shape = (len(query_ids), len(gallery))
+    shape = (len(query_ids), len(gallery_ids))
     if similarity.shape != shape:
         raise ValueError(f"similarity has shape {similarity.shape}; expected (queries, gallery) = {shape}")
     if ignore is not None and ignore.shape != shape:

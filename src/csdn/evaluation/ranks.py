@@ -1,23 +1,16 @@
-"""Ranks of the correct gallery images of many queries, found without sorting the gallery's indices."""
+"""Metrics of single queries, as their definitions say: the gallery is sorted for each query."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from csdn.evaluation.closer_images import count_closer
-from csdn.evaluation.gallery_identities import GalleryIdentities
-
 Cmc = Literal["identity", "image"]
 
-SORTED_ELEMENTS = 1 << 19  # similarities ranked at a time: few enough to stay in the processor's cache
-THREADED_ELEMENTS = 1 << 22  # with fewer similarities, starting threads costs about what they save
+SORTED_ELEMENTS = 1 << 20  # similarities sorted at a time, which bounds the memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,158 +31,54 @@ class QueryMetrics:
 
 
 def rank_queries(
-    similarity: NDArray,
-    query_ids: NDArray,
-    gallery: GalleryIdentities,
-    ignore: NDArray[np.bool_] | None,
-    cmc: Cmc,
-) -> QueryMetrics:
-    """Metrics of queries from their similarities (Q, G), float32 or float64, to the gallery.
-
-    Blocks of queries are ranked in as many threads as the matrix product may use (OMP_NUM_THREADS).
+    similarity: NDArray, query_ids: NDArray, gallery_ids: NDArray, ignore: NDArray[np.bool_] | None, cmc: Cmc
+) -> list[QueryMetrics]:
+    """Metrics of queries from their similarities (Q, G), float32 or float64, to the gallery, in blocks of queries.
 
     Raises:
         ValueError: a similarity that is not ignored is not finite.
     """
-    queries, width = similarity.shape
-    rows, columns = gallery.correct_images(query_ids)
-    if ignore is not None:
-        kept = ~ignore[rows, columns]
-        rows, columns = rows[kept], columns[kept]
-    counts = np.bincount(rows, minlength=queries)
-    bounds = np.concatenate([[0], np.cumsum(counts)])
-    ranks, first = np.empty(len(rows), np.int64), np.zeros(queries, np.int64)
-    step = max(1, SORTED_ELEMENTS // max(width, 1))
-
-    def rank(block_starts: Iterator[int]) -> None:
-        scratch = _Scratch(np.empty((step, width), similarity.dtype), np.empty((step, width), bool))
-        for start in block_starts:
-            block = slice(start, min(start + step, queries))
-            pairs = slice(bounds[start], bounds[block.stop])
-            hidden = None if ignore is None else ignore[block]
-            correct = _Correct(rows[pairs] - start, columns[pairs], counts[block])
-            ranks[pairs], first[block] = _rank_block(similarity[block], hidden, correct, gallery, cmc, scratch, start)
-
-    _for_each(rank, range(0, queries if width else 0, step), similarity.size >= THREADED_ELEMENTS)
-    return _metrics_of_ranks(rows, ranks, counts, first, width)
-
-
-class _Correct(NamedTuple):
-    """Correct images of a block's queries: their rows and columns, by row, then by column, and how many a row has."""
-
-    rows: NDArray[np.int64]
-    columns: NDArray[np.int64]
-    counts: NDArray[np.int64]
-
-
-class _Scratch(NamedTuple):
-    """Memory that blocks use one after another: fresh memory for each would cost as much as filling it."""
-
-    seen: NDArray
-    marks: NDArray[np.bool_]
+    finite = np.isfinite(similarity) if ignore is None else np.isfinite(similarity) | ignore
+    if not finite.all():
+        raise ValueError(f"similarity of query {int(np.argmin(finite.all(axis=1)))} is not finite")
+    step = max(1, SORTED_ELEMENTS // max(similarity.shape[1], 1))
+    blocks = [slice(start, start + step) for start in range(0, len(similarity), step)]
+    hidden = [None if ignore is None else ignore[block] for block in blocks]
+    return [
+        _rank_block(similarity[block], query_ids[block], gallery_ids, own, cmc)
+        for block, own in zip(blocks, hidden, strict=True)
+    ]
 
 
 def _rank_block(
-    similarity: NDArray,
-    ignore: NDArray[np.bool_] | None,
-    correct: _Correct,
-    gallery: GalleryIdentities,
-    cmc: Cmc,
-    scratch: _Scratch,
-    first_query: int,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rank of each correct image, and rank of the first correct answer of each query (0: none)."""
-    seen, marks = scratch.seen[: len(similarity)], scratch.marks[: len(similarity)]
-    _check_finite(similarity, ignore, marks, first_query)
-    existing = similarity
-    if ignore is not None:
-        # All bits set is a NaN: it sorts behind every number and compares as not closer.
-        bits = np.int32 if seen.itemsize == 4 else np.int64
-        hidden = np.negative(ignore.view(np.int8), out=marks.view(np.int8))
-        np.bitwise_or(similarity.view(bits), hidden, out=seen.view(bits))
-        existing = seen
-    values = existing[correct.rows, correct.columns]
-    asked = np.flatnonzero(correct.counts)
-    starts = (np.cumsum(correct.counts) - correct.counts)[asked]
-    best = np.full(len(existing), np.inf, existing.dtype)
-    if len(asked):
-        best[asked] = np.maximum.reduceat(values, starts)
-    closer = np.greater(existing, best[:, None], out=marks) if cmc == "identity" else None
-    count, tied = count_closer(existing, correct.rows, values, correct.counts, seen)
-    ranks = count + 1
-    if tied.any():
-        _rank_equals(similarity, ignore, correct, ranks, tied, best, closer)
-    first = np.zeros(len(similarity), np.int64)
-    if closer is not None:
-        first[asked] = 1 + gallery.count_identities(closer)[asked]
-    elif len(asked):
-        first[asked] = np.minimum.reduceat(ranks, starts)
-    return ranks, first
-
-
-def _check_finite(
-    similarity: NDArray, ignore: NDArray[np.bool_] | None, marks: NDArray[np.bool_], first_query: int
-) -> None:
-    finite = np.isfinite(similarity, out=marks)
-    if ignore is not None and not finite.all():
-        finite |= ignore
-    if not finite.all():
-        raise ValueError(f"similarity of query {first_query + int(np.argmin(finite.all(axis=1)))} is not finite")
-
-
-def _rank_equals(
-    similarity: NDArray,
-    ignore: NDArray[np.bool_] | None,
-    correct: _Correct,
-    ranks: NDArray[np.int64],
-    tied: NDArray[np.bool_],
-    best: NDArray,
-    closer: NDArray[np.bool_] | None,
-) -> None:
-    """Put equal images that come earlier in the gallery before tied ones, in `ranks` and for the best in `closer`."""
-    rows, columns, _ = correct
-    width = similarity.shape[1]
-    leads = np.flatnonzero(similarity[rows, columns] == best[rows])
-    leads = leads[np.diff(rows[leads], prepend=-1) != 0]
-    is_lead = np.zeros(len(rows), bool)
-    is_lead[leads] = True
-    pairs = np.flatnonzero(tied)
-    for some in np.array_split(pairs, 1 + len(pairs) * width // SORTED_ELEMENTS):
-        ahead = similarity[rows[some]] == similarity[rows[some], columns[some]][:, None]
-        ahead &= np.arange(width) < columns[some, None]
-        if ignore is not None:
-            ahead &= ~ignore[rows[some]]
-        ranks[some] += np.count_nonzero(ahead, axis=1)
-        if closer is not None:
-            closer[rows[some[is_lead[some]]]] |= ahead[is_lead[some]]
-
-
-def _metrics_of_ranks(
-    rows: NDArray[np.int64], ranks: NDArray[np.int64], counts: NDArray, first: NDArray[np.int64], width: int
+    similarity: NDArray, query_ids: NDArray, gallery_ids: NDArray, ignore: NDArray[np.bool_] | None, cmc: Cmc
 ) -> QueryMetrics:
+    distance = -similarity if ignore is None else np.where(ignore, np.inf, -similarity)  # what is ignored comes last
+    order = _stable_order(distance)
+    answers = gallery_ids[order]
+    correct = answers == query_ids[:, None]
+    if ignore is not None:
+        correct &= ~np.take_along_axis(ignore, order, axis=1)
+    counts = np.count_nonzero(correct, axis=1)
     valid = counts > 0
-    starts, counts = (np.cumsum(counts) - counts)[valid], counts[valid]
-    ranks = np.sort(rows * (width + 1) + ranks) - rows * (width + 1)
-    precision = (np.arange(1, len(ranks) + 1) - np.repeat(starts, counts)) / ranks
-    totals = np.add.reduceat(precision, starts) if len(starts) else np.zeros(0)
-    return QueryMetrics(totals / counts, counts / ranks[starts + counts - 1], first[valid], valid)
+    counts = counts[valid]
+    starts = np.cumsum(counts) - counts
+    ranks = np.nonzero(correct)[1] + 1  # of the correct images, query by query, ascending
+    found = np.arange(1, len(ranks) + 1) - np.repeat(starts, counts)  # correct images down to each of them
+    precision = np.add.reduceat(found / ranks, starts) if len(starts) else np.zeros(0)
+    first = ranks[starts] if cmc == "image" else _identities_down_to(ranks[starts], answers[valid])
+    return QueryMetrics(precision / counts, counts / ranks[starts + counts - 1], first, valid)
 
 
-def _for_each(function: Callable[[Iterator[int]], None], items: range, threaded: bool) -> None:
-    """Let `function` work through `items`, if `threaded` in as many threads as the matrix product may use.
+def _stable_order(distance: NDArray) -> NDArray[np.int64]:
+    """Columns of each row by rising distance, equal ones in their order, except that those of infinity may be mixed."""
+    order = np.argsort(distance, axis=1)  # several times faster than a stable sort, which few rows need
+    ranked = np.take_along_axis(distance, order, axis=1)
+    tied = ((ranked[:, 1:] == ranked[:, :-1]) & (ranked[:, 1:] < np.inf)).any(axis=1)
+    order[tied] = np.argsort(distance[tied], axis=1, kind="stable")
+    return order
 
-    Threads take one item after another from the same iterator: a core that is slower or busy gets fewer of them.
-    """
-    allowed = os.environ.get("OMP_NUM_THREADS", "")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    allowed_threads = int(allowed) if allowed.isdecimal() and int(allowed) else cores
-    threads = min(cores, allowed_threads, len(items)) if threaded else 1
-    left = iter(items)  # taking from a range's iterator is one step of the interpreter: no two threads get the same
-    if threads < 2:
-        function(left)
-        return
-    with ThreadPoolExecutor(threads - 1) as pool:
-        others = [pool.submit(function, left) for _ in range(threads - 1)]
-        function(left)
-        for other in others:
-            other.result()
+
+def _identities_down_to(ranks: NDArray[np.int64], answers: NDArray) -> NDArray[np.int64]:
+    """(V,) how many identities the first `ranks` (V,) of each row of `answers` (V, G) show."""
+    return np.array([len(set(row[:rank].tolist())) for row, rank in zip(answers, ranks, strict=True)], dtype=np.int64)

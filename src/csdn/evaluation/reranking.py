@@ -34,25 +34,10 @@ class Reranking:
             raise ValueError(f"{self}: expected k1 and k2 of at least 1 and original_weight in [0, 1]")
 
 
-def reranked_similarity(query: NDArray, gallery: NDArray, settings: Reranking | None = None) -> NDArray[np.float64]:
-    """Similarity after re-ranking: the negative of the final distance; see `reranked_blocks`.
-
-    Args:
-        query: (Q, D) finite features.
-        gallery: (G, D) finite features.
-        settings: how to re-rank.
-
-    Returns:
-        (Q, G) numbers in [-1, 0], higher is closer.
-    """
-    parts = [part for _, part in reranked_blocks(query, gallery, settings)]
-    return np.concatenate(parts) if parts else np.zeros((0, len(gallery)))
-
-
 def reranked_blocks(
     query: NDArray, gallery: NDArray, settings: Reranking | None = None
 ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """Similarity after re-ranking, `(rows, similarity of those queries to the gallery)` for blocks of queries.
+    """Blocks of queries as `(rows, their similarity to the gallery)`: the negative of the final distance, in [-1, 0].
 
     Distances are squared Euclidean ones, each image's divided by its largest; queries and gallery are neighbours of
     one another alike. Neighbours at equal distance count in the order queries, then gallery. The authors' code rounds

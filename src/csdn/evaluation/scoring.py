@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from csdn.data.records import ImageRecord
 from csdn.errors import UserError
-from csdn.evaluation.gallery_identities import GalleryIdentities
 from csdn.evaluation.matlab_files import read_matlab
 from csdn.evaluation.protocols import TRIALS, Protocol, find_protocol
 from csdn.evaluation.ranking import RetrievalMetrics, blocks, summarize
@@ -156,19 +155,18 @@ class _TrialRanker:
         self._protocol = plan.protocol
         self._query_ids = np.array([record.person_id for record in plan.query])
         self._query_cameras = np.array([record.camera_id for record in plan.query])
-        self._identities = [GalleryIdentities([r.person_id for r in gallery]) for gallery in plan.galleries]
+        self._gallery_ids = [np.array([record.person_id for record in gallery]) for gallery in plan.galleries]
         self._cameras = [np.array([r.camera_id for r in gallery]) for gallery in plan.galleries]
         self.parts: list[list[QueryMetrics]] = [[] for _ in plan.galleries]
 
     def rank(self, trial: int, rows: slice, similarity: NDArray) -> None:
         ids, rule, ignore = self._query_ids[rows], self._protocol.ignore, None
         if rule is not None:
-            ignore = rule(ids, self._query_cameras[rows], self._identities[trial].ids, self._cameras[trial])
+            ignore = rule(ids, self._query_cameras[rows], self._gallery_ids[trial], self._cameras[trial])
         try:
-            part = rank_queries(similarity, ids, self._identities[trial], ignore, self._protocol.cmc)
+            self.parts[trial] += rank_queries(similarity, ids, self._gallery_ids[trial], ignore, self._protocol.cmc)
         except ValueError as error:
             raise UserError(f"features: too large, their products overflow ({error}); normalise them") from error
-        self.parts[trial].append(part)
 
 
 def summarize_trials(plan: Trials, results: Sequence[RetrievalMetrics], *, reranked: bool) -> dict[str, Any]:
@@ -206,21 +204,6 @@ def query_table(plan: Trials, results: Sequence[RetrievalMetrics]) -> pd.DataFra
             "first_match_rank": np.concatenate([m.first_match_rank for m in results]),
         }
     )
-
-
-def format_summary(summary: Mapping[str, Any]) -> str:
-    """The summary as lines of text: what was scored, and each metric in percent with its spread over trials."""
-    label = ", re-ranked" if summary["reranked"] else ""
-    lines = [
-        f"{summary['protocol']} (gallery: {summary['gallery']}, trials: {summary['trials']}{label}), "
-        f"{summary['valid_queries']} of {summary['queries']} queries valid"
-    ]
-    names = [f"rank_{rank}" for rank in RANKS] + ["map", "minp"]
-    shown = dict(zip(names, [*(f"Rank-{rank}" for rank in RANKS), "mAP", "mINP"], strict=True))
-    for name in names:
-        spread = f" +- {100 * summary['std'][name]:.2f}" if summary["std"] else ""
-        lines.append(f"  {shown[name]:8}{100 * summary['metrics'][name]:7.2f}{spread}")
-    return "\n".join(lines)
 
 
 def check_features(features: NDArray, rows: int, name: str) -> NDArray:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from csdn.data.vectors import unit_vectors
 from csdn.seeding import derive_seed
 
 BINS = 80
@@ -39,7 +40,7 @@ def distance_histograms(
         seed: of the sample, where a modality has more than SAMPLE images.
     """
     generator = np.random.default_rng(derive_seed(seed, "distances"))
-    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    unit = unit_vectors(features)
     sides = []
     for own in (np.flatnonzero(~infrared), np.flatnonzero(infrared)):
         chosen = own if len(own) <= SAMPLE else np.sort(generator.choice(own, SAMPLE, replace=False))

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from csdn.data.vectors import unit_vectors
 from csdn.figures.charts import COLOURS, INK, MUTED, PAPER, WIDTH
 
 PERPLEXITY = 15.0
@@ -20,7 +21,7 @@ def plane(features: NDArray[np.float32], seed: int = 0) -> NDArray[np.float64]:
     from sklearn.manifold import TSNE  # late: its import takes a second, and only this figure needs it
     from threadpoolctl import threadpool_limits
 
-    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    unit = unit_vectors(features)
     perplexity = min(PERPLEXITY, (len(unit) - 1) / 3)
     with threadpool_limits(1):  # the order of additions, and with it the picture, would depend on the threads
         places = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(unit)
@@ -30,7 +31,7 @@ def plane(features: NDArray[np.float32], seed: int = 0) -> NDArray[np.float64]:
 
 def nearest_share(features: NDArray[np.float32], person_ids: NDArray[np.int64], infrared: NDArray[np.bool_]) -> float:
     """Share of infrared images whose nearest visible image, by cosine, shows the same person."""
-    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    unit = unit_vectors(features)
     nearest = (unit[infrared] @ unit[~infrared].T).argmax(axis=1)
     return float((person_ids[~infrared][nearest] == person_ids[infrared]).mean())
 

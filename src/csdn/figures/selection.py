@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from csdn.config.layouts import MODALITIES
 from csdn.figures.retrieval import Retrieval
 from csdn.figures.sheets import Portraits, RankList
 from csdn.seeding import derive_seed
@@ -69,7 +70,7 @@ def ranked(
 
 def _portrait(images: pd.DataFrame, cache: np.ndarray, person: int) -> Portraits:
     sides, captions = [], []
-    for modality in ("visible", "infrared"):
+    for modality in MODALITIES:
         rows = _spread_over_cameras(images[images["modality"] == modality])
         pairs = zip(rows.index.to_numpy(), rows["camera_id"], strict=True)
         sides.append([(np.asarray(cache[row]), int(camera)) for row, camera in pairs])

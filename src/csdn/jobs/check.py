@@ -11,7 +11,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from csdn.config.base import EMBEDDED, PROTOCOLS
+from csdn.config.base import EMBEDDED, PROTOCOLS, Layout
 from csdn.config.loading import load_params
 from csdn.console.progress import progress
 from csdn.data.duplicates import across_identities, across_subsets
@@ -127,7 +127,7 @@ def _check_official_gallery(root: Path, records: Sequence[ImageRecord]) -> list[
     return []
 
 
-def tables(title: str, records: Sequence[ImageRecord], layout: str) -> list[Table]:
+def tables(title: str, records: Sequence[ImageRecord], layout: Layout) -> list[Table]:
     """Two tables: counts beside the official ones, and images and identities of each camera and subset."""
     official = Table("", "found", "official", title=title)
     for name, found, expected in [*counts(records, layout), *_protocol_sizes(records, layout)]:

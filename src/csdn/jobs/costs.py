@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from csdn.artifacts.files import read_json, write_json
+from csdn.config.layouts import MODALITIES
 from csdn.config.params import Params
 from csdn.config.shared_keys import prompt_key, semantics_key
-from csdn.data.image_cache import MODALITIES, read_index, subset_rows
+from csdn.data.image_cache import read_index, subset_rows
 from csdn.models.costs import ModuleCost, description_costs, network_costs
 from csdn.reporting.costs import STAGES, CostRow, add_differences, quantity, write_costs
 from csdn.steps.registry import step_settings

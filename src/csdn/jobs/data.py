@@ -11,6 +11,7 @@ from csdn.artifacts.files import write_parquet
 from csdn.artifacts.records import write_provenance
 from csdn.config.base import EMBEDDED
 from csdn.config.benchmark import PretrainingPopulation
+from csdn.config.layouts import CAMERAS, MODALITIES
 from csdn.console.progress import progress
 from csdn.data.duplicates import across_subsets
 from csdn.data.image_cache import write_cache
@@ -47,7 +48,7 @@ def count_images(settings: MakeDataset) -> int:
         seen = population.identities * population.images * (2 if population.infrared else 1)
         return seen + 2 * population.held_out
     people = getattr(settings.benchmark, settings.layout)
-    visible, infrared = {"sysu_mm01": (4, 2), "regdb": (1, 1), "llcm": (9, 8)}[settings.layout]
+    visible, infrared = (len(CAMERAS[settings.layout][modality]) for modality in MODALITIES)
     per_person = visible + infrared * people.infrared_factor
     return per_person * (people.train * people.train_images + (people.val + people.test) * people.test_images)
 
@@ -99,7 +100,7 @@ def differences(settings: IndexImages, split: str, images: list[ImageRecord]) ->
         lines.append(f"{settings.dataset}, split {split}: {shown}; figures on it do not compare with published ones")
     seen = {
         modality: {r.person_id for r in images if r.subset != "test" and r.modality == modality}
-        for modality in ("visible", "infrared")
+        for modality in MODALITIES
     }
     single = sorted(seen["visible"] ^ seen["infrared"])
     if single:

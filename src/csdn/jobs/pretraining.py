@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from csdn.artifacts.files import read_parquet, write_csv, write_tensors
+from csdn.config.layouts import MODALITIES
 from csdn.console.progress import progress
 from csdn.data.image_cache import open_cache
 from csdn.errors import UserError
@@ -78,7 +79,7 @@ def attribute_classes(frame: pd.DataFrame) -> dict[str, np.ndarray]:
 def zero_shot_table(model: Any, images: np.ndarray, frame: pd.DataFrame) -> pd.DataFrame:
     """Zero-shot balanced accuracy of every attribute on the held-out identities, by modality, beside chance."""
     rows = []
-    for modality in ("visible", "infrared"):
+    for modality in MODALITIES:
         held = np.flatnonzero((frame["subset"] == "held_out") & (frame["modality"] == modality))
         pixels = np.asarray(images[held])
         for name in ATTRIBUTES:

@@ -11,12 +11,11 @@ import numpy as np
 
 from csdn.artifacts.digests import sha256
 from csdn.artifacts.files import atomic, read_json, write_json
+from csdn.config.layouts import MODALITIES
 from csdn.errors import UserError, printable
 from csdn.search.gallery import Gallery, fingerprint, from_embeddings, from_folder
 from csdn.search.index import KINDS, build_index, exact_search, import_faiss, search_index
 from csdn.search.trained import TrainedEncoder, load_trained
-
-MODALITIES = ("visible", "infrared")
 
 
 @dataclass(frozen=True, slots=True)

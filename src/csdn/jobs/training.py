@@ -11,10 +11,11 @@ import pandas as pd
 import torch
 
 from csdn.artifacts.files import SELECTED_ON_TEST, read_tensors, write_csv, write_tensors
+from csdn.config.layouts import MODALITIES
 from csdn.config.prompts import Prompts
 from csdn.console.progress import progress
 from csdn.data.captions import training_captions
-from csdn.data.image_cache import MODALITIES, TrainingImages, open_images, training_images
+from csdn.data.image_cache import TrainingImages, open_images, training_images
 from csdn.errors import UserError
 from csdn.jobs.trained_step import trained_step
 from csdn.jobs.validation import build_validator
@@ -96,7 +97,7 @@ def run_fuse_semantics(
     inputs = {"index": index, "cache": cache, "clip": clip, "prompts": prompts}
     with trained_step(settings, output, inputs) as context:
         device = context.compute.device
-        visible, infrared = (torch.from_numpy(learned[f"text_{name}"]).to(device) for name in ("visible", "infrared"))
+        visible, infrared = (torch.from_numpy(learned[f"text_{name}"]).to(device) for name in MODALITIES)
         fused: tuple[torch.Tensor, torch.Tensor] = (visible, infrared)
         history: list[dict[str, Any]] = []
         weights: dict[str, torch.Tensor] = {}
@@ -197,7 +198,7 @@ def _descriptions(
     tensors = read_tensors(semantics)
     if not np.array_equal(images.person_ids, tensors["person_ids"]):
         raise UserError(f"{semantics}: describes other identities than this split trains; rerun fuse-semantics")
-    texts = Descriptions(*(torch.from_numpy(tensors[f"text_{name}"]).to(device) for name in ("visible", "infrared")))
+    texts = Descriptions(*(torch.from_numpy(tensors[f"text_{name}"]).to(device) for name in MODALITIES))
     if settings.encoder.text == "permuted":
         texts = permute_descriptions(
             texts, np.random.default_rng(derive_seed(settings.seed, "permute", settings.split))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
+
+from filelock import lock_descriptor
 
 from csdn.errors import UserError
 
@@ -31,7 +32,7 @@ def hold_run_lock(folder: Path | str = ".") -> int:
         (root / LOCK).parent.mkdir(exist_ok=True)
         handle = os.open(root / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        if not _lock(handle):
+        if not lock_descriptor(handle, blocking=False):
             owner = os.pread(handle, 32, 0).decode(errors="replace")
             process = f" (process {owner})" if owner else ""
             raise UserError(f"another run of the pipeline is active in {root}{process}; wait for it or stop it")
@@ -61,15 +62,7 @@ def _is_held(path: Path) -> bool:
     with suppress(FileNotFoundError):
         handle = os.open(path, os.O_RDWR)
         try:
-            return not _lock(handle)
+            return not lock_descriptor(handle, blocking=False)
         finally:
             os.close(handle)
     return False
-
-
-def _lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -13,25 +13,13 @@ from open_clip.pretrained import download_pretrained, get_pretrained_cfg
 from open_clip.transformer import VisionTransformer
 from torch import nn
 
+from csdn.config.base import MINI
 from csdn.config.clip import Backbone, MiniModel
 from csdn.errors import UserError, warn
 from csdn.models.clip_weights import is_openai, load_state, read_state
 from csdn.models.resnet_tower import STRIDE, TwoStreamResNet, adapt_resnet, resize_attention_pool
 from csdn.models.transformer_tower import TwoStreamTransformer, resize_patch_grid
 from csdn.seeding import derive_seed
-
-__all__ = [
-    "MEAN_STD",
-    "ImageTower",
-    "TwoStreamResNet",
-    "TwoStreamTransformer",
-    "adapt_resnet",
-    "as_images",
-    "build_tower",
-    "create_clip",
-    "load_clip",
-    "normalize_images",
-]
 
 ImageTower = TwoStreamResNet | TwoStreamTransformer
 VOCABULARY = 49408  # of CLIP's own tokenizer, the one that prompts are written with
@@ -63,7 +51,7 @@ def load_clip(clip: Backbone, image_size: tuple[int, int], mini_weights: Path | 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "clip"))
             model = create_clip(clip, image_size)
-    elif clip.weights == "mini":
+    elif clip.weights == MINI:
         if mini_weights is None:
             raise UserError("clip.weights: `mini` needs the pre-trained small CLIP; give --clip clip.safetensors")
         model = create_clip(clip, clip.image_size)
@@ -90,7 +78,7 @@ def build_tower(model: CLIP, *, inner_relu: bool = True) -> ImageTower:
 
 
 def _create(clip: Backbone) -> CLIP:
-    return _create_mini(clip.mini) if clip.model == "mini" else _create_named(clip.model)
+    return _create_mini(clip.mini) if clip.model == MINI else _create_named(clip.model)
 
 
 def _create_mini(mini: MiniModel) -> CLIP:

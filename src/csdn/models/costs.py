@@ -19,9 +19,10 @@ from csdn.config.encoder import Encoder
 from csdn.config.fusion import Fusion
 from csdn.config.prompts import Prompts
 from csdn.config.shared_keys import UNTRAINED_FUSIONS
-from csdn.models.clip_backbone import ImageTower, TwoStreamResNet, build_tower, create_clip
+from csdn.models.clip_backbone import ImageTower, build_tower, create_clip
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import Features, ReIDNetwork
+from csdn.models.resnet_tower import TwoStreamResNet
 from csdn.models.semantic_integration import build_fusion
 
 PROMPTS, FUSION, ENCODER = "prompts", "fusion", "encoder"  # the stages

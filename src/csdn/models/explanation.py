@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from csdn.data.image_cache import MODALITIES
+from csdn.config.layouts import MODALITIES
+from csdn.data.vectors import unit_vectors
 from csdn.models.reid_network import Features, ReIDNetwork
 from csdn.models.resnet_tower import TwoStreamResNet
 
@@ -88,7 +89,7 @@ def description_similarity(
     Returns:
         Own and hardest other, (N,) each, in [-1, 1].
     """
-    similarity = _unit(features) @ _unit(texts).T
+    similarity = unit_vectors(features) @ unit_vectors(texts).T
     rows = np.arange(len(labels))
     own = similarity[rows, labels].copy()
     similarity[rows, labels] = -np.inf
@@ -104,7 +105,3 @@ def _resnet(network: ReIDNetwork) -> TwoStreamResNet:
     if not isinstance(network.backbone, TwoStreamResNet):
         raise TypeError("maps of positions are those of a CLIP ResNet; ask has_maps first")
     return network.backbone
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

@@ -15,8 +15,8 @@ from markupsafe import Markup
 
 from csdn.artifacts.files import readable, write_text
 from csdn.config.base import EMBEDDED
+from csdn.config.layouts import MODALITIES
 from csdn.config.params import Params
-from csdn.data.image_cache import MODALITIES
 from csdn.figures.plan import Planned, planned_figures
 from csdn.reporting import summary
 from csdn.reporting.costs import cost_group

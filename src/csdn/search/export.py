@@ -17,6 +17,7 @@ from torch import nn
 
 from csdn.artifacts.digests import sha256
 from csdn.artifacts.files import SELECTED_ON_TEST, atomic
+from csdn.config.layouts import MODALITIES
 from csdn.errors import UserError
 from csdn.models.clip_backbone import normalize_images
 from csdn.models.folding import folded
@@ -25,7 +26,6 @@ from csdn.models.reid_network import Features
 if TYPE_CHECKING:
     from csdn.search.trained import TrainedEncoder
 
-MODALITIES = ("visible", "infrared")
 PARITY = 1e-4  # largest difference of a descriptor's number that counts as rounding
 TRIED = 5  # images; not the number that the program is traced with, so that the batch is seen to be free
 METADATA = "metadata.json"  # of an exported program: the file in it that says what it is

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from csdn.data.vectors import unit_vectors
 from csdn.errors import UserError
 
 KINDS = ("flat", "ivf-pq", "hnsw")
@@ -23,16 +24,10 @@ TRAINED_ON = 30_000  # vectors, at most
 BLOCK = 8192  # vectors in memory at once
 
 
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows (N, D) as float32 unit vectors; a row of zeros stays one."""
-    vectors = np.asarray(vectors, dtype=np.float32)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-
-
 def blocks(features: np.ndarray, size: int = BLOCK) -> Iterator[tuple[int, np.ndarray]]:
     """First row and unit vectors of each block of features (N, D), which may be memory-mapped."""
     for start in range(0, len(features), size):
-        yield start, unit(features[start : start + size])
+        yield start, unit_vectors(features[start : start + size], np.float32)
 
 
 def exact_search(
@@ -49,7 +44,7 @@ def exact_search(
     Returns:
         Cosine similarities (Q, top), descending, and rows (Q, top).
     """
-    asked = unit(queries)
+    asked = unit_vectors(queries, np.float32)
     best = np.empty((len(asked), 0), dtype=np.float32)
     rows = np.empty((len(asked), 0), dtype=np.int64)
     for start, vectors in blocks(features, block):
@@ -82,7 +77,7 @@ def build_index(features: np.ndarray, kind: str, *, seed: int = 0) -> Any:
     if count < FEWEST[kind]:
         raise UserError(f"--kind {kind}: needs at least {FEWEST[kind]:,} images, there are {count}; use flat")
     sample = np.sort(np.random.default_rng(seed).permutation(count)[:TRAINED_ON])
-    learn_from = unit(features[sample])
+    learn_from = unit_vectors(features[sample], np.float32)
     index = faiss.index_factory(width, _factory(kind, count, width, len(sample)), faiss.METRIC_INNER_PRODUCT)
     if kind == "hnsw":
         faiss.downcast_index(index.index).hnsw.efConstruction = 40
@@ -124,7 +119,7 @@ def search_index(
         Cosine similarities (Q, top) and rows (Q, top); where fewer were found, -inf and -1 at the end.
     """
     faiss = import_faiss()
-    asked = unit(queries)
+    asked = unit_vectors(queries, np.float32)
     wanted = min(max(top, candidates), len(features))
     inner = faiss.downcast_index(index.index)
     if isinstance(inner, faiss.IndexIVF):
@@ -137,7 +132,7 @@ def search_index(
         rows[rows >= 0] = np.sort(rows[rows >= 0])  # from disk in order; ties then come in the order of rows, too
         kept = rows >= 0
         if kept.any():
-            best[query, kept] = unit(features[rows[kept]]) @ asked[query]
+            best[query, kept] = unit_vectors(features[rows[kept]], np.float32) @ asked[query]
     return _largest(best, named, top)
 
 

@@ -15,6 +15,7 @@ from csdn.artifacts.cache_record import AGAIN, fault
 from csdn.artifacts.digests import digest
 from csdn.artifacts.files import read_json
 from csdn.artifacts.records import RECORD
+from csdn.config.base import MINI
 from csdn.errors import UserError, printable, warn
 from csdn.steps.registry import STEP_VERSIONS
 
@@ -162,7 +163,7 @@ def _is_foreign(name: str, step: Mapping[str, Any]) -> bool:
     """Whether an input is a user's own file, which nobody has recorded."""
     clip = step.get("clip")
     return name in ("permutations", "features") or (
-        name == "clip" and isinstance(clip, Mapping) and clip.get("weights") != "mini"
+        name == "clip" and isinstance(clip, Mapping) and clip.get("weights") != MINI
     )
 
 

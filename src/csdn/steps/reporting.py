@@ -9,6 +9,7 @@ from csdn.config.clip import Backbone
 from csdn.config.consistency import training_identities
 from csdn.config.encoder import Encoder
 from csdn.config.fusion import Fusion
+from csdn.config.layouts import official_training_identities
 from csdn.config.params import Params
 from csdn.config.prompts import Prompts
 from csdn.config.shared_keys import dump, semantics_key
@@ -17,7 +18,6 @@ from csdn.config.tracking import Tracking
 from csdn.steps.selection import SelectedParams
 from csdn.steps.settings import StepSettings
 
-OFFICIAL_IDENTITIES = {"sysu_mm01": 395, "regdb": 206, "llcm": 713}  # to describe a model by; trainings count theirs
 CHANGE_NO_RESULT: dict[str, Any] = {"tracking": True, "runtime": {"checkpoint_seconds", "scratch"}}
 
 
@@ -92,7 +92,7 @@ class DescribeModel(StepSettings):
         return {
             **super()._values(chosen),
             "identities": training_identities(chosen.params, chosen.dataset)
-            or OFFICIAL_IDENTITIES[chosen.dataset_section.layout],
+            or official_training_identities(chosen.dataset_section.layout),
             "prompts": dump(chosen.variant_sections.prompts),
             "fusion": dump(chosen.variant_sections.fusion),
             "described": semantics_key(chosen.params, chosen.variant) is not None,

@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from csdn.data.records import Modality
+from csdn.config.layouts import Modality
 from csdn.synthetic.attributes import ATTRIBUTES, COLOR_ATTRIBUTES
 
 DROP = 0.25

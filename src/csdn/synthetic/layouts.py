@@ -14,12 +14,13 @@ from scipy.io import savemat
 
 from csdn.artifacts.files import write_parquet, write_text
 from csdn.config.benchmark import Benchmark
+from csdn.config.layouts import FILE_NAMES, camera_modalities
 from csdn.data.image_cache import write_pixels
 from csdn.errors import UserError, cannot_write
 from csdn.seeding import derive_seed
 from csdn.study.paths import ANNOTATIONS, PERMUTATIONS, PIXELS
 from csdn.synthetic.attributes import ATTRIBUTES
-from csdn.synthetic.plans import SYSU_CAMERAS, plan_llcm, plan_pretraining, plan_regdb, plan_sysu_mm01, regdb_halves
+from csdn.synthetic.plans import plan_llcm, plan_pretraining, plan_regdb, plan_sysu_mm01, regdb_halves
 from csdn.synthetic.studio import Progress, Shot, Studio, render_arrays, render_files
 
 MARKER = "benchmark.json"
@@ -59,7 +60,7 @@ def write_regdb(root: Path | str, benchmark: Benchmark, *, workers: int = 1, pro
         render_files(benchmark, shots, folder, workers, progress)
         for split in range(1, TRIALS + 1):
             for subset, ids in zip(("train", "test"), regdb_halves(benchmark, split), strict=True):
-                for modality, name in (("visible", "visible"), ("infrared", "thermal")):
+                for modality, name in FILE_NAMES["regdb"].items():
                     lines = _labelled((s for s in shots if s.modality == modality), ids)
                     write_text(folder / "idx" / f"{subset}_{name}_{split}.txt", lines)
         _write_annotations(folder, shots, benchmark)
@@ -78,7 +79,7 @@ def write_llcm(root: Path | str, benchmark: Benchmark, *, workers: int = 1, prog
         render_files(benchmark, shots, folder, workers, progress)
         train = [shot for shot in shots if shot.subset == "train"]
         ids = sorted({shot.person_id for shot in train})
-        for modality, name in (("visible", "vis"), ("infrared", "nir")):
+        for modality, name in FILE_NAMES["llcm"].items():
             write_text(
                 folder / "idx" / f"train_{name}.txt", _labelled((s for s in train if s.modality == modality), ids)
             )
@@ -114,8 +115,9 @@ def sysu_permutations(shots: Iterable[Shot], seed: int) -> np.ndarray:
     for shot in shots:
         numbers.setdefault((shot.camera_id, shot.person_id), []).append(shot.number)
     largest = max(person_id for _, person_id in numbers)
-    outer = np.empty((len(SYSU_CAMERAS), 1), dtype=object)
-    for camera in SYSU_CAMERAS:
+    cameras = camera_modalities("sysu_mm01")
+    outer = np.empty((len(cameras), 1), dtype=object)
+    for camera in cameras:
         inner = np.empty((largest, 1), dtype=object)
         for person_id in range(1, largest + 1):
             images = numbers.get((camera, person_id), [])

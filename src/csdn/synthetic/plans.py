@@ -7,21 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from csdn.config.benchmark import Benchmark, Population
-from csdn.data.records import Modality
+from csdn.config.layouts import CAMERAS, FILE_NAMES, MODALITIES, Modality, camera_modalities
 from csdn.seeding import derive_seed
 from csdn.synthetic.scenes import Spectrum
 from csdn.synthetic.studio import Shot
-
-SYSU_CAMERAS: dict[int, Modality] = {
-    1: "visible",
-    2: "visible",
-    3: "infrared",
-    4: "visible",
-    5: "visible",
-    6: "infrared",
-}
-LLCM_VISIBLE_CAMERAS = (1, 2, 3, 4, 5, 6, 7, 8, 9)
-LLCM_INFRARED_CAMERAS = (1, 2, 4, 5, 6, 7, 8, 9)
 
 
 def plan_sysu_mm01(benchmark: Benchmark) -> list[Shot]:
@@ -29,7 +18,7 @@ def plan_sysu_mm01(benchmark: Benchmark) -> list[Shot]:
     people = benchmark.sysu_mm01
     shots = []
     for person_id, subset, key in _people("sysu_mm01", people, benchmark.seed):
-        for camera, modality in SYSU_CAMERAS.items():
+        for camera, modality in camera_modalities("sysu_mm01").items():
             for number in range(1, _images(people, subset, modality) + 1):
                 path = f"cam{camera}/{person_id:04d}/{number:04d}.jpg"
                 spectrum: Spectrum = "visible" if modality == "visible" else "near_infrared"
@@ -43,14 +32,12 @@ def plan_regdb(benchmark: Benchmark) -> list[Shot]:
     """Images of the RegDB layout: one visible and one thermal camera; the subset depends on the split."""
     people = benchmark.regdb
     shots = []
-    sides: tuple[tuple[Modality, Spectrum, str], ...] = (
-        ("visible", "visible", "Visible"),
-        ("infrared", "thermal", "Thermal"),
-    )
     for person_id in range(1, people.train + people.test + 1):
-        for camera, (modality, spectrum, folder) in enumerate(sides, start=1):
+        for camera, modality in camera_modalities("regdb").items():
+            name = FILE_NAMES["regdb"][modality]
+            spectrum: Spectrum = "visible" if modality == "visible" else "thermal"
             for number in range(1, people.train_images + 1):
-                path = f"{folder}/{person_id}/{folder.lower()}_{number:02d}.bmp"
+                path = f"{name.capitalize()}/{person_id}/{name}_{number:02d}.bmp"
                 key, camera_key = f"regdb/all/{person_id}", f"regdb/camera/{camera}"
                 shots.append(Shot(path, "all", person_id, camera, modality, spectrum, key, camera_key, number))
     return shots
@@ -61,19 +48,15 @@ def plan_llcm(benchmark: Benchmark) -> list[Shot]:
     people = benchmark.llcm
     shots = []
     for person_id, subset, key in _people("llcm", people, benchmark.seed):
-        for modality, short, cameras in (
-            ("visible", "vis", LLCM_VISIBLE_CAMERAS),
-            ("infrared", "nir", LLCM_INFRARED_CAMERAS),
-        ):
+        for modality, cameras in CAMERAS["llcm"].items():
+            name = FILE_NAMES["llcm"][modality]
+            spectrum: Spectrum = "visible" if modality == "visible" else "near_infrared"
             for camera in cameras:
                 for number in range(1, _images(people, subset, modality) + 1):
-                    folder = f"{subset}_{short}/cam{camera}/{person_id:04d}"
-                    path = f"{folder}/{person_id:04d}_c{camera:02d}_{number:04d}_{short}.jpg"
-                    spectrum: Spectrum = "visible" if short == "vis" else "near_infrared"
-                    kind: Modality = "visible" if short == "vis" else "infrared"
-                    shots.append(
-                        Shot(path, subset, person_id, camera, kind, spectrum, key, f"llcm/camera/{camera}", number)
-                    )
+                    folder = f"{subset}_{name}/cam{camera}/{person_id:04d}"
+                    path = f"{folder}/{person_id:04d}_c{camera:02d}_{number:04d}_{name}.jpg"
+                    camera_key = f"llcm/camera/{camera}"
+                    shots.append(Shot(path, subset, person_id, camera, modality, spectrum, key, camera_key, number))
     return shots
 
 
@@ -88,7 +71,7 @@ def plan_pretraining(benchmark: Benchmark) -> list[Shot]:
             shots += _pretraining_images(benchmark, "train", number, key, "infrared", people.images)
     for number in range(1, people.held_out + 1):
         key = f"pretraining/held_out/{number}"
-        for modality in ("visible", "infrared"):
+        for modality in MODALITIES:
             shots += _pretraining_images(benchmark, "held_out", people.identities + number, key, modality, 1)
     return shots
 
@@ -102,23 +85,19 @@ def regdb_halves(benchmark: Benchmark, split: int) -> tuple[list[int], list[int]
 
 
 def _pretraining_images(
-    benchmark: Benchmark, subset: str, person_id: int, key: str, modality: str, images: int
+    benchmark: Benchmark, subset: str, person_id: int, key: str, modality: Modality, images: int
 ) -> list[Shot]:
     cameras = benchmark.pretraining.cameras
     rng = np.random.default_rng(derive_seed(benchmark.seed, "placement", key, modality))
     order = rng.permutation(cameras)
+    spectrum: Spectrum = "visible" if modality == "visible" else "near_infrared"
     shots = []
     for index in range(images):
         camera = int(order[index % cameras]) + 1
         number = index // cameras + 1
-        if modality == "visible":
-            camera_key = f"pretraining/visible_camera/{camera}"
-            shots.append(Shot("", subset, person_id, camera, "visible", "visible", key, camera_key, number))
-        else:
-            camera_key = f"pretraining/infrared_camera/{camera}"
-            shots.append(
-                Shot("", subset, person_id, cameras + camera, "infrared", "near_infrared", key, camera_key, number)
-            )
+        camera_key = f"pretraining/{modality}_camera/{camera}"
+        camera_id = camera if modality == "visible" else cameras + camera
+        shots.append(Shot("", subset, person_id, camera_id, modality, spectrum, key, camera_key, number))
     return shots
 
 

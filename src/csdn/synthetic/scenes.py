@@ -8,7 +8,6 @@ import numpy as np
 from PIL import Image
 
 Spectrum = Literal["visible", "near_infrared", "thermal"]
-SPECTRA: tuple[Spectrum, ...] = ("visible", "near_infrared", "thermal")
 
 _WALLS = ("plaster", "bricks", "panels", "foliage", "shutters")
 _FLOORS = ("asphalt", "slabs", "grass", "tiles")

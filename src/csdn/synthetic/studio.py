@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from csdn.config.benchmark import Benchmark
-from csdn.data.records import Modality
+from csdn.config.layouts import Modality
 from csdn.seeding import derive_seed
 from csdn.synthetic.attributes import Identity, sample_attributes, sample_identity
 from csdn.synthetic.cameras import Camera, Photograph, photograph, sample_camera

@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import socket
-from pathlib import Path
+
+import psutil
+
+CLOCK_SET = 10.0  # seconds by which setting the clock may move the start of a process
 
 
 def this_process() -> str:
     """Host, process id and start of this process."""
-    return f"{socket.gethostname()} {os.getpid()} {_started(os.getpid())}"
+    process = psutil.Process()
+    return f"{socket.gethostname()} {process.pid} {process.create_time():.2f}"
 
 
 def is_gone(process: str) -> bool:
-    """Whether a process of this host is no more; those of other hosts, and unreadable names, are taken to live.
+    """Whether a process of this host has ended; those of other hosts, and unreadable names, are taken to live.
 
     Args:
         process: what `this_process` returned there.
     """
-    host, _, rest = process.partition(" ")
-    pid, _, started = rest.partition(" ")
-    if host != socket.gethostname() or not pid.isdecimal():
-        return False
     try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
+        host, pid, started = process.split(" ")
+        if host != socket.gethostname():
+            return False
+        return abs(psutil.Process(int(pid)).create_time() - float(started)) > CLOCK_SET  # its id is used again
+    except psutil.NoSuchProcess:
         return True
-    except PermissionError:
-        pass  # it is somebody else's
-    return started != _started(int(pid))
-
-
-def _started(pid: int) -> str:
-    """When a process began, in the kernel's ticks, because ids are used again; empty where there is no /proc."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        return ""
+    except (ValueError, psutil.AccessDenied):
+        return False

@@ -1,4 +1,4 @@
-"""Experiment tracking: a small protocol that training code logs to, MLflow behind it, and a tracker that does nothing.
+"""Experiment tracking: a tracker that does nothing, which training code logs to, and one that logs to MLflow.
 
 Runs are flat (MLflow's comparison page hides children) and found again by the tag `csdn.key`, so that no run id has
 to travel through files.
@@ -14,14 +14,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from csdn.artifacts.files import read_json
 from csdn.config.tracking import Tracking
-from csdn.errors import UserError
+from csdn.errors import UserError, first_line
 from csdn.study.paths import RUN_KEY
 from csdn.tracking.processes import is_gone, this_process
-from csdn.tracking.store import ensure_store, first_line, mlflow_client
+from csdn.tracking.store import ensure_store, mlflow_client
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -44,8 +44,8 @@ EXPERIMENT_TAGS = {
 log = logging.getLogger(__name__)
 
 
-class Tracker(Protocol):
-    """Where a training loop reports to. Losses and models never see it."""
+class Tracker:
+    """Where a training loop reports to; this one records nothing. Losses and models never see it."""
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Record settings; nested mappings become dotted names."""
@@ -61,25 +61,6 @@ class Tracker(Protocol):
 
     def model(self, name: str, source: Path, digest: str) -> None:
         """Record which file the run made: a name, where it lies and its SHA-256; no copy is stored."""
-
-
-class NullTracker:
-    """Records nothing."""
-
-    def params(self, values: Mapping[str, Any]) -> None:
-        """Do nothing."""
-
-    def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
-        """Do nothing."""
-
-    def artifact(self, path: Path | str, folder: str | None = None) -> None:
-        """Do nothing."""
-
-    def dataset(self, name: str, source: Path, digest: str) -> None:
-        """Do nothing."""
-
-    def model(self, name: str, source: Path, digest: str) -> None:
-        """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +90,7 @@ def run_place(key: str) -> RunPlace:
     return RunPlace(dataset, f"{shown} seed {seed}", tags | {"variant" if kind == "runs" else "key": name})
 
 
-class MlflowTracker:
+class MlflowTracker(Tracker):
     """Logs to one MLflow run; metrics are gathered and written together.
 
     Args:
@@ -210,7 +191,7 @@ class MlflowTracker:
 
 @contextmanager
 def _tolerated() -> Iterator[None]:
-    """A store that refuses what only describes a run must not fail the training."""
+    """A store that refuses what only describes a run, or its end, must not fail the training."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -239,7 +220,7 @@ def open_tracker(tracking: Tracking, key: str, *, replace: bool, resume: bool = 
         UserError: the store cannot be used.
     """
     if tracking.backend == "none":
-        yield NullTracker()
+        yield Tracker()
         return
     client = _client(tracking)
     run = _open_run(client, tracking, key, replace=replace, resume=resume)
@@ -293,14 +274,7 @@ def _client(tracking: Tracking) -> MlflowClient:
     return mlflow_client(os.environ.get("MLFLOW_TRACKING_URI") or ensure_store(tracking.store))
 
 
-def _open_run(
-    client: MlflowClient,
-    tracking: Tracking,
-    key: str,
-    *,
-    replace: bool,
-    resume: bool,
-) -> Run:
+def _open_run(client: MlflowClient, tracking: Tracking, key: str, *, replace: bool, resume: bool) -> Run:
     from mlflow.exceptions import MlflowException
 
     place = run_place(key)
@@ -319,7 +293,7 @@ def _open_run(
         return client.create_run(experiment_id, tags=tags, run_name=place.name)
     except MlflowException as error:
         raise UserError(
-            f"tracking: the store cannot be used ({first_line(error)}); mend it, or set tracking.backend to none"
+            f"tracking: the store cannot be used ({first_line(error)}); fix it, or set tracking.backend to none"
         ) from error
 
 
@@ -352,14 +326,10 @@ def _experiment(client: MlflowClient, tracking: Tracking, name: str) -> str:
 
 def _finish(client: MlflowClient, tracker: MlflowTracker, status: str) -> None:
     """End the run. What it computed is in files: a store that fails now must not make the job fail."""
-    from mlflow.exceptions import MlflowException
-
     with suppress(_StoreFailed):
         tracker.flush()
-    try:
+    with _tolerated():
         client.set_terminated(tracker.run_id, status)
-    except MlflowException as error:
-        log.warning("tracking: the run was not closed (%s)", first_line(error))
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

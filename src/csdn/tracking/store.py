@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
 from csdn.config.loading import load_params
-from csdn.errors import UserError
+from csdn.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -33,7 +33,14 @@ def ensure_store(folder: Path | str) -> str:
     uri = f"sqlite:///{database}"
     if ready.exists() and database.exists():
         return uri
-    with _locked(root / ".lock"):
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(root / ".lock").acquire()
+    except OSError as error:
+        raise UserError(
+            f"tracking.store: {root} cannot be written ({error.strerror}); choose another folder"
+        ) from error
+    with lock:
         if not (ready.exists() and database.exists()):
             ready.unlink(missing_ok=True)
             _create(uri, database)
@@ -55,20 +62,6 @@ def _create(uri: str, database: Path) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = path.open("w")
-    except OSError as error:
-        raise UserError(
-            f"tracking.store: {path.parent} cannot be written ({error.strerror}); choose another folder"
-        ) from error
-    with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
 def mlflow_client(uri: str) -> MlflowClient:
     """MLflow's client, imported late (it takes seconds) and without telemetry."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before the import, which reads it
@@ -76,11 +69,6 @@ def mlflow_client(uri: str) -> MlflowClient:
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=uri)
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of a message, or the error's kind."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 if __name__ == "__main__":  # python -m csdn.tracking.store PARAMS...: prints the URI of their store

@@ -6,7 +6,6 @@ valid. Checkpoints lie in a folder named after the digest of what the training d
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -127,7 +127,7 @@ class Checkpoints:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold this training alone: a process that a killed run left behind may still be at work on it."""
-        handle = _lock(self._root)
+        lock = _lock(self._root)
         try:
             for path in self._root.rglob(".*.part"):  # nobody else writes here: of a process that was killed
                 path.unlink()
@@ -135,7 +135,7 @@ class Checkpoints:
         finally:
             if not any(path.is_file() for path in self._root.rglob("*.safetensors")):
                 self.remove()
-            os.close(handle)
+            lock.release()
 
     def _files(self) -> list[Path]:
         return sorted((path for path in self._folder.glob("*") if NAME.fullmatch(path.name)), reverse=True)
@@ -197,24 +197,18 @@ def _read(path: Path) -> Checkpoint:
         return Checkpoint(tensors, json.loads(file.metadata()["values"]))
 
 
-def _lock(folder: Path) -> int:
-    """Lock the folder's lock file, waiting for whoever holds it; the holder may remove the folder meanwhile."""
+def _lock(folder: Path) -> FileLock:
+    """Lock the folder's lock file, waiting for whoever holds it."""
     path = folder / ".lock"
-    while True:
-        try:
+    lock = FileLock(path)
+    while not lock.is_locked:
+        with suppress(FileNotFoundError):  # whoever held it has just removed the folder
             folder.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except FileNotFoundError:
-            continue  # another training has just removed the folder above
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.pread(handle, 32, 0).decode() or "unknown"
-            log.warning("%s: process %s is at work on this training; waiting until it ends", folder, owner)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        with suppress(FileNotFoundError):
-            if path.stat().st_ino == os.fstat(handle).st_ino:
-                os.truncate(handle, 0)
-                os.pwrite(handle, str(os.getpid()).encode(), 0)
-                return handle
-        os.close(handle)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                owner = path.read_text() or "unknown"
+                log.warning("%s: process %s is at work on this training; waiting until it ends", folder, owner)
+                lock.acquire()
+    path.write_text(str(os.getpid()))
+    return lock

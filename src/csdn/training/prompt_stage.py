@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,14 +23,13 @@ from csdn.training.schedules import prompt_learning_rate
 VISIBLE, INFRARED = 0, 1
 
 
-class StageOneImages:
+class StageOneImages(NamedTuple):
     """Frozen image features of both modalities: `visible` and `infrared` (N, embed) with labels (N,) from 0."""
 
-    def __init__(
-        self, visible: torch.Tensor, visible_labels: np.ndarray, infrared: torch.Tensor, infrared_labels: np.ndarray
-    ) -> None:
-        self.visible, self.infrared = visible, infrared
-        self.visible_labels, self.infrared_labels = visible_labels, infrared_labels
+    visible: torch.Tensor
+    visible_labels: np.ndarray
+    infrared: torch.Tensor
+    infrared_labels: np.ndarray
 
 
 def learn_prompts(

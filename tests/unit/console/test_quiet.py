@@ -40,13 +40,14 @@ def test_errors_stay(capsys, tmp_path):
     assert "nothing" in error
 
 
-def test_inputs_are_not_named(tmp_path):
-    for name in ("index", "cache", "out"):
-        (tmp_path / name).touch()
-    options = [f"--index={tmp_path}/index", "--cache", f"{tmp_path}/cache"]
-    assert quiet.written(["train-encoder", *options, f"--output={tmp_path}/out"]) == [f"{tmp_path}/out"]
-    assert set(quiet.written(["index-images", *options])) == {f"{tmp_path}/index", f"{tmp_path}/cache"}
-    assert quiet.written(["draw-figures", "--output", f"{tmp_path}/missing"]) == []
+def test_inputs_and_what_was_not_written_are_not_named(capsys, monkeypatch, tmp_path):
+    def run_index_images(settings, root, index, cache):
+        cache.touch()
+
+    monkeypatch.setattr("csdn.jobs.data.run_index_images", run_index_images)
+    options = f"--params params.yaml --dataset sysu_mm01 --root {tmp_path} --index {tmp_path}/index"
+    code, out, _ = run(capsys, "--quiet", "index-images", *options.split(), f"--cache={tmp_path}/cache")
+    assert (code, out) == (0, f"{tmp_path}/cache\n")
 
 
 @pytest.mark.parametrize("value", ["", "1"])

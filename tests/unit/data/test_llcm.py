@@ -4,10 +4,12 @@ import shutil
 
 import pytest
 
-from csdn.data.llcm import TEST_CAMERAS
+from csdn.config.layouts import CAMERAS, FILE_NAMES
 from csdn.data.llcm import read_records as read_llcm
 from csdn.data.readers import compare_counts, read_records
 from csdn.errors import UserError
+
+TEST_CAMERAS = {FILE_NAMES["llcm"][modality]: cameras for modality, cameras in CAMERAS["llcm"].items()}
 
 
 @pytest.fixture

@@ -14,14 +14,14 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 
 @pytest.fixture
-def root(tmp_path):
-    return Path(shutil.copytree(FIXTURES / "fake_regdb", tmp_path / "regdb"))
+def root(tmp_path, fake_regdb):
+    return Path(shutil.copytree(fake_regdb, tmp_path / "regdb"))
 
 
 @pytest.mark.parametrize("split", ["1", "2"])
-def test_lists_are_the_reference_s_in_order(split):
+def test_lists_are_the_reference_s_in_order(split, fake_regdb):
     expected = json.loads((FIXTURES / "fake_regdb_expected.json").read_text())
-    records = read_regdb(FIXTURES / "fake_regdb", split)
+    records = read_regdb(fake_regdb, split)
     for subset in ("train", "test"):
         persons = sorted({record.person_id for record in records if record.subset == subset})
         for name, modality, camera in (("visible", "visible", 1), ("thermal", "infrared", 2)):
@@ -30,7 +30,7 @@ def test_lists_are_the_reference_s_in_order(split):
             assert [f"fake_regdb/{image.path}" for image in images] == wanted["paths"]
             assert [persons.index(image.person_id) for image in images] == wanted["labels"]
             assert {image.camera_id for image in images} == {camera}
-    assert records == read_records("regdb", FIXTURES / "fake_regdb", int(split))
+    assert records == read_records("regdb", fake_regdb, int(split))
 
 
 def test_identities_are_unique_over_train_and_test(root):

@@ -21,7 +21,8 @@ def image() -> np.ndarray:
 
 def augment(augmenter, view, image, seed=0):
     out = np.full(image.shape, np.nan, dtype=np.float32)
-    getattr(augmenter, view)(image, out, np.random.default_rng(seed))
+    drawn = getattr(augmenter, f"draw_{view}")(image.shape, np.random.default_rng(seed))
+    augmenter.render(image, drawn, out)
     return out
 
 

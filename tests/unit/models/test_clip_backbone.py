@@ -13,10 +13,10 @@ from torch import nn
 
 from csdn.config.clip import Clip, MiniModel
 from csdn.models.attention_pooling import AttentionPooling, resample_positions
-from csdn.models.clip_backbone import TwoStreamResNet, adapt_resnet, create_clip, load_clip, normalize_images
+from csdn.models.clip_backbone import create_clip, load_clip, normalize_images
 from csdn.models.prompts import PromptBank, TextTower, template_tokens
 from csdn.models.reid_network import Features, ReIDNetwork
-from csdn.models.resnet_tower import PointwiseConv, use_products
+from csdn.models.resnet_tower import PointwiseConv, TwoStreamResNet, adapt_resnet, use_products
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 TINY = Clip(mini=MiniModel(width=8, head_width=16, embed_dim=16, text_width=16, text_heads=2, context_length=20))

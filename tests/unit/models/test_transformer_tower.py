@@ -6,8 +6,9 @@ import torch.nn.functional as F
 from open_clip.model import CLIP
 
 from csdn.config.clip import Clip
-from csdn.models.clip_backbone import TwoStreamTransformer, build_tower, load_clip
+from csdn.models.clip_backbone import build_tower, load_clip
 from csdn.models.reid_network import ReIDNetwork
+from csdn.models.transformer_tower import TwoStreamTransformer
 from tiny_clip import MODELS, register
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from csdn.data.vectors import unit_vectors
 from csdn.errors import UserError
-from csdn.search.index import build_index, exact_search, search_index, unit
+from csdn.search.index import build_index, exact_search, search_index
 
 
 def plain(features, queries, top):
@@ -33,7 +34,9 @@ def test_the_exact_search_is_the_plain_one_whatever_the_block(count, top, block)
     )
     similarity, rows = exact_search(features, queries, top, block)
     assert np.array_equal(rows, plain(features, queries, top))
-    assert np.allclose(similarity, np.take_along_axis(unit(queries) @ unit(features).T, rows, axis=1), atol=1e-6)
+    assert np.allclose(
+        similarity, np.take_along_axis(unit_vectors(queries) @ unit_vectors(features).T, rows, axis=1), atol=1e-6
+    )
 
 
 def test_equal_vectors_come_in_the_order_of_rows():

@@ -1,12 +1,14 @@
 """Photographs: right sizes, everyone can be seen, infrared is grey, views vary in every camera."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from csdn.synthetic.attributes import sample_identity
 from csdn.synthetic.cameras import contrast, photograph, sample_camera
 from csdn.synthetic.hours import NOON, Hour, sample_hour
-from csdn.synthetic.scenes import SPECTRA
+from csdn.synthetic.scenes import Spectrum
 
 SMALL = (64, 32)
 
@@ -18,7 +20,7 @@ def take(spectrum, seed, size=SMALL, occlusion=0.0, camera_seed=0, hour=NOON):
 
 
 @pytest.mark.parametrize("size", [(64, 32), (128, 64), (256, 128), (50, 26)])
-@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize("spectrum", get_args(Spectrum))
 def test_sizes(spectrum, size):
     photo = take(spectrum, 0, size)
     assert photo.pixels.shape == (*size, 3) and photo.pixels.dtype == np.uint8

@@ -1,6 +1,7 @@
 """Labels, frames, joints and scenes: the geometry below the photographs."""
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from csdn.synthetic.drawing import DARK, LIGHT, SHADES, Canvas, Frame, label, pa
 from csdn.synthetic.materials import PARTS, Part
 from csdn.synthetic.pedestrians import draw_person
 from csdn.synthetic.poses import ANKLE, articulate, sample_pose
-from csdn.synthetic.scenes import SPECTRA, fractal_noise, sample_scene
+from csdn.synthetic.scenes import Spectrum, fractal_noise, sample_scene
 
 FRAME = Frame(center=40.0, top=10.0, scale=150.0, lean=0.02, pitch=0.06)
 
@@ -86,7 +87,7 @@ def test_an_obstacle_leaves_most_of_the_person_visible():
         assert (parts_of(labels) == Part.OBSTACLE).any() and hidden.sum() < 0.6 * free.sum()
 
 
-@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize("spectrum", get_args(Spectrum))
 def test_scenes_are_textured_and_in_range(spectrum):
     for seed in range(12):
         scene, horizon = sample_scene(np.random.default_rng(seed), spectrum, 64, 32)

@@ -11,7 +11,7 @@ import pytest
 
 from csdn.config.tracking import Tracking
 from csdn.errors import UserError
-from csdn.tracking.runs import MlflowTracker, NullTracker, open_tracker, run_place, track_scores
+from csdn.tracking.runs import MlflowTracker, Tracker, open_tracker, run_place, track_scores
 from csdn.tracking.store import ensure_store
 
 WORKER = """
@@ -246,11 +246,11 @@ def test_no_backend_imports_nothing(tmp_path):
         "import sys; from csdn.config.params import Tracking; from csdn.tracking.runs import *\n"
         "with open_tracker(Tracking(backend='none'), 'a/b', replace=True) as t:\n"
         "    t.params({'a': 1}); t.metrics({'b': 2}, 1); t.artifact('x')\n"
-        "assert isinstance(t, NullTracker) and not {'mlflow', 'torch', 'pandas'} & set(sys.modules)\n"
+        "assert type(t) is Tracker and not {'mlflow', 'torch', 'pandas'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []
-    assert NullTracker().metrics({}) is None
+    assert Tracker().metrics({}) is None
 
 
 def scores(variant, protocol, rank_1):

@@ -6,8 +6,9 @@ import torch
 
 from csdn.config.clip import Clip, MiniModel
 from csdn.data.image_cache import ModalityImages, TrainingImages
-from csdn.models.clip_backbone import TwoStreamResNet, create_clip
+from csdn.models.clip_backbone import create_clip
 from csdn.models.reid_network import ReIDNetwork
+from csdn.models.resnet_tower import TwoStreamResNet
 
 SIZE = (32, 16)
 IDENTITIES = 6
