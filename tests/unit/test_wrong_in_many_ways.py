@@ -186,8 +186,8 @@ CASES = {
         dataset("sysu_mm01", "exp/test_id.txt", lambda t: "1,4,5\n"),
         "identities 1 are in",
     ),
-    "a word for an identity": (dataset("llcm", "idx/test_id.txt", lambda t: "one"), "'one' is no identity"),
-    "an image that is none": (broken_image, "cam1/0001/0001.jpg: is no image"),
+    "a word for an identity": (dataset("llcm", "idx/test_id.txt", lambda t: "one"), "'one' is not an identity"),
+    "an image that is none": (broken_image, "cam1/0001/0001.jpg: is not an image"),
     # settings
     "an unknown key": (settings("encoder.epoch=3"), "encoder.epoch: unknown key; did you mean `epochs`?"),
     "an unknown section": (settings("encodr.epochs=3"), "encodr: unknown key; did you mean `encoder`?"),
@@ -201,10 +201,10 @@ CASES = {
     ),
     "a split that is not there": (settings("datasets.regdb.splits=['11']"), "splits ['11'] do not exist in layout"),
     "a template without a place": (settings("prompts.template=a person"), "prompts.template: must contain {} exactly"),
-    "small weights in a large model": (settings("clip.weights=mini"), "`mini` are weights of model: mini only"),
+    "small weights in a large model": (settings("clip.weights=mini"), "`mini` goes with model: mini only"),
     "a table of a name that is taken": (
         settings("tables.costs={caption: Costs, variants: [csdn]}"),
-        "tables.costs: the workflow writes a table of that name",
+        "tables.costs: the workflow itself writes a table of that name",
     ),
 }
 

@@ -66,7 +66,7 @@ def test_overrides_of_variants_are_checked_too():
         "datasets.regdb.variants=[csnd]",
         "tables.components={variants: [mspl], differences: [[mspl, cdsn]]}",
     ) == [
-        "variants.baseline.clip: there is one small CLIP; set mini, image_size, pretraining in the section clip",
+        "variants.baseline.clip: all variants share one small CLIP; set mini, image_size, pretraining in section clip",
         "variants.mspl.encodr: unknown key; did you mean `encoder`?",
         "variants.csdn.prompts.tokens: must be greater than or equal to 1, not 0",
         "variants.csdn.encoder.epoch: unknown key; did you mean `epochs`?",
@@ -78,9 +78,9 @@ def test_overrides_of_variants_are_checked_too():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("epochs", "--set epochs: not of the form key.path=value"),
-        ("=3", "--set =3: not of the form key.path=value"),
-        ("encoder..epochs=3", "not of the form key.path=value"),
+        ("epochs", "--set epochs: is not of the form key.path=value"),
+        ("=3", "--set =3: is not of the form key.path=value"),
+        ("encoder..epochs=3", "is not of the form key.path=value"),
         ("encoder.epochs=[", "the value is not YAML"),
     ],
 )
@@ -92,7 +92,7 @@ def test_an_override_that_is_none_is_told(override, message):
     ("text", "message"),
     [
         ("a: [1,\nb: 2", "line 2 is not YAML"),
-        ("- 1", "holds a list; write `key: value` lines"),
+        ("- 1", "contains a list; write `key: value` lines"),
         ("a: !!python/object:os.system {}", "is not YAML"),
         ("\x00", "the file is not YAML"),
         (b"\xff\xfe", "the file is not YAML"),

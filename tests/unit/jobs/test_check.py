@@ -72,9 +72,9 @@ def test_all_problems_of_all_datasets_are_told_at_once(capsys, data):
     assert code == 2
     assert len(problems) == 7
     for words in (
-        "test_id.txt:1: 'none' is no identity",
+        "test_id.txt:1: 'none' is not an identity",
         "cam1/0001/0001.jpg: is empty (0 bytes)",
-        "cam2/0002/0001.jpg: is no image",
+        "cam2/0002/0001.jpg: is not an image",
         "cam4/0001/0001.jpg (train) are the same image",
         "test_thermal_2.txt: 1 of 5 images are missing",
         "test_thermal_2.txt:6: '../x.bmp' leads out of the dataset",

@@ -41,7 +41,7 @@ def test_a_plan_only_warns_of_files_that_are_missing(params, capsys):
 
 def test_a_layer_with_a_key_that_stands_twice_is_refused(params, tmp_path):
     (tmp_path / "layer.yaml").write_text("seeds: [0]\nseeds: [1]\n")
-    with pytest.raises(UserError, match="the key 'seeds' stands twice"):
+    with pytest.raises(UserError, match="the key 'seeds' is given twice"):
         workflow.read_settings([tmp_path / "layer.yaml"], params.model_dump(mode="json"), planning=True)
 
 
