@@ -104,8 +104,8 @@ def differences(settings: IndexImages, split: str, images: list[ImageRecord]) ->
     single = sorted(seen["visible"] ^ seen["infrared"])
     if single:
         lines.append(
-            f"{settings.dataset}, split {split}: training identities {first_few(single)} have images of one modality only; "
-            "they are in no batch of the encoder"
+            f"{settings.dataset}, split {split}: training identities {first_few(single)} have images of one modality "
+            "only; they are in no batch of the encoder"
         )
     return lines
 

@@ -106,5 +106,5 @@ def test_a_driver_that_answers_while_cuda_does_not_start_is_told_too(monkeypatch
 
     monkeypatch.setattr(module, "why_no_gpu", lambda: None)
     monkeypatch.setattr(torch.cuda, "init", init)
-    with pytest.raises(UserError, match=r"PyTorch cannot start CUDA \(CUDA unknown error\); look at"):
+    with pytest.raises(UserError, match=r"PyTorch cannot start CUDA \(CUDA unknown error\); check"):
         choose_device("cuda")

@@ -53,7 +53,7 @@ def machine(monkeypatch, tmp_path):
             None,
             "the NVIDIA driver 535.104 is too old for PyTorch's CUDA 13.0; install driver 580 or newer",
         ),
-        ((0,), None, "the NVIDIA driver 580.65 finds no GPU; look at what `nvidia-smi` says"),
+        ((0,), None, "the NVIDIA driver 580.65 finds no GPU; check the output of `nvidia-smi`"),
         ((2,), "", "CUDA_VISIBLE_DEVICES='' hides every GPU; unset it"),
         ((2,), "-1", "CUDA_VISIBLE_DEVICES='-1' hides every GPU; unset it"),
     ],
