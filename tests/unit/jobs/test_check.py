@@ -108,7 +108,10 @@ def test_equal_images_may_be_allowed(capsys, data):
             lambda root: [shutil.rmtree(root / f"cam{c}/0007") for c in (3, 6)],
             "training identities 7 have images of one",
         ),
-        (lambda root: (root / "exp/rand_perm_cam.mat").write_bytes(b"x"), "rand_perm_cam.mat: is no MATLAB file"),
+        (
+            lambda root: (root / "exp/rand_perm_cam.mat").write_bytes(b"x"),
+            "rand_perm_cam.mat: cannot be read as a MATLAB file",
+        ),
     ],
 )
 def test_what_can_be_worked_with_is_a_warning(capsys, data, change, words):
