@@ -36,15 +36,15 @@ def distance_chart(histograms: Mapping[str, Mapping[str, Histograms]]) -> Figure
     edges = np.linspace(0, LARGEST, BINS + 1)
     figure = Figure(figsize=(WIDTH, 0.75 + 0.88 * len(histograms)), layout="constrained")
     grid = figure.subplots(len(histograms), len(PAIRS), squeeze=False, sharex=True)
-    filled = np.sum([h.same + h.different for by_pair in histograms.values() for h in by_pair.values()], axis=0) > 2e-4
-    for row, (variant, by_pair) in zip(grid, histograms.items(), strict=True):
+    filled = np.sum([h.same + h.different for pairs in histograms.values() for h in pairs.values()], axis=0) > 2e-4
+    for row, (variant, pairs) in zip(grid, histograms.items(), strict=True):
         for axis, pair in zip(row, PAIRS, strict=True):
-            axis.stairs(by_pair[pair].same, edges, fill=True, color=SAME, alpha=0.45)
-            axis.stairs(by_pair[pair].different, edges, color=DIFFERENT, linewidth=1.3)
-            axis.text(0.98, 0.93, f"overlap {by_pair[pair].overlap:.2f}", transform=axis.transAxes, ha="right",
+            axis.stairs(pairs[pair].same, edges, fill=True, color=SAME, alpha=0.45)
+            axis.stairs(pairs[pair].different, edges, color=DIFFERENT, linewidth=1.3)
+            axis.text(0.98, 0.93, f"overlap {pairs[pair].overlap:.2f}", transform=axis.transAxes, ha="right",
                       va="top", fontsize=7.5, color=INK)  # fmt: skip
             axis.set(yticks=[], xlim=(edges[:-1][filled].min(), edges[1:][filled].max()))
-            axis.set_ylim(0, 1.3 * max(by_pair[pair].same.max(), by_pair[pair].different.max(), 1e-9))
+            axis.set_ylim(0, 1.3 * max(pairs[pair].same.max(), pairs[pair].different.max(), 1e-9))
             axis.grid(axis="y", visible=False)
             axis.spines["left"].set_visible(False)
         row[0].set_ylabel(variant, rotation=0, ha="right", va="center", color=INK)
@@ -89,14 +89,14 @@ def description_chart(likeness: Mapping[str, Mapping[str, Likeness]]) -> Figure:
 def sweep_chart(
     rows: Sequence[Mapping[str, Any]], values: Mapping[str, float], name: str, mark: MarkStyle, fixed: str | None
 ) -> Figure:
-    """mAP over the values of one setting, at equal distances: mean, interval over identities, runs as ticks.
+    """mAP over the values of one setting, evenly spaced: mean, interval over identities, and runs as ticks.
 
     Args:
         rows: rows of a table of one dataset.
         values: variant -> the setting's value in it.
         name: of the setting.
         mark: style of the marks.
-        fixed: the variant that the other figures show, if it is one of them; its mark is filled.
+        fixed: the variant that the other figures show; its mark is filled.
     """
     protocols = list(dict.fromkeys(row["protocol"] for row in rows))
     order = sorted(values, key=lambda variant: values[variant])
@@ -125,7 +125,7 @@ def sweep_chart(
 
 
 def attribute_chart(table: pd.DataFrame) -> Figure:
-    """Zero-shot balanced accuracy of each attribute: circle visible, triangle infrared, a tick for chance.
+    """Zero-shot balanced accuracy of each attribute: a circle for visible, a triangle for infrared, a tick for chance.
 
     Args:
         table: columns attribute, modality, balanced_accuracy and chance (fractions).

@@ -52,5 +52,5 @@ def test_without_settings_every_variant_is_in_one_table(params, capsys):
 
 
 def test_a_folder_without_scores_is_told(tmp_path):
-    with pytest.raises(UserError, match="holds no scores yet"):
+    with pytest.raises(UserError, match="has no scores yet"):
         current_tables(tmp_path)
