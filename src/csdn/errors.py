@@ -34,7 +34,7 @@ class NotFiniteError(UserError, FloatingPointError):
 
 
 def warn(text: str) -> None:
-    """Print a warning as one line on standard error: the result stands, but the user should know."""
+    """Print a warning as one line on standard error: the result is valid, but the user should know."""
     print(f"csdn: warning: {text}", file=sys.stderr)
 
 

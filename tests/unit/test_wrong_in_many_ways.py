@@ -176,7 +176,7 @@ CASES = {
     "an unknown model": (lambda p: p.prompts("--set", "clip.model=RN51"), "open_clip has no model 'RN51'"),
     "a tag of another model": (
         lambda p: p.prompts("--set", "clip.weights=laion9"),
-        "'laion9' is neither a file nor a tag",
+        "'laion9' is not a file, nor a tag",
     ),
     "a foreign text tower": (lambda p: p.prompts("--set", "clip.model=ViT-B-16-SigLIP"), "text tower other than CLIP"),
     # datasets

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from csdn.config.datasets import Dataset
     from csdn.config.params import Params, Variant
 
-RESERVED = ("clip", "figures", "tables", "pretraining")  # folders beside those of the datasets
+RESERVED = ("clip", "figures", "tables", "pretraining")  # other folders next to those of the datasets
 
 
 def contradictions(params: Params) -> list[str]:

@@ -105,7 +105,7 @@ def _without(values: Any, places: set[Place]) -> Any:
 
 
 def read_layer(path: Path | str) -> dict[str, Any]:
-    """Read one YAML file that holds a mapping.
+    """Read one YAML file that contains a mapping.
 
     Raises:
         UserError: the file is missing, not YAML or not a mapping.

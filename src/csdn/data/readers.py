@@ -22,7 +22,7 @@ def read_records(layout: str, root: Path | str, split: str | int = "default") ->
         split: 1..10 for RegDB; the other layouts have only the split "default".
 
     Raises:
-        UserError: the layout or split does not exist, or the folder does not hold the layout (see each reader).
+        UserError: the layout or split does not exist, or the folder does not have the layout (see each reader).
     """
     return inspect(layout, root, split).checked()
 

@@ -65,7 +65,7 @@ def load_features(path: Path | str) -> ForeignFeatures:
     if reader is None:
         raise UserError(f"{path}: unknown kind of file; give one of {', '.join(_READERS)}")
     if not path.is_file():
-        raise UserError(f"{path}: no such file; give the file that holds the features")
+        raise UserError(f"{path}: no such file; give the file that contains the features")
     content = reader(path)
     if _find(content, "features", "") is not None and _find(content, "features", "query_") is None:
         everything = _read_set(content, path, "")

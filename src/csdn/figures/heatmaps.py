@@ -35,9 +35,7 @@ def overlay(image: Image, heat: NDArray[np.float32]) -> Image:
     size = image.shape[1] * ENLARGED, image.shape[0] * ENLARGED
     grey = np.asarray(Pillow.fromarray(image).convert("L").resize(size, Pillow.Resampling.BICUBIC), dtype=np.float64)
     scaled = (heat / max(float(heat.max()), 1e-12)).astype(np.float32)
-    cells = np.asarray(
-        Pillow.fromarray(scaled).resize(size, Pillow.Resampling.NEAREST)
-    )  # interpolation would invent detail
+    cells = np.asarray(Pillow.fromarray(scaled).resize(size, Pillow.Resampling.NEAREST))  # does not invent detail
     colours = mpl.colormaps["viridis"](np.clip(cells, 0, 1))[..., :3] * 255
     return np.clip(0.45 * grey[..., None] + 0.55 * colours, 0, 255).astype(np.uint8)
 

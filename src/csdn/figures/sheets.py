@@ -130,7 +130,7 @@ def _same_camera(people: Sequence[Portraits], visible: bool, column: int) -> boo
 
 
 def _wrapped(captions: Sequence[str], left: float) -> list[str]:
-    """Lines of the captions beside the images, which end `left` inches from the edge."""
+    """Lines of the captions next to the images, which end `left` inches from the edge."""
     characters = max(20, int((SHEET_WIDTH - left) / 0.072))
     return [line for caption in captions for line in textwrap.wrap(caption, characters)]
 

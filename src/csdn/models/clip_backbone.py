@@ -135,9 +135,7 @@ def _check_weights_name(clip: Backbone) -> None:
     tags = open_clip.list_pretrained_tags_by_model(clip.model)
     if not clip.weights_path and clip.model in open_clip.list_models() and clip.weights not in tags:
         known = ", ".join(tags) or "none"
-        raise UserError(
-            f"clip.weights: {clip.weights!r} is neither a file nor a tag of {clip.model}; its tags: {known}"
-        )
+        raise UserError(f"clip.weights: {clip.weights!r} is not a file, nor a tag of {clip.model}; its tags: {known}")
 
 
 def _load_file(model: CLIP, clip: Backbone) -> None:

@@ -33,7 +33,7 @@ class Claim:
 QUESTIONS = (
     Question("mspl", "clip_vireid", -1, "Separate prompts alone fall below the shared prompt"),
     Question("csdn", "mspl", +1, "Fusion (SII) more than makes up for it"),
-    Question("csdn", "baseline", +1, "CSDN lies above the baseline"),
+    Question("csdn", "baseline", +1, "CSDN is above the baseline"),
     Question("csdn", "permuted_text", 0, "The right descriptions against permuted ones"),
     Question("permuted_text", "baseline", 0, "Permuted descriptions against none"),
 )
@@ -110,8 +110,8 @@ def floor_sentence(rows: Sequence[Row], untrained: Sequence[str]) -> str | None:
     if apart:
         return f"Every trained variant is far above the untrained initialisation, the lowest {numbers}."
     if lowest["map_mean"] > floor["map_mean"]:
-        return f"Every trained variant lies above the untrained initialisation, but intervals overlap: {numbers}."
-    return f"Not every trained variant lies above the untrained initialisation: {numbers}."
+        return f"Every trained variant is above the untrained initialisation, but intervals overlap: {numbers}."
+    return f"Not every trained variant is above the untrained initialisation: {numbers}."
 
 
 def power_sentence(rows: Sequence[Row]) -> str | None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.random import Generator
 
 from csdn.config.encoder import Encoder
 from csdn.config.fidelity import Fidelity
@@ -51,7 +52,7 @@ def augmented_batches(
     images: TrainingImages,
     settings: Encoder,
     augmenter: Augmenter,
-    rng: np.random.Generator,
+    rng: Generator,
     device: torch.device = CPU,
 ) -> Iterator[Batch]:
     """One epoch of batches; every view is cropped, mirrored and erased independently.
@@ -81,9 +82,7 @@ def batches_on_device(raw_batches: Iterable[RawBatch], augmenter: Augmenter, dev
         yield Batch(*tensors)
 
 
-def _raw_batches(
-    images: TrainingImages, settings: Encoder, augmenter: Augmenter, rng: np.random.Generator
-) -> Iterator[RawBatch]:
+def _raw_batches(images: TrainingImages, settings: Encoder, augmenter: Augmenter, rng: Generator) -> Iterator[RawBatch]:
     counts = settings.identities, settings.images
     for rows, infrared_rows in identity_batches(images.visible.labels, images.infrared.labels, *counts, rng):
         visible, infrared = images.visible.pixels(rows), images.infrared.pixels(infrared_rows)
