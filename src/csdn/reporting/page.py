@@ -74,7 +74,7 @@ def write_report(params: Params, output: Path | str, *, date: datetime.date | No
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["kept"] = _kept
+    environment.filters["unbroken"] = _unbroken
     write_text(output, environment.get_template("report.html.jinja").render(context))
 
 
@@ -141,7 +141,7 @@ def _dataset(params: Params, name: str) -> dict[str, Any]:
     }
 
 
-def _kept(text: str) -> str:
+def _unbroken(text: str) -> str:
     """The text with non-breaking spaces before percent signs."""
     return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
@@ -184,7 +184,7 @@ def _figure(params: Params, planned: Planned) -> dict[str, Any]:
         "name": planned.name,
         "kind": planned.kind,
         "title": planned.title,
-        "caption": _kept(planned.caption),
+        "caption": _unbroken(planned.caption),
         "svg": inline_svg(svg, planned.name),
     }
 
