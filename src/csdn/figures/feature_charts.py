@@ -36,15 +36,15 @@ def distance_chart(histograms: Mapping[str, Mapping[str, Histograms]]) -> Figure
     edges = np.linspace(0, LARGEST, BINS + 1)
     figure = Figure(figsize=(WIDTH, 0.75 + 0.88 * len(histograms)), layout="constrained")
     grid = figure.subplots(len(histograms), len(PAIRS), squeeze=False, sharex=True)
-    filled = np.sum([h.same + h.different for pairs in histograms.values() for h in pairs.values()], axis=0) > 2e-4
-    for row, (variant, pairs) in zip(grid, histograms.items(), strict=True):
+    filled = np.sum([h.same + h.different for by_pair in histograms.values() for h in by_pair.values()], axis=0) > 2e-4
+    for row, (variant, by_pair) in zip(grid, histograms.items(), strict=True):
         for axis, pair in zip(row, PAIRS, strict=True):
-            axis.stairs(pairs[pair].same, edges, fill=True, color=SAME, alpha=0.45)
-            axis.stairs(pairs[pair].different, edges, color=DIFFERENT, linewidth=1.3)
-            axis.text(0.98, 0.93, f"overlap {pairs[pair].overlap:.2f}", transform=axis.transAxes, ha="right",
+            axis.stairs(by_pair[pair].same, edges, fill=True, color=SAME, alpha=0.45)
+            axis.stairs(by_pair[pair].different, edges, color=DIFFERENT, linewidth=1.3)
+            axis.text(0.98, 0.93, f"overlap {by_pair[pair].overlap:.2f}", transform=axis.transAxes, ha="right",
                       va="top", fontsize=7.5, color=INK)  # fmt: skip
             axis.set(yticks=[], xlim=(edges[:-1][filled].min(), edges[1:][filled].max()))
-            axis.set_ylim(0, 1.3 * max(pairs[pair].same.max(), pairs[pair].different.max(), 1e-9))
+            axis.set_ylim(0, 1.3 * max(by_pair[pair].same.max(), by_pair[pair].different.max(), 1e-9))
             axis.grid(axis="y", visible=False)
             axis.spines["left"].set_visible(False)
         row[0].set_ylabel(variant, rotation=0, ha="right", va="center", color=INK)

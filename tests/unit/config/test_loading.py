@@ -37,7 +37,7 @@ def test_null_removes_what_a_layer_below_has():
     assert list(params.datasets) == ["sysu_mm01"]
 
 
-def test_all_problems_are_told_at_once_with_key_and_remedy():
+def test_all_problems_are_reported_at_once_with_key_and_remedy():
     assert problems(
         "encoder.epoch=3",
         "encoder.epochs=-3",
@@ -84,7 +84,7 @@ def test_overrides_of_variants_are_checked_too():
         ("encoder.epochs=[", "the value is not YAML"),
     ],
 )
-def test_an_override_that_is_none_is_told(override, message):
+def test_an_invalid_override_is_reported(override, message):
     assert message in problems(override)[0]
 
 
@@ -98,14 +98,14 @@ def test_an_override_that_is_none_is_told(override, message):
         (b"\xff\xfe", "the file is not YAML"),
     ],
 )
-def test_a_layer_that_is_none_is_told(tmp_path, text, message):
+def test_an_invalid_layer_is_reported(tmp_path, text, message):
     (tmp_path / "wrong.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
     (line,) = problems(layers=[PARAMS, tmp_path / "wrong.yaml"])
     assert line.startswith(f"{tmp_path}/wrong.yaml: ")
     assert message in line
 
 
-def test_missing_layers_are_told(tmp_path):
+def test_missing_layers_are_reported(tmp_path):
     assert "no such file" in problems(layers=[tmp_path / "absent.yaml"])[0]
     assert problems(layers=[]) == [
         "datasets: missing; give it a value",

@@ -100,7 +100,7 @@ def test_a_cache_of_other_images_is_refused(cache):
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"text" * 50, b"PK\x03\x04" + b"\0" * 60])
-def test_what_is_no_cache_is_refused(tmp_path, content):
+def test_a_file_that_is_not_a_cache_is_refused(tmp_path, content):
     (tmp_path / "cache.npy").write_bytes(content)
     with pytest.raises(UserError, match="is not a pixel cache"):
         open_cache(tmp_path / "cache.npy", 1)

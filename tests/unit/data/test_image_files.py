@@ -114,13 +114,13 @@ JPEG = encoded(Image.fromarray(np.kron(PIXELS, np.ones((8, 8, 1), np.uint8))), "
         (encoded(Image.new("1", (9000, 6000))), "has 9000 x 6000 pixels"),
     ],
 )
-def test_what_is_no_image_of_a_person_is_one_line(data, message):
+def test_a_file_that_is_not_an_image_of_a_person_is_reported_in_one_line(data, message):
     with pytest.raises(UserError, match=message) as caught:
         decode(data, "/data/a.jpg")
     assert re.fullmatch(r"/data/a\.jpg: .*; .*", str(caught.value))
 
 
-def test_a_missing_file_a_folder_and_a_large_file_are_told(tmp_path):
+def test_a_missing_file_a_folder_and_a_large_file_are_reported(tmp_path):
     with pytest.raises(UserError, match="no such image"):
         read_image(tmp_path / "a.jpg", (8, 4))
     with pytest.raises(UserError, match="is not a file"):

@@ -110,7 +110,7 @@ def test_a_complete_copy_differs_in_nothing():
     assert compare_counts(records, "sysu_mm01") == []
 
 
-def test_there_is_no_other_split_or_layout(root):
+def test_another_split_or_layout_is_refused(root):
     with pytest.raises(UserError, match="split '2' does not exist in layout sysu_mm01"):
         read_records("sysu_mm01", root, "2")
     with pytest.raises(UserError, match="unknown layout 'market'; known: sysu_mm01, regdb, llcm"):

@@ -187,7 +187,7 @@ def test_refuses_paths_in_one_line(records, features, tmp_path, change, message)
         score_foreign(save(tmp_path, "npz", content), "sysu_all_single", records=records)
 
 
-def test_says_what_is_needed_beside_the_file(records, features, tmp_path):
+def test_says_what_is_needed_besides_the_file(records, features, tmp_path):
     named = save(tmp_path, "npz", {"features": features, "paths": [record.path for record in records]})
     with pytest.raises(UserError, match="refer to images of a dataset; give its folder too"):
         score_foreign(named, "sysu_all_single")

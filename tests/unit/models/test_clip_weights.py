@@ -1,4 +1,4 @@
-"""Weights from files: every format that users have, nothing of a file runs, and each wrong file is told apart."""
+"""Weights from files: every common format can be read, no code in a file runs, and each wrong file has its message."""
 
 import zipfile
 

@@ -118,7 +118,7 @@ def test_same_results_give_the_same_page(page: Path, tree: Tree, tmp_path: Path)
     assert (tmp_path / "again.html").read_bytes() == page.read_bytes()
 
 
-def test_published_figures_stand_only_beside_real_data(page: Path, tree: Tree, tmp_path: Path):
+def test_published_figures_are_shown_only_with_real_data(page: Path, tree: Tree, tmp_path: Path):
     assert "Published figures" not in page.read_text()
     assert "favours" in page.read_text()
     params = _copy(tree, tmp_path)

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or absent, verified, of the same training only, and gone after success."""
+"""Checkpoints: complete or absent, verified, only of the same training, and removed after success."""
 
 import errno
 import os
@@ -64,7 +64,7 @@ def test_a_damaged_one_falls_back_to_the_one_before(checkpoints, tmp_path, damag
     assert f"{newest} is damaged and is ignored" in caplog.messages
 
 
-def test_none_whole_starts_anew_and_says_so(checkpoints, tmp_path, caplog):
+def test_without_an_intact_checkpoint_training_starts_from_the_beginning_and_says_so(checkpoints, tmp_path, caplog):
     checkpoints.save(state(1), 1)
     files(tmp_path)[0].write_bytes(b"nothing")
     assert checkpoints.load() is None

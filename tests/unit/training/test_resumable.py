@@ -57,7 +57,7 @@ def stage():
 
 @pytest.fixture
 def trainings(clip, network, images, stage):
-    """Stage name -> a function that trains it anew from its start: (checkpoints) -> final tensors, history."""
+    """Stage name -> a function that trains it from the beginning: (checkpoints) -> final tensors, history."""
 
     def prompts(checkpoints):
         make = dict(tokens=2, template="A {} person.", generator=torch.Generator().manual_seed(1))
