@@ -1,4 +1,4 @@
-"""The one exception for what a user can mend, and the one way to warn."""
+"""The one exception for what a user can fix, and the one way to warn."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REMEDIES = {
     errno.EISDIR: "it is a folder; move that away or choose another path",
     errno.ENOTEMPTY: "it is a folder; move that away or choose another path",
     errno.ENAMETOOLONG: "choose a shorter name",
-    errno.EIO: "the disk fails; check it, or choose another",
+    errno.EIO: "the disk is failing; check it, or choose another",
     errno.EMFILE: "raise the number of open files (`ulimit -n`) and run the step again",
 }
 
@@ -34,24 +34,24 @@ class NotFiniteError(UserError, FloatingPointError):
 
 
 def warn(text: str) -> None:
-    """Print a warning as one line on standard error: the result stands, but the user should know."""
+    """Print a warning as one line on standard error: the result is valid, but the user should know."""
     print(f"csdn: warning: {text}", file=sys.stderr)
 
 
 def printable(text: str) -> str:
-    """`text` in one line, without characters that steer a terminal."""
+    """`text` in one line, without characters that control a terminal."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its kind if it has none."""
+    """The first line of an error's message, or the name of its type if it has none."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def cannot_write(path: Path | str, error: Exception) -> UserError | None:
-    """The line for a failed write of `path`; None if `error` is of another kind.
+    """The error to show for a failed write of `path`; None if `error` has another cause.
 
-    Libraries written in Rust (safetensors) raise errors of their own; these name the system's number in their text.
+    Libraries written in Rust (safetensors) raise their own errors, which have the system's number in their text.
     """
     number = getattr(error, "errno", None)
     if number is None:

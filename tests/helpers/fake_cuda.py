@@ -148,7 +148,7 @@ def fake_cuda() -> Iterator[_WithoutValues]:
             "csdn.models.device.choose_device": lambda device, _: torch.device("cpu") if device == "cpu" else GPU,
             "csdn.models.device.claim_gpu_for_process": lambda: None,
             "safetensors.torch.load_file": _load_file,
-            "csdn.data.prefetch.ahead": _at_once,
+            "csdn.data.prefetch.prefetched": _at_once,
             "torch.cuda.Stream": lambda device: stream,
             "torch.cuda.Event": MagicMock(),
             "torch.cuda.stream": lambda stream: nullcontext(),

@@ -360,7 +360,7 @@ CASES = {
     # images
     "truncated image": (image("cam1/0001/0001.jpg", lambda p: p.read_bytes()[:-200]), "0001.jpg: cannot be read"),
     "zero bytes": (image("cam1/0001/0001.jpg", lambda p: b""), r"cam1/0001/0001.jpg: is empty (0 bytes)"),
-    "no image": (image("cam1/0001/0001.jpg", lambda p: b"text"), "cam1/0001/0001.jpg: is no image"),
+    "no image": (image("cam1/0001/0001.jpg", lambda p: b"text"), "cam1/0001/0001.jpg: is not an image"),
     "pixels of no range": (saved("TIFF", lambda: Image.fromarray(np.eye(4, dtype=np.float32))), "pixels of mode F"),
     "transparent pixels": (saved("PNG", transparent), "0001.jpg: is partly transparent"),
     "several frames": (
@@ -368,8 +368,8 @@ CASES = {
         "0001.jpg: holds 2 frames",
     ),
     "huge image": (saved("PNG", lambda: Image.new("1", (9000, 6000))), "0001.jpg: has 9000 x 6000 pixels"),
-    "folder as image": (folder_as_image, "cam1/0001/0001.jpg: is no file"),
-    "file name that is no text": (name_of_no_text, "is no name in UTF-8; rename the file"),
+    "folder as image": (folder_as_image, "cam1/0001/0001.jpg: is not a file"),
+    "file name that is no text": (name_of_no_text, "is not a UTF-8 name; rename the file"),
     "equal images in train and test": (same_image_twice, "are the same image; delete the one that is wrong"),
     "image without permission": (closed_image, "cannot be read (Permission denied)"),
     # folders and lists
@@ -380,24 +380,27 @@ CASES = {
     "missing list": (without("sysu_mm01", "exp/val_id.txt"), "missing exp/val_id.txt"),
     "missing list of a split": (without("regdb", "idx/test_thermal_2.txt"), "missing idx/test_thermal_2.txt"),
     "word as identity": (replace("sysu_mm01", "exp/test_id.txt", lambda t: "4,\nfive"), "test_id.txt:2: 'five' is no"),
-    "endless identity": (replace("sysu_mm01", "exp/test_id.txt", lambda t: "9" * 5000), "is no identity"),
+    "endless identity": (replace("sysu_mm01", "exp/test_id.txt", lambda t: "9" * 5000), "is not an identity"),
     "identities in train and test": (replace("sysu_mm01", "exp/test_id.txt", lambda t: "4,5,2"), "identities 2 are in"),
-    "no test identity": (replace("sysu_mm01", "exp/test_id.txt", lambda t: ""), "no image of an identity of exp/test"),
+    "no test identity": (
+        replace("sysu_mm01", "exp/test_id.txt", lambda t: ""),
+        "has no image of an identity in exp/test",
+    ),
     "list in UTF-16": (binary("sysu_mm01", "exp/test_id.txt", "4,5".encode("utf-16")), "is not UTF-8 text"),
     "absolute path in a list": (append("/etc/passwd 0"), "train_visible_1.txt:5: '/etc/passwd' is an absolute path"),
     "path out of the dataset": (append("Visible/../../1/x.bmp 0"), "x.bmp' leads out of the dataset"),
     "Windows path in a list": (append("C:\\images\\x.bmp 0"), "is an absolute path"),
     "line without label": (append("Visible/1/v_1.bmp"), "train_visible_1.txt:5: expected `path label`"),
-    "line twice": (append("Visible/1/v_1.bmp 0"), "names 'Visible/1/v_1.bmp' again, after line 1"),
+    "line twice": (append("Visible/1/v_1.bmp 0"), "repeats 'Visible/1/v_1.bmp' of line 1"),
     "image that is not there": (append("Visible/1/x.bmp 0"), "1 of 5 images are missing, first"),
-    "image in no identity's folder": (append("idx/train_visible_1.txt 0"), "lies in no folder named by an identity"),
+    "image in no identity's folder": (append("idx/train_visible_1.txt 0"), "is not in a folder named by an identity"),
     "label of two identities": (
         replace("regdb", "idx/train_visible_1.txt", lambda t: t.replace("bmp 1", "bmp 0")),
-        "label 0 stands for folders 1 and 2",
+        "label 0 is used for folders 1 and 2",
     ),
-    "empty list": (replace("regdb", "idx/train_visible_1.txt", lambda t: " \r\n"), "holds no image"),
-    "visible images as thermal": (visible_among_thermal, "are named as visible and as thermal, first Visible/1/"),
-    "unknown camera": (camera_of_no_llcm, "names camera 11, LLCM has 1..9"),
+    "empty list": (replace("regdb", "idx/train_visible_1.txt", lambda t: " \r\n"), "lists no image"),
+    "visible images as thermal": (visible_among_thermal, "are listed as both visible and thermal, first Visible/1/"),
+    "unknown camera": (camera_of_no_llcm, "names camera 11, but LLCM has 1..9"),
     # settings
     "unknown key": (sections(encoder={"epoch": 3}), "encoder.epoch: unknown key; did you mean `epochs`?"),
     "wrong type": (sections(encoder={"epochs": "many"}), "encoder.epochs: must be a valid integer"),
@@ -417,11 +420,11 @@ CASES = {
             datasets={"llcm": {"root": "embedded"}},
             benchmark={"llcm": dict.fromkeys(("train", "test", "train_images", "test_images"), 4)},
         ),
-        "encoder.identities asks for 8 identities a batch, 4 are trained on",
+        "encoder.identities is 8, but there are only 4 training identities",
     ),
     "protocol of another layout": (
         sections(datasets={"regdb": None}, evaluation={"protocols": ["regdb_visible_to_infrared"]}),
-        "evaluation.protocols: regdb_visible_to_infrared are of other layouts than llcm, sysu_mm01",
+        "evaluation.protocols: regdb_visible_to_infrared do not belong to the layouts llcm, sysu_mm01",
     ),
     "selection without validation": (
         sections(
@@ -431,7 +434,7 @@ CASES = {
     ),
     "folder with wildcards": (
         sections(runtime={"results": "a{b}"}),
-        "runtime.results: must be a folder's name without",
+        "runtime.results: must be a folder name without",
     ),
     "settings that are not JSON": (
         lambda p: ["pretrain-clip", "--params", "{", "--annotations", "a", "--output", "b"],

@@ -158,21 +158,27 @@ CASES = {
     "empty": (file("empty.pt", content(b"")), "empty.pt: is empty"),
     "a web page": (file("page.pt", content(b"<html>404</html>")), "is a web page"),
     "a Git LFS pointer": (file("lfs.pt", content(b"version https://git-lfs.github.com/spec/v1\n")), "Git LFS pointer"),
-    "a cut archive": (file("a.pt", cut(lambda p: write_archive(p, random_state(MODEL)))), "a.pt: is cut off; download"),
-    "cut safetensors": (file("c.safetensors", cut(tensors)), "c.safetensors: is cut off or no safetensors"),
-    "a pickle with code": (file("code.pt", lambda p: torch.save({"a": Code()}, p)), "holds Python objects"),
-    "another architecture": (file("vit.pt", state(dict, "tiny-vit")), "holds a vision transformer (2 layers"),
+    "a cut archive": (
+        file("a.pt", cut(lambda p: write_archive(p, random_state(MODEL)))),
+        "a.pt: is truncated; download",
+    ),
+    "cut safetensors": (file("c.safetensors", cut(tensors)), "c.safetensors: is truncated or not a safetensors"),
+    "a pickle with code": (file("code.pt", lambda p: torch.save({"a": Code()}, p)), "contains Python objects"),
+    "another architecture": (file("vit.pt", state(dict, "tiny-vit")), "is a vision transformer (2 layers"),
     "no text tower": (file("visual.pt", state(text_tower_gone)), "tensors, first ln_final.bias; give the whole CLIP"),
     "another width of text": (
         file("text.pt", state(lambda s: s | {"text_projection": torch.zeros(16, 9)})),
         "has text_projection of shape (16, 9), but clip.model tiny-resnet-quickgelu needs (16, 16)",
     ),
     "NaN": (file("nan.pt", state(nan)), "has 16 values in ln_final.weight that are not finite"),
-    "no CLIP": (file("other.pt", lambda p: torch.save({"a": torch.zeros(1)}, p)), "holds no CLIP image tower"),
+    "no CLIP": (file("other.pt", lambda p: torch.save({"a": torch.zeros(1)}, p)), "has no CLIP image tower"),
     # the model
     "an unknown model": (lambda p: p.prompts("--set", "clip.model=RN51"), "open_clip has no model 'RN51'"),
-    "a tag of another model": (lambda p: p.prompts("--set", "clip.weights=laion9"), "'laion9' is no file and no tag"),
-    "a foreign text tower": (lambda p: p.prompts("--set", "clip.model=ViT-B-16-SigLIP"), "text tower that is not CLIP"),
+    "a tag of another model": (
+        lambda p: p.prompts("--set", "clip.weights=laion9"),
+        "'laion9' is not a file, nor a tag",
+    ),
+    "a foreign text tower": (lambda p: p.prompts("--set", "clip.model=ViT-B-16-SigLIP"), "text tower other than CLIP"),
     # datasets
     "no dataset": (lambda p: p.index("llcm", "--root", p.folder / "none"), "none: no such folder; give the root of"),
     "the folder above": (lambda p: p.index("sysu_mm01", "--root", p.data), "missing cam1/, cam2/"),
@@ -186,8 +192,8 @@ CASES = {
         dataset("sysu_mm01", "exp/test_id.txt", lambda t: "1,4,5\n"),
         "identities 1 are in",
     ),
-    "a word for an identity": (dataset("llcm", "idx/test_id.txt", lambda t: "one"), "'one' is no identity"),
-    "an image that is none": (broken_image, "cam1/0001/0001.jpg: is no image"),
+    "a word for an identity": (dataset("llcm", "idx/test_id.txt", lambda t: "one"), "'one' is not an identity"),
+    "an image that is none": (broken_image, "cam1/0001/0001.jpg: is not an image"),
     # settings
     "an unknown key": (settings("encoder.epoch=3"), "encoder.epoch: unknown key; did you mean `epochs`?"),
     "an unknown section": (settings("encodr.epochs=3"), "encodr: unknown key; did you mean `encoder`?"),
@@ -201,10 +207,10 @@ CASES = {
     ),
     "a split that is not there": (settings("datasets.regdb.splits=['11']"), "splits ['11'] do not exist in layout"),
     "a template without a place": (settings("prompts.template=a person"), "prompts.template: must contain {} exactly"),
-    "small weights in a large model": (settings("clip.weights=mini"), "`mini` are weights of model: mini only"),
+    "small weights in a large model": (settings("clip.weights=mini"), "`mini` goes with model: mini only"),
     "a table of a name that is taken": (
         settings("tables.costs={caption: Costs, variants: [csdn]}"),
-        "tables.costs: the workflow writes a table of that name",
+        "tables.costs: the workflow itself writes a table of that name",
     ),
 }
 

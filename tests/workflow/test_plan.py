@@ -374,7 +374,7 @@ def test_a_key_that_stands_twice_is_refused(workflow):
     path = workflow.folder / "params.yaml"
     path.write_text(path.read_text() + "\nseeds: [7]\n")
     text = workflow.snakemake("-n", check=False)
-    assert "is not YAML (the key 'seeds' stands twice)" in text
+    assert "is not YAML (the key 'seeds' is given twice)" in text
 
 
 @pytest.mark.parametrize(

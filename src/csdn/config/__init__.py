@@ -1,1 +1,1 @@
-"""params.yaml: its sections as typed models, how it is loaded, and what cannot go together."""
+"""params.yaml: its sections as typed models, how it is loaded, and which settings cannot be combined."""

@@ -1,4 +1,4 @@
-"""What the sections of params.yaml are made of: ranges, names, and the frozen model that each one is."""
+"""Building blocks of the sections of params.yaml: ranges, names, and the frozen model they derive from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Ratio = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0.0, le=10.0)]
 Count = Annotated[int, Field(ge=1)]
 Norm = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-# Snakemake reads braces in a path as wildcards; a dash in front would be an option.
+# Snakemake reads braces in a path as wildcards, and a leading dash would be taken for an option.
 Folder = Annotated[str, Field(pattern=FOLDER_PATTERN, max_length=1000)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -26,7 +26,7 @@ Precision = Literal["auto", "fp32", "tf32", "bf16"]
 EMBEDDED = "embedded"  # datasets.<name>.root: render the embedded benchmark instead of reading a folder
 MINI = "mini"  # clip.model: the small CLIP; clip.weights: pre-train it instead of loading a file
 
-PRECISION = "Of matrix products: `auto` is bf16 where GPU or CPU has instructions for it, else fp32; tf32 is a GPU's."
+PRECISION = "Precision of matrix products. `auto`: bf16 if the GPU or CPU supports it, else fp32; tf32 needs a GPU."
 
 PROTOCOLS: dict[str, tuple[str, ...]] = {
     "sysu_mm01": ("sysu_all_single", "sysu_all_multi", "sysu_indoor_single", "sysu_indoor_multi"),
@@ -36,7 +36,7 @@ PROTOCOLS: dict[str, tuple[str, ...]] = {
 
 
 def score_name(protocol: str, gallery: str | None, reranked: bool) -> str:
-    """The name of a protocol's scores: the official gallery and re-ranking never share one with the plain."""
+    """The name of a protocol's score files; the official gallery and re-ranking have names of their own."""
     return protocol + ("-official" if gallery == "official" else "") + ("-reranked" if reranked else "")
 
 
@@ -51,7 +51,7 @@ class Strict(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _no_truth_as_number(cls, values: Any) -> Any:
-        """`epochs: yes` is no number, though Python counts True as 1; as text it is refused with its key."""
+        """Refuse `epochs: yes`, which Python would take for 1: as text it fails validation under its own key."""
         if not isinstance(values, dict):
             return values
         numbers = {name for name, field in cls.model_fields.items() if field.annotation in (int, float)}

@@ -23,12 +23,12 @@ class Population(Strict):
 class PretrainingPopulation(Strict):
     """Images and captions of other identities and other cameras, for the small CLIP only."""
 
-    identities: int = Field(7000, ge=8, description="Identities of the pre-training set; none occurs in a re-ID set.")
-    images: Count = Field(2, description="Visible images of each.")
-    held_out: int = Field(300, ge=8, description="Further identities, one image per modality, for the zero-shot table.")
-    cameras: Count = Field(12, description="Cameras that take them; none occurs in a re-ID set.")
+    identities: int = Field(7000, ge=8, description="Identities of the pre-training set; none is in a re-ID set.")
+    images: Count = Field(2, description="Visible images of each identity.")
+    held_out: int = Field(300, ge=8, description="More identities, one image per modality, for the zero-shot table.")
+    cameras: Count = Field(12, description="Cameras that take the images; none is in a re-ID set.")
     infrared: bool = Field(
-        False, description="Also caption infrared images (then the untrained tower already matches modalities)."
+        False, description="Caption infrared images too (the untrained tower then already matches modalities)."
     )
 
 
@@ -40,8 +40,8 @@ class Benchmark(Strict):
     luminance_share: Fraction = Field(
         0.4, description="Share of visible luminance in infrared brightness; the rest is independent."
     )
-    noise: Weight = Field(1.0, description="Multiplies sensor noise and blur.")
-    occlusion: Fraction = Field(0.03, description="Probability that something stands before the person.")
+    noise: Weight = Field(1.0, description="Factor on sensor noise and blur.")
+    occlusion: Fraction = Field(0.03, description="Probability that something stands in front of the person.")
     night: Fraction = Field(0.2, description="Share of people's visits to visible cameras that fall after dark.")
     sysu_mm01: Population = Population(train=400, val=60, test=160, train_images=1, test_images=2, infrared_factor=2)
     regdb: Population = Population(train=206, test=206, train_images=5, test_images=5)
@@ -52,9 +52,9 @@ class Benchmark(Strict):
     def _regdb_is_balanced(self) -> Benchmark:
         p = self.regdb
         if self.llcm.val:
-            raise ValueError("llcm.val: the LLCM layout names no validation identities; set it to 0")
+            raise ValueError("llcm.val: the LLCM layout has no validation identities; set it to 0")
         if p.train != p.test or p.train_images != p.test_images or p.val or p.infrared_factor != 1:
             raise ValueError(
-                "regdb: every split swaps halves, so train and test need equal counts, val 0 and infrared_factor 1"
+                "regdb: splits swap the two halves, so train and test must be equal; set val to 0, infrared_factor to 1"
             )
         return self

@@ -17,7 +17,7 @@ class ClipPretraining(Strict):
     weight_decay: Weight = 0.05
     warmup_steps: int = Field(50, ge=0)
     attribute_weight: Weight = Field(
-        0.5, description="Weight of the auxiliary attribute classification, whose head is dropped."
+        0.5, description="Weight of the auxiliary attribute classification, whose head is discarded."
     )
     position_std: Weight = Field(
         1.5, description="Standard deviation of the attention pool's positional embedding at the start."
@@ -66,12 +66,12 @@ class Backbone(Strict):
     @model_validator(mode="after")
     def _mini_goes_with_mini(self) -> Backbone:
         if self.weights == MINI and self.model != MINI:
-            raise ValueError("weights: `mini` are weights of model: mini only; give a path or an open_clip tag")
+            raise ValueError("weights: `mini` goes with model: mini only; give a path or an open_clip tag")
         return self
 
     @property
     def weights_path(self) -> str | None:
-        """The file of the weights if they are one: it has a folder in its name, or a model file's ending."""
+        """The weights if they name a file: a value with a slash in it or with the suffix of a model file."""
         is_path = "/" in self.weights or self.weights.endswith((".pt", ".pth", ".bin", ".safetensors"))
         return self.weights if is_path else None
 

@@ -1,4 +1,4 @@
-"""Settings that are each in range but cannot go together: found before any work, all at once."""
+"""Settings that are valid one by one but contradict each other; all are reported before any work."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from csdn.config.datasets import Dataset
     from csdn.config.params import Params, Variant
 
-RESERVED = ("clip", "figures", "tables", "pretraining")  # folders beside those of the datasets
+RESERVED = ("clip", "figures", "tables", "pretraining")  # other folders next to those of the datasets
 
 
 def contradictions(params: Params) -> list[str]:
-    """One line for each contradiction: the keys, and the remedy.
+    """One line for each contradiction, with the keys and what to do.
 
-    Counts of identities are known for embedded datasets only; for those on disk the step that reads them checks.
+    Only embedded datasets have a known number of identities; the step that reads a dataset from disk checks the others.
     """
     return [
         *_of_protocols(params),
@@ -33,7 +33,7 @@ def contradictions(params: Params) -> list[str]:
 
 
 def training_identities(params: Params, dataset: str) -> int | None:
-    """Identities that are trained on; None if the dataset is on disk."""
+    """Number of training identities; None if the dataset is on disk."""
     chosen = params.datasets[dataset]
     if chosen.root != EMBEDDED:
         return None
@@ -42,11 +42,11 @@ def training_identities(params: Params, dataset: str) -> int | None:
 
 
 def _of_protocols(params: Params) -> Iterator[str]:
-    """Naming more protocols than the datasets have is fine, for layers add and remove datasets; scoring none is not."""
+    """Protocols of absent datasets are fine, because layers add and remove datasets; but one must remain to score."""
     names = params.evaluation.protocols or []
     if names and not any(params.protocols_of(dataset) for dataset in params.datasets):
         layouts = sorted({dataset.layout for dataset in params.datasets.values()})
-        yield f"evaluation.protocols: {', '.join(names)} are of other layouts than {', '.join(layouts)}; name theirs"
+        yield f"evaluation.protocols: {', '.join(names)} do not belong to the layouts {', '.join(layouts)}; name theirs"
 
 
 def _of_small_clip(params: Params) -> Iterator[str]:
@@ -54,24 +54,24 @@ def _of_small_clip(params: Params) -> Iterator[str]:
     if MINI in starts and params.clip.image_size != params.benchmark.image_size:
         yield (
             f"clip.image_size: is {list(params.clip.image_size)}, but the small CLIP is pre-trained on images of "
-            f"benchmark.image_size {list(params.benchmark.image_size)}; set both alike"
+            f"benchmark.image_size {list(params.benchmark.image_size)}; set both to the same size"
         )
 
 
 def _of_dataset(params: Params, name: str) -> Iterator[str]:
     dataset, key = params.datasets[name], f"datasets.{name}"
     if name in RESERVED:
-        yield f"{key}: a folder of the results is called so; choose another name than {', '.join(RESERVED)}"
+        yield f"{key}: a results folder already has this name; choose a name other than {', '.join(RESERVED)}"
     if dataset.held_out_identities and "val" in dataset.train_subsets:
         yield (
-            f"{key}.held_out_identities: sets {dataset.held_out_identities} aside as `val`, which train_subsets trains "
-            "on; set train_subsets to [train], or held_out_identities to 0"
+            f"{key}.held_out_identities: {dataset.held_out_identities} are set aside as `val`, which train_subsets "
+            "trains on; set train_subsets to [train], or held_out_identities to 0"
         )
     left = training_identities(params, name)
     if left is not None and left < 1:
         yield (
-            f"{key}.held_out_identities: {dataset.held_out_identities} leaves none of benchmark.{dataset.layout}.train "
-            "to train on; lower it"
+            f"{key}.held_out_identities: with {dataset.held_out_identities}, none of benchmark.{dataset.layout}.train "
+            "is left to train on; lower it"
         )
 
 
@@ -83,7 +83,7 @@ def _of_run(params: Params, name: str, variant: str) -> Iterator[str]:
     known = training_identities(params, name)
     if known is not None and 0 < known < own.encoder.identities:
         yield (
-            f"{key}: encoder.identities asks for {own.encoder.identities} identities a batch, {known} are trained on; "
+            f"{key}: encoder.identities is {own.encoder.identities}, but there are only {known} training identities; "
             f"lower it, or raise benchmark.{dataset.layout}.train"
         )
     if own.encoder.selection == "best_on_validation" and not _has_validation(params, dataset):
@@ -105,7 +105,7 @@ def _has_validation(params: Params, dataset: Dataset) -> bool:
 
 
 def _of_fusion(own: Variant, key: str) -> Iterator[str]:
-    """The small CLIP's text features have a known width; another's is known once it is loaded."""
+    """Only the small CLIP's width of text features is known here; any other model has to be loaded first."""
     fused = own.uses_descriptions and own.fusion.kind == "attention"
     if fused and own.clip.model == MINI and own.clip.mini.embed_dim % own.fusion.heads:
         yield (

@@ -16,23 +16,23 @@ class Dataset(Strict):
     root: str = Field(EMBEDDED, description="Folder of the dataset, or `embedded` to render the benchmark.")
     image_size: Size = Field((64, 32), description="Height and width to which every image is resized once.")
     splits: list[str] = Field(
-        ["default"], min_length=1, description="`default`, or 1..10 for RegDB; each is its own training."
+        ["default"], min_length=1, description="`default`, or 1..10 for RegDB; each split is trained separately."
     )
     gallery: Literal["agw", "official"] = Field("agw", description="Which SYSU-MM01 gallery draw (docs/protocols.md).")
     trials: int = Field(10, ge=1, le=10, description="Gallery draws to average over (SYSU-MM01 and LLCM).")
     train_subsets: list[Literal["train", "val"]] = Field(
         ["train", "val"],
         min_length=1,
-        description="Identities trained on; `val` left out means it is monitored instead.",
+        description="Subsets to train on; without `val`, that subset is used for validation.",
     )
     held_out_identities: int = Field(
-        0, ge=0, description="Training identities set aside as `val` where the dataset names none."
+        0, ge=0, description="Training identities set aside as `val` if the dataset has none."
     )
     duplicates: Literal["refuse", "warn"] = Field(
-        "refuse", description="What to do about equal image files in different subsets, which leak test into training."
+        "refuse", description="What to do about identical image files in different subsets (test images in training)."
     )
     variants: list[str] | None = Field(
-        None, description="Variants run on this dataset (null: those that a table has, without tables all)."
+        None, description="Variants run on this dataset (null: those in any table, or all if there are no tables)."
     )
     seeds: list[Seed] | None = Field(
         None, min_length=1, description="Seeds run on this dataset (null: the top-level seeds)."
@@ -53,9 +53,9 @@ class Dataset(Strict):
         for key in ("splits", "variants", "seeds", "train_subsets"):
             values = getattr(self, key) or []
             if len(set(values)) != len(values):
-                lines.append(f"{key} names one of {values} twice; name it once")
+                lines.append(f"{key} lists one of {values} twice; list it once")
         if "train" not in self.train_subsets:
-            lines.append("train_subsets needs `train`")
+            lines.append("train_subsets must include `train`")
         if lines:
             raise ValueError("\n".join(lines))
         return self

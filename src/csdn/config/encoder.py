@@ -33,7 +33,7 @@ class Augmentation(Strict):
         for key in ("erase_area", "erase_aspect"):
             low, high = getattr(self, key)
             if low > high:
-                raise ValueError(f"{key}: {low} to {high} is no range; put the smaller number first")
+                raise ValueError(f"{key}: {low} to {high} is not a range; put the smaller number first")
         return self
 
 
@@ -42,36 +42,36 @@ class Encoder(Strict):
 
     text: Literal["none", "learned", "permuted", "random"] = Field(
         "learned",
-        description="Descriptions that pull the features: none (baseline), those of stage 1, these assigned to wrong "
-        "identities, or random directions of the same lengths.",
+        description="Descriptions that features are pulled to: none (baseline), those of stage 1, the same assigned to "
+        "the wrong identities, or random directions of the same lengths.",
     )
-    epochs: int = Field(120, ge=0, description="0 keeps CLIP's weights: no training at all.")
+    epochs: int = Field(120, ge=0, description="Epochs; 0 does not train and keeps CLIP's weights.")
     identities: int = Field(8, ge=2, description="Identities in a batch.")
     images: int = Field(4, ge=2, description="Images of an identity and modality in a batch.")
     learning_rate: Rate = 3e-4
-    head_learning_rate_factor: Rate = Field(2.0, description="Multiplies the learning rate of the classifiers.")
+    head_learning_rate_factor: Rate = Field(2.0, description="Factor on the learning rate of the classifiers.")
     weight_decay: Weight = 5e-4
     schedule: Literal["cosine", "multistep"] = Field(
-        "multistep", description="After the warm-up: to nothing along a cosine, or a tenth at each milestone."
+        "multistep", description="After the warm-up: down to 0 along a cosine, or to a tenth at each milestone."
     )
     warmup_epochs: Weight = Field(10, description="Epochs in which the learning rate rises linearly.")
-    milestones: list[Count] = Field([40, 70], description="Epochs of `multistep`.")
+    milestones: list[Count] = Field([40, 70], description="Epochs at which `multistep` lowers the rate.")
     classifier: Literal["cosine", "linear"] = Field("linear", description="Head of the identity loss.")
-    classifier_scale: Weight = Field(16.0, description="Multiplies the logits of the cosine classifier.")
+    classifier_scale: Weight = Field(16.0, description="Factor on the logits of the cosine classifier.")
     semantic_loss: Literal[
         "cross_entropy", "supervised_contrastive", "cosine_regression", "mse_regression", "triplet_to_text"
     ] = Field("cross_entropy", description="How features are pulled to the descriptions (docs/method.md).")
     semantic_logits: Literal["cosine", "dot"] = Field(
-        "dot", description="Similarities of `cross_entropy` and `supervised_contrastive`."
+        "dot", description="Similarity used by `cross_entropy` and `supervised_contrastive`."
     )
-    semantic_scale: Weight = Field(16.0, description="Multiplies cosine logits.")
+    semantic_scale: Weight = Field(16.0, description="Factor on cosine logits.")
     semantic_margin: Fraction = Field(0.2, description="Margin of `triplet_to_text`, in cosine similarity.")
-    label_smoothing: Fraction = Field(0.0, description="Of the identity loss.")
+    label_smoothing: Fraction = Field(0.0, description="Label smoothing of the identity loss.")
     metric_features: Literal["raw", "unit"] = Field(
-        "raw", description="What the triplet and modality-shared losses measure: features as they are, or normalised."
+        "raw", description="Features that the triplet and modality-shared losses compare: raw, or of unit length."
     )
     gradient_clip: Norm | None = Field(
-        None, description="Largest norm of the gradient of all trained parameters together (null: not clipped)."
+        None, description="Maximum norm of the gradient of all trained parameters together (null: not clipped)."
     )
     weights: LossWeights = LossWeights()
     augmentation: Augmentation = Augmentation()
@@ -81,13 +81,13 @@ class Encoder(Strict):
     precision: Precision = Field("auto", description=PRECISION)
     selection: Literal["last", "best_on_validation", "best_on_test"] = Field(
         "last",
-        description="Epoch that is kept. `best_on_test` reproduces the authors' choice by Rank-1 on the test set; all "
-        "its results are labelled.",
+        description="Which epoch is kept. `best_on_test` reproduces the authors' choice by Rank-1 on the test set, and "
+        "all results of such an encoder are labelled.",
     )
     validate_every: int = Field(0, ge=0, description="Epochs between validations on held-out identities (0: never).")
 
     @model_validator(mode="after")
     def _selection_has_a_choice(self) -> Encoder:
         if self.selection != "last" and not self.validate_every:
-            raise ValueError(f"selection {self.selection} needs validate_every of 1 or more, or it has one epoch only")
+            raise ValueError(f"selection {self.selection} needs validations; set validate_every to 1 or more")
         return self

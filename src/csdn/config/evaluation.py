@@ -10,8 +10,8 @@ from csdn.config.base import PRECISION, PROTOCOLS, Count, Fraction, Precision, S
 class Reranking(Strict):
     """k-reciprocal re-ranking (Zhong et al., CVPR 2017), by default with its authors' constants."""
 
-    k1: Count = Field(20, description="Neighbours among which reciprocal ones are sought.")
-    k2: Count = Field(6, description="Neighbours whose encodings are averaged.")
+    k1: Count = Field(20, description="Number of neighbours searched for reciprocal ones.")
+    k2: Count = Field(6, description="Number of neighbours whose encodings are averaged.")
     original_weight: Fraction = Field(
         0.3, description="Share of the original distance in the final one (lambda); the rest is the Jaccard distance."
     )
@@ -24,10 +24,10 @@ class Evaluation(Strict):
         None, min_length=1, description="Protocols to score (null: all of each layout)."
     )
     batch: Count = 256
-    flip: bool = Field(True, description="Concatenate the features of the mirrored image.")
+    flip: bool = Field(True, description="Append the features of the mirrored image.")
     precision: Precision = Field("fp32", description=PRECISION)
     reranking: Reranking | None = Field(
-        None, description="Also score with k-reciprocal re-ranking, in rows of their own; `{}` takes its defaults."
+        None, description="Also score with k-reciprocal re-ranking, in separate rows; `{}` uses its defaults."
     )
 
     @field_validator("protocols")

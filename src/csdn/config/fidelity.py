@@ -10,27 +10,27 @@ from csdn.config.base import Strict, Weight
 
 
 class Fidelity(Strict):
-    """Odd behaviours of the authors' code, each off by default; `fidelity: reference` turns all on (docs/method.md)."""
+    """Quirks of the authors' code, each off by default; `fidelity: reference` turns all on (docs/method.md)."""
 
     stem: Literal["clip", "reference"] = Field(
         "clip", description="`reference`: one ReLU after the third convolution only."
     )
     fusion: Literal["attention", "reference"] = Field(
-        "attention", description="`reference` makes `fusion.kind: attention` attend over a single key."
+        "attention", description="`reference`: `fusion.kind: attention` attends over a single key."
     )
     stage_one_images: Literal["all", "sampler"] = Field(
-        "all", description="Images of stage 1: each once, or one pass of the identity sampler, with repeats and misses."
+        "all", description="Images of stage 1: each once, or one pass of the identity sampler (repeats and skips some)."
     )
     fusion_mode: Literal["evaluation", "training"] = Field(
-        "evaluation", description="`training`: stage 1b embeds images with batch statistics and ends with dropout on."
+        "evaluation", description="`training`: stage 1b embeds images with batch statistics and fuses with dropout on."
     )
-    triplet_denominator_floor: Weight = Field(0.0, description="`1e-6` restores the reference's triplet weights.")
+    triplet_denominator_floor: Weight = Field(0.0, description="`1e-6`: the triplet weights of the authors' code.")
     normalization: Literal["clip", "imagenet"] = Field(
         "clip", description="Mean and standard deviation of the input; `imagenet` erases after normalising."
     )
     decay_everything: bool = Field(
         False,
-        description="Weight decay on BN, biases and the pooling exponent, and the classifiers' rate on all heads.",
+        description="Weight decay also on BN, biases and the pooling exponent; the classifiers' rate on whole heads.",
     )
 
     @model_validator(mode="before")

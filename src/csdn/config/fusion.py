@@ -13,19 +13,19 @@ class Fusion(Strict):
     """Stage 1b: semantic information integration of the two modalities' descriptions (docs/method.md, SII)."""
 
     kind: Literal["none", "attention", "reference", "mean", "sum", "concat"] = Field(
-        "attention", description="How two descriptions become one; `none` leaves each modality its own."
+        "attention", description="How two descriptions become one; `none` keeps one for each modality."
     )
-    heads: Count = Field(4, description="Heads of `attention`.")
+    heads: Count = Field(4, description="Number of heads of `attention`.")
     dropout: Fraction = 0.1
     epochs: Count = 60
     batch: int = Field(64, ge=2, description="Images of both modalities in a batch.")
     learning_rate: Rate = 3e-4
     weight_decay: Weight = 1e-4
-    logits: Literal["cosine", "dot"] = Field("cosine", description="Of images and descriptions in the loss.")
-    scale: Weight = Field(14.0, description="Multiplies cosine logits.")
+    logits: Literal["cosine", "dot"] = Field("cosine", description="Similarity of images and descriptions in the loss.")
+    scale: Weight = Field(14.0, description="Factor on cosine logits.")
     schedule: Literal["cosine", "reference"] = Field(
         "reference", description="`reference` warms up for 5 epochs from 1e-5."
     )
     gradient_clip: Norm | None = Field(
-        None, description="Largest norm of the gradient of all trained parameters together (null: not clipped)."
+        None, description="Maximum norm of the gradient of all trained parameters together (null: not clipped)."
     )

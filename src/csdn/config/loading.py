@@ -1,4 +1,4 @@
-"""params.yaml, further YAML layers and `--set key=value`: merged once, validated once, every problem told at once."""
+"""Merge params.yaml, further YAML layers and `--set key=value`, validate the result, and report every problem."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Place = tuple[int | str, ...]
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """The safe loader, which refuses a key that stands twice in a mapping: the first would be lost without a word."""
+    """The safe loader, which also refuses a key given twice in a mapping: the first would be lost silently."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -28,14 +28,14 @@ class _UniqueKeys(yaml.SafeLoader):
             if isinstance(key, yaml.ScalarNode) and key.value != "<<":
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(
-                        problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark
+                        problem=f"the key {key.value!r} is given twice", problem_mark=key.start_mark
                     )
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
 def load_params(layers: Iterable[Path | str], overrides: Iterable[str] = ()) -> Params:
-    """Merge YAML files in order, then `a.b.c=value` overrides, and validate the result.
+    """Merge YAML files in order, apply `a.b.c=value` overrides, and validate the result.
 
     Args:
         layers: YAML files; later ones win, mappings merge key by key, null removes a dataset, variant or table.
@@ -78,7 +78,7 @@ def validate(values: Mapping[str, Any]) -> Params:
 
 
 def _new_problems(error: ValidationError, removed: set[Place]) -> list[str]:
-    """Lines of the problems that are no consequence of what was removed."""
+    """Lines of the problems that removing other values did not cause."""
     own = [
         item
         for item in error.errors(include_url=False)
@@ -88,13 +88,13 @@ def _new_problems(error: ValidationError, removed: set[Place]) -> list[str]:
 
 
 def _place(location: tuple[int | str, ...]) -> Place:
-    """The keys of a problem down to the first list, and without pydantic's own marks."""
+    """The keys of a problem down to the first list, without the parts that pydantic adds."""
     keys = list(takewhile(lambda part: isinstance(part, str), location))
     return tuple(key for key in keys if key != "[key]")
 
 
 def _without(values: Any, places: set[Place]) -> Any:
-    """`values` without what stands at `places`, so that the rest can be checked as well."""
+    """`values` without the entries at `places`, so that the others can be checked as well."""
     if not isinstance(values, dict):
         return values
     out = {}
@@ -105,7 +105,7 @@ def _without(values: Any, places: set[Place]) -> Any:
 
 
 def read_layer(path: Path | str) -> dict[str, Any]:
-    """Read one YAML file that holds a mapping.
+    """Read one YAML file that contains a mapping.
 
     Raises:
         UserError: the file is missing, not YAML or not a mapping.
@@ -113,20 +113,20 @@ def read_layer(path: Path | str) -> dict[str, Any]:
     try:
         with readable(path):
             value = _UniqueKeys(Path(path).read_text(encoding="utf-8")).get_single_data()
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or a date or number is none
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or an invalid date
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark else "the file"
         what = getattr(error, "problem", None) or first_line(error)
-        raise UserError(f"{path}: {where} is not YAML ({what}); mend it") from error
+        raise UserError(f"{path}: {where} is not YAML ({what}); fix it") from error
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise UserError(f"{path}: holds a {type(value).__name__}; write `key: value` lines")
+        raise UserError(f"{path}: contains a {type(value).__name__}; write `key: value` lines")
     return value
 
 
 def merge_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
-    """`values` with `a.b.c=value` laid on top.
+    """`values` with the `a.b.c=value` overrides applied.
 
     Raises:
         UserError: an override has no `=`, an empty key, or a value that is not YAML.
@@ -136,7 +136,7 @@ def merge_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[st
         parts = [part.strip() for part in key.split(".")]
         if not equals or not all(parts):
             raise UserError(
-                f"--set {printable(text)}: not of the form key.path=value; write e.g. --set encoder.epochs=5"
+                f"--set {printable(text)}: is not of the form key.path=value; write e.g. --set encoder.epochs=5"
             )
         try:
             nested: Any = yaml.safe_load(value)
@@ -149,10 +149,10 @@ def merge_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[st
 
 
 def check_paths(params: Params) -> None:
-    """Check that the folders and files that the settings name exist, before anything is written.
+    """Check that the folders and files named in the settings exist, before anything is written.
 
     Raises:
-        UserError: one line for every path that does not.
+        UserError: one line for every path that does not exist.
     """
     lines = missing_paths(params)
     if lines:
@@ -160,7 +160,7 @@ def check_paths(params: Params) -> None:
 
 
 def missing_paths(params: Params) -> list[str]:
-    """One line for every folder and file that the settings name and that does not exist."""
+    """One line for every folder and file named in the settings that does not exist."""
     lines = [
         f"datasets.{name}.root: no folder {dataset.root!r}; set it to your copy of the dataset, or to `{EMBEDDED}`"
         for name, dataset in params.datasets.items()
@@ -169,7 +169,7 @@ def missing_paths(params: Params) -> list[str]:
     used = {variant for name in params.datasets for variant in params.variants_of(name)}
     files = {params.variant(variant).clip.weights_path for variant in used}
     lines += [
-        f"clip.weights: no file {path!r}; set it to the file of the weights, `mini` or an open_clip tag"
+        f"clip.weights: no file {path!r}; set it to a file of weights, `mini` or an open_clip tag"
         for path in sorted(filter(None, files))
         if not Path(path).is_file()
     ]

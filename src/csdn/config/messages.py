@@ -9,16 +9,16 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 FOLDER_PATTERN = r"^[^-{}\x00-\x1f][^{}\x00-\x1f]*$"
-_NAMES = "may contain only small letters, digits and _"
-_PATTERNS = {FOLDER_PATTERN: "must be a folder's name without braces, control characters or a dash in front"}
+_NAMES = "may contain only lower-case letters, digits and _"
+_PATTERNS = {FOLDER_PATTERN: "must be a folder name without braces, control characters or a leading dash"}
 
 
 def problems(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[str]:
     """One line for each problem in `error`: `<key path>: what is wrong; what to do`.
 
     Args:
-        error: raised when `model` was validated.
-        model: the model, to look up the keys that exist.
+        error: raised by validating `model`.
+        model: where to look up the keys that exist.
         prefix: put before every key path, for a section that was validated on its own.
     """
     return lines_of(error.errors(include_url=False), model, prefix)

@@ -1,4 +1,4 @@
-"""params.yaml as one typed, frozen model: sections, variants and what they change. Imports nothing heavy."""
+"""params.yaml as one typed, frozen model: sections, variants and what they change. Imports no heavy library."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Params(Strict):
     encoder: Encoder = Encoder()
     fidelity: Fidelity = Fidelity()
     variants: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], dict[str, Any]] = Field(
-        min_length=1, description="Name and what it changes from the sections above."
+        min_length=1, description="Each variant's name and what it changes in the sections above."
     )
-    seeds: list[Seed] = Field([0], min_length=1, description="Seeds of every dataset that names none of its own.")
+    seeds: list[Seed] = Field([0], min_length=1, description="Seeds of every dataset that does not set its own.")
     evaluation: Evaluation = Evaluation()
     tables: dict[str, Table] = Field({})
     tracking: Tracking = Tracking()
@@ -48,7 +48,7 @@ class Params(Strict):
     @field_validator("datasets", "variants", "tables", mode="before")
     @classmethod
     def _null_removes(cls, value: Any) -> Any:
-        """A layer drops an entry of the layer below it by setting it to null."""
+        """Drop entries that are null: setting one to null is how a layer removes it from the layer below."""
         return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
 
     @model_validator(mode="after")
@@ -71,7 +71,7 @@ class Params(Strict):
                 if name not in table.variants
             ]
         lines += [
-            f"tables.{name}: the workflow writes a table of that name; choose another"
+            f"tables.{name}: the workflow itself writes a table of that name; choose another name"
             for name in self.tables
             if name in RESERVED_TABLES
         ]
@@ -87,13 +87,13 @@ class Params(Strict):
             return str(error).splitlines()
         same = ("mini", "image_size", "pretraining")
         if clip.weights == MINI and any(getattr(clip, key) != getattr(self.clip, key) for key in same):
-            return [f"variants.{name}.clip: there is one small CLIP; set {', '.join(same)} in the section clip"]
+            return [f"variants.{name}.clip: all variants share one small CLIP; set {', '.join(same)} in section clip"]
         return []
 
     def _problems_of_captions(self) -> list[str]:
         return [
-            f"datasets.{key}.variants: {name} takes the captions of the embedded benchmark (prompts.kind: caption), "
-            f"but root is {dataset.root!r}; leave it out here, or let it learn its prompts"
+            f"datasets.{key}.variants: {name} needs the captions of the embedded benchmark (prompts.kind: caption), "
+            f"but root is {dataset.root!r}; remove it here, or change its prompts.kind"
             for key, dataset in self.datasets.items()
             for name in self.variants_of(key)
             if dataset.root != EMBEDDED and self.variant(name).takes_captions
@@ -123,7 +123,7 @@ class Params(Strict):
         return [name for name in self.variants if name in chosen]
 
     def trained_variants_of(self, dataset: str) -> list[str]:
-        """Variants of a dataset whose encoder is trained at all."""
+        """Variants of a dataset whose encoder is trained."""
         return [name for name in self.variants_of(dataset) if self.variant(name).encoder.epochs > 0]
 
     def seeds_of(self, dataset: str) -> list[int]:
@@ -149,7 +149,7 @@ class Params(Strict):
 
 
 class Variant(Strict):
-    """What a variant may change."""
+    """The settings that a variant may change."""
 
     clip: Clip
     prompts: Prompts
@@ -170,16 +170,16 @@ class Variant(Strict):
         return self.prompts.kind == "caption" and self.uses_descriptions
 
     def resolved(self) -> Variant:
-        """With the fusion that `fidelity.fusion` makes of true attention."""
+        """The variant with its fusion as `fidelity.fusion` changes it: `reference` replaces true attention."""
         if self.fidelity.fusion != "reference" or self.fusion.kind != "attention":
             return self
         return self.model_copy(update={"fusion": self.fusion.model_copy(update={"kind": "reference"})})
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`base` with `over` laid on top: dictionaries merge key by key, everything else is replaced.
+    """`base` with the values of `over`: dictionaries merge key by key, everything else is replaced.
 
-    Switches laid over a preset of fidelity change that preset.
+    Switches that are merged into a preset of `fidelity` change that preset.
     """
     out = dict(base)
     for key, value in over.items():

@@ -14,9 +14,9 @@ class Prompts(Strict):
 
     kind: Literal["specific", "shared", "caption"] = Field(
         "specific",
-        description="One bank for each modality, one for both, or no learning: the embedded benchmark's captions.",
+        description="One bank for each modality, one for both, or the embedded benchmark's captions without learning.",
     )
-    template: str = Field("A photo of a {} person.", description="Prompt; {} is replaced by the learnable tokens.")
+    template: str = Field("A photo of a {} person.", description="Prompt; the learnable tokens replace {}.")
     tokens: int = Field(4, ge=1, le=32, description="Learnable tokens of an identity and modality.")
     epochs: Count = 60
     batch: int = Field(32, ge=2, description="Images of each modality in a batch.")
@@ -25,12 +25,12 @@ class Prompts(Strict):
     logits: Literal["cosine", "dot"] = Field(
         "cosine", description="Normalised features times scale, or raw dot products."
     )
-    scale: Weight = Field(14.0, description="Multiplies cosine logits.")
+    scale: Weight = Field(14.0, description="Factor on cosine logits.")
     schedule: Literal["cosine", "reference"] = Field(
         "reference", description="`reference` warms up for 5 epochs from 1e-5."
     )
     gradient_clip: Norm | None = Field(
-        None, description="Largest norm of the gradient of all trained parameters together (null: not clipped)."
+        None, description="Maximum norm of the gradient of all trained parameters together (null: not clipped)."
     )
 
     @field_validator("template")

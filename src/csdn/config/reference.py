@@ -1,4 +1,4 @@
-"""The reference of params.yaml, as a schema for editors and as a page to read; both are generated from the models."""
+"""Reference of params.yaml, generated from the models: a schema for editors, and pages to read."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from csdn.config.params import Params
 
 HEADER = """# Configuration
 
-Every key of `params.yaml`. Generated from the models in `src/csdn` with `make schema`; the same as a JSON Schema, for
-editors that complete and check YAML: `workflow/schemas/params.schema.json`.
+Every key of `params.yaml`, generated from the models in `src/csdn` with `make schema`. Editors that complete and check
+YAML can use the same as a JSON Schema: `workflow/schemas/params.schema.json`.
 
-Layers are merged key by key, later ones win, and `null` removes a dataset, variant or table of the layer below:
+Layers are merged key by key, later ones win, and `null` removes a dataset, variant or table of an earlier layer:
 
     snakemake all --configfile params.yaml config/paper.yaml --config 'encoder={epochs: 20}'
     csdn train-encoder --params params.yaml --params config/paper.yaml --set encoder.epochs=20 ...
 
 A variant may change any key of `clip`, `prompts`, `fusion`, `encoder` and `fidelity`.
 """
-FIRST = (  # what a user changes first
+KEYS_TO_BEGIN_WITH = (
     "datasets.<name>.root",
     "datasets.<name>.image_size",
     "datasets.<name>.splits",
@@ -45,15 +45,15 @@ README = """# Configuring the workflow
 
 Generated from the models in `src/csdn` with `make schema`.
 
-`params.yaml`, beside this folder, is read without being asked for, and nothing in it has to be changed: its defaults
-render the embedded benchmark, so that `snakemake --cores all all` runs without data or weights. To run on real data
-write a file of your own with the keys that differ, and lay it over:
+`params.yaml`, next to this folder, is always read, and nothing in it has to be changed: its defaults render the
+embedded benchmark, so `snakemake --cores all all` runs without data or weights. To run on real data, put the keys that
+differ into a file of your own and add it as a layer:
 
     snakemake --cores all all --configfile params.yaml config/paper.yaml mine.yaml
 
 Layers are merged key by key, later ones win, and `null` removes a dataset, variant or table. Everything is checked
-before the first job: an unknown key, a value out of range or a missing folder is one line that names the key and the
-remedy.
+before the first job: an unknown key, a value out of range or a missing folder is reported in one line that names the
+key and says what to do.
 
 ## Keys to begin with
 """
@@ -64,20 +64,20 @@ SIMPLE = {"integer": "whole number", "number": "number", "string": "text", "bool
 def schema() -> dict[str, Any]:
     """JSON Schema of params.yaml."""
     whole = Params.model_json_schema()
-    fidelity = whole["properties"]["fidelity"]  # the one section that may be the name of a preset
+    fidelity = whole["properties"]["fidelity"]  # this section alone may also be given as the name of a preset
     fidelity["anyOf"] = [{"$ref": fidelity.pop("$ref")}, {"enum": list(FIDELITY_PRESETS), "type": "string"}]
     return whole
 
 
 def page() -> str:
-    """Markdown page with one table a section, in the order of the models."""
+    """Markdown page with one table for each section, in the order of the models."""
     whole = schema()
     parts = [HEADER, *_section("", whole, whole["$defs"])]
     return "\n".join(parts)
 
 
 def readme(folder: Path) -> str:
-    """Markdown page of the folder of configuration files: first keys, all sections, and what each file is.
+    """Markdown page about the folder of configuration files: keys to begin with, all sections, and what each file is.
 
     Args:
         folder: holds the YAML files, each of which begins with a comment.
@@ -91,12 +91,12 @@ def readme(folder: Path) -> str:
     parts = [
         README,
         "| key | value | default | meaning |\n|---|---|---|---|",
-        *(known[name].row() for name in FIRST),
+        *(known[name].row() for name in KEYS_TO_BEGIN_WITH),
         "\n## Sections of params.yaml\n\nEvery key of each: [docs/configuration.md](../docs/configuration.md); for "
         "editors and programs:\n[workflow/schemas/params.schema.json](../workflow/schemas/params.schema.json).\n",
         "| section | what it decides |\n|---|---|",
         *sections,
-        "\n## Files of this folder\n\nEach is a layer to lay over `params.yaml`; its head has the command.\n",
+        "\n## Files of this folder\n\nEach is a layer on top of `params.yaml`; the command is at its top.\n",
         "| file | what it is |\n|---|---|",
         *(f"| `config/{path.name}` | {_first_sentence(path)} |" for path in sorted(folder.glob("*.yaml"))),
     ]
@@ -104,7 +104,7 @@ def readme(folder: Path) -> str:
 
 
 class Key(NamedTuple):
-    """A row of the reference: dotted name, and kind of value, default and meaning as Markdown."""
+    """A row of the reference: the dotted name, and the kind of value, default and meaning as Markdown."""
 
     name: str
     kind: str
@@ -112,18 +112,18 @@ class Key(NamedTuple):
     meaning: str
 
     def row(self, prefix: str = "") -> str:
-        """The row, its name without `prefix`."""
+        """The row as Markdown, its name without `prefix`."""
         return f"| `{self.name.removeprefix(prefix)}` | {self.kind} | {self.default} | {self.meaning} |"
 
 
 def _first_sentence(path: Path) -> str:
-    """The first sentence of the comment that a file begins with."""
+    """The first sentence of the comment at the top of a file."""
     lines = itertools.takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
     return re.split(r"(?<=[.])\s", " ".join(line.lstrip("# ") for line in lines))[0]
 
 
 def _keys(path: str, model: dict[str, Any], known: dict[str, Any]) -> Iterator[Key]:
-    """The keys of a section, then those of the sections in it."""
+    """The keys of a section, followed by those of the sections inside it."""
     inner = []
     for name, key in model["properties"].items():
         below = _model(key, known)
@@ -148,7 +148,7 @@ def _inside(path: str, name: str, key: dict[str, Any]) -> str:
 
 
 def _section(path: str, model: dict[str, Any], known: dict[str, Any]) -> list[str]:
-    """The table of one section, then those of the sections in it."""
+    """The table of one section, followed by those of the sections inside it."""
     depth = path.count(".")
     rows = [key.row(path) for key in _keys(path, model, known) if key.name.count(".") == depth]
     inner = [
@@ -163,7 +163,7 @@ def _section(path: str, model: dict[str, Any], known: dict[str, Any]) -> list[st
 
 
 def _model(key: dict[str, Any], known: dict[str, Any]) -> dict[str, Any] | None:
-    """The section that `key` is or may be, or that each of its entries is."""
+    """The section that `key` is, may be, or has as entries; None if it has none."""
     inside = key.get("additionalProperties") or next(iter(key.get("patternProperties", {}).values()), None)
     options = [key, inside if isinstance(inside, dict) else {}, *key.get("anyOf", [])]
     found: dict[str, Any] = next((option for option in options if "$ref" in option), {})

@@ -1,4 +1,4 @@
-"""Names of what variants share: prompts and semantics are kept under what they depend on, not under a variant."""
+"""Names of prompts and semantics: after what they depend on, not after a variant, so that variants share them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNTRAINED_PROMPTS = ("caption",)
 
 
 def prompt_key(params: Params, variant: str) -> str:
-    """Names the prompts that `variant` uses: their kind, and whatever it changes from the defaults.
+    """The name of the prompts that `variant` uses: their kind, and whatever it changes from the defaults.
 
     Variants with equal keys have equal settings of `learn_prompts`, so their prompts are learned once.
     """
@@ -29,7 +29,7 @@ def prompt_key(params: Params, variant: str) -> str:
 
 
 def semantics_key(params: Params, variant: str) -> str | None:
-    """Names the semantics that `variant` uses, or None where no description can influence its encoder."""
+    """The name of the semantics that `variant` uses, or None if no description can influence its encoder."""
     base, own = _section(params, None), _section(params, variant)
     if not own.uses_descriptions:
         return None
@@ -52,29 +52,29 @@ def dump(section: Any) -> dict[str, Any]:
 
 
 def backbone(clip: Clip) -> dict[str, Any]:
-    """What a network that starts from CLIP depends on: not how CLIP was pre-trained, for that is in its file."""
+    """The settings that a network starting from CLIP depends on; how CLIP was pre-trained shows in its file."""
     keys = {"model", "weights"} | ({"mini", "image_size"} if clip.model == MINI else set())
     return clip.model_dump(mode="json", include=keys)
 
 
 def image_fidelity(fidelity: Fidelity) -> dict[str, Any]:
-    """What changes the image features of stage 1, where nothing but prompts and fusion is trained."""
+    """The switches that change the image features of stage 1, which trains prompts and fusion only."""
     return fidelity.model_dump(mode="json", include={"stem", "normalization", "stage_one_images"})
 
 
 def fusion_fidelity(fidelity: Fidelity) -> dict[str, Any]:
-    """What besides that changes a fusion that is trained."""
+    """The further switches that change a trained fusion."""
     return fidelity.model_dump(mode="json", include={"fusion_mode"})
 
 
 def encoder_fidelity(fidelity: Fidelity) -> dict[str, Any]:
-    """What changes stage 2."""
+    """The switches that change stage 2."""
     keys = {"stem", "normalization", "triplet_denominator_floor", "decay_everything"}
     return fidelity.model_dump(mode="json", include=keys)
 
 
 def _differences(prefix: str, base: Any, own: Any, skip: tuple[str, ...] = ()) -> list[str]:
-    """`name_value` for each value of `own` that is not that of `base`."""
+    """`name_value` for each value of `own` that differs from `base`."""
     base = base if isinstance(base, dict) else dump(base)
     own = own if isinstance(own, dict) else dump(own)
     out = []
@@ -89,7 +89,7 @@ def _differences(prefix: str, base: Any, own: Any, skip: tuple[str, ...] = ()) -
 
 
 def _slug(value: Any) -> str:
-    """A value as part of a file name; what cannot be spelt in one gets a digest, so that names stay distinct."""
+    """A value as part of a file name; one that cannot be spelt in a file name gets a digest, to stay distinct."""
     text = str(value)
     plain = re.sub(r"[^a-z0-9.-]+", "_", text.lower()).strip("_.-")
     if plain == text and len(plain) <= 24:

@@ -8,7 +8,7 @@ from csdn.config.base import Strict
 
 
 class Table(Strict):
-    """One table of the report: which variants, in which order, against which."""
+    """One table of the report: its variants in order, and the differences between them."""
 
     caption: str = Field(description="Heading of the table.")
     variants: list[str] = Field(min_length=1, description="Rows, in order.")

@@ -13,7 +13,7 @@ class Tracking(Strict):
     """Where runs are recorded."""
 
     backend: Literal["mlflow", "none"] = Field("mlflow", description="`none` records nothing.")
-    store: Folder = Field("mlruns", description="Folder of the SQLite store; MLFLOW_TRACKING_URI overrides it.")
+    store: Folder = Field("mlruns", description="Folder of the SQLite database; MLFLOW_TRACKING_URI overrides it.")
     project: str = Field(
-        "csdn", min_length=1, description="First part of the experiments' names, so that settings keep apart."
+        "csdn", min_length=1, description="First part of the experiments' names, which keeps settings apart."
     )

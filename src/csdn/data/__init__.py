@@ -1,1 +1,1 @@
-"""Datasets: records, readers, pixel cache, augmentation and sampling."""
+"""Datasets: image records, readers, pixel cache, augmentation and sampling."""

@@ -1,4 +1,4 @@
-"""The augmentation of csdn.data.transforms for a whole batch on a device: the same views, the same pixels."""
+"""The augmentation of csdn.data.transforms for a whole batch on a device; equal views give equal pixels."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from csdn.data.transforms import COLOURS, GREY, GREY_WEIGHTS, Augmenter, View
 
 
 def render_views(images: torch.Tensor, views: Sequence[View], augmenter: Augmenter) -> torch.Tensor:
-    """Carry out one view on each image, where the images are.
+    """Apply one view to each image, on the images' device.
 
     Args:
         images: uint8 (N, H, W, 3).
-        views: N views; they are sent to the images' device as one small table.
+        views: one for each image; they are sent to the images' device as one small table.
 
     Returns:
         float32 (N, 3, H, W) in channels-last memory.
@@ -32,7 +32,7 @@ def render_views(images: torch.Tensor, views: Sequence[View], augmenter: Augment
     inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
     place = rows.clamp(0, height - 1)[:, :, None] * width + columns.clamp(0, width - 1)[:, None, :]
     place = place + (torch.arange(count, device=device) * height * width)[:, None, None]
-    pixels = images.reshape(-1, 3)[place] * inside[..., None]  # black outside
+    pixels = images.reshape(-1, 3)[place] * inside[..., None]  # padding is black
     scale, shift, fill, grey = (
         torch.from_numpy(values).to(device)
         for values in (augmenter.scale, augmenter.shift, augmenter.fill, GREY_WEIGHTS)
@@ -48,7 +48,7 @@ def render_views(images: torch.Tensor, views: Sequence[View], augmenter: Augment
 
 
 def _table(views: Sequence[View]) -> np.ndarray:
-    """int64 (N, 8): shift, mirrored, the erased rectangle as top, left, bottom, right, and the channel."""
+    """int64 (N, 8): row and column shift, mirrored, the erased rectangle (top, left, bottom, right), channel."""
     rows = []
     for (dy, dx), mirrored, erased, channel in views:
         y, x, h, w = erased or (0, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Equal image files where there should be none: one image in two subsets leaks what is tested into what is trained."""
+"""Identical image files: the same image in two subsets means that test images are trained on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 
 def groups_of_equal(digests: Sequence[str]) -> list[list[int]]:
-    """Rows of the images whose files are equal, two or more in each group, in the order of the first."""
+    """Groups of two or more rows whose image files are identical, in the order of their first row."""
     rows: dict[str, list[int]] = defaultdict(list)
     for row, digest in enumerate(digests):
         rows[digest].append(row)
@@ -17,7 +17,7 @@ def groups_of_equal(digests: Sequence[str]) -> list[list[int]]:
 
 
 def across_subsets(index: pd.DataFrame, digests: Sequence[str], splits: Sequence[str]) -> Iterator[str]:
-    """One line for each group of equal files that lie in different subsets of a split.
+    """One line for each group of identical files in different subsets of a split.
 
     Args:
         index: one row an image, with the columns path and subset_<split>.
@@ -36,7 +36,7 @@ def across_subsets(index: pd.DataFrame, digests: Sequence[str], splits: Sequence
 
 
 def across_identities(index: pd.DataFrame, digests: Sequence[str], splits: Sequence[str]) -> Iterator[str]:
-    """One line for each group of equal files that show different persons within a subset."""
+    """One line for each group of identical files labelled as different persons within a subset."""
     paths, persons = index["path"].tolist(), index["person_id"].tolist()
     subset = index[[f"subset_{split}" for split in splits]].to_numpy()
     for group in groups_of_equal(digests):

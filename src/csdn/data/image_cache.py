@@ -33,7 +33,7 @@ class ModalityImages:
         return len(self.rows)
 
     def pixels(self, selection: np.ndarray) -> np.ndarray:
-        """uint8 images (n, H, W, 3) of the selected positions (n,)."""
+        """uint8 images (n, H, W, 3) at the selected positions (n,)."""
         return self.cache[self.rows[selection]]
 
 
@@ -47,10 +47,10 @@ class TrainingImages:
 
 
 def read_index(path: Path) -> pd.DataFrame:
-    """The index written by `index-images`: one row an image.
+    """The index written by `index-images`: one row for each image.
 
     Raises:
-        UserError: missing, not an index, or empty.
+        UserError: the file is missing, not an index, or empty.
     """
     index = read_parquet(path)
     wanted = {"path", "person_id", "camera_id", "modality"}
@@ -68,13 +68,13 @@ def subset_rows(index: pd.DataFrame, split: str, subsets: Sequence[str]) -> np.n
     column = f"subset_{split}"
     if column not in index:
         raise UserError(
-            f"index: has no split {split!r}; add it to datasets.<name>.splits and rerun `csdn index-images`"
+            f"index: has no split {split!r}; add it to datasets.<name>.splits and run `csdn index-images` again"
         )
     return np.flatnonzero(index[column].isin(list(subsets)).to_numpy())
 
 
 def to_records(index: pd.DataFrame, split: str) -> list[ImageRecord]:
-    """The index's rows as records of `split`, in order; images outside the split keep the subset ""."""
+    """The index's rows as records of `split`, in order; images outside the split have the subset ""."""
     columns = (index["path"], index["person_id"], index["camera_id"], index["modality"], index[f"subset_{split}"])
     return [ImageRecord(p, int(i), int(c), m, s) for p, i, c, m, s in zip(*columns, strict=True)]
 
@@ -93,13 +93,13 @@ def open_cache(
     Args:
         path: the cache.
         images: rows of the index.
-        paths: the index's paths in order; the cache's record is then checked against them and against the file (its
-            size and a sample of its blocks).
+        paths: the index's paths in order. If given, the cache's record is checked against them and against the file
+            (its size and a sample of its blocks).
         scratch: folder on the node's own disk in which a copy is kept and read.
-        checked: the file was compared with its record already.
+        checked: whether the file has already been compared with its record.
 
     Raises:
-        UserError: missing, damaged, changed, or of other images than the index.
+        UserError: the cache is missing, damaged, changed, or holds other images than the index names.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; write it with `csdn index-images`")
@@ -109,12 +109,12 @@ def open_cache(
         cache = np.load(local_copy(path, scratch) if paths is not None else path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); change its permissions") from error
-    except Exception as error:  # a damaged header is parsed as Python
+    except Exception as error:  # NumPy parses the header as Python, so a damaged one can raise nearly anything
         raise UserError(f"{path}: is not a pixel cache ({first_line(error)}); {AGAIN}") from error
     if not isinstance(cache, np.ndarray) or cache.dtype != np.uint8 or cache.ndim != 4 or cache.shape[3] != 3:
         raise UserError(f"{path}: is not a pixel cache; {AGAIN}")
     if len(cache) != images:
-        raise UserError(f"{path}: holds {len(cache)} images, the index {images}; {AGAIN}")
+        raise UserError(f"{path}: holds {len(cache)} images, but the index has {images}; {AGAIN}")
     return cache
 
 
@@ -128,7 +128,7 @@ def _check_record(path: Path, paths: Iterable[str], checked: bool) -> None:
 
 
 def training_images(index: pd.DataFrame, cache: np.ndarray, split: str, subsets: Sequence[str]) -> TrainingImages:
-    """The training images of `split`, labels counted from 0 over the sorted person ids.
+    """The training images of `split`, with labels counted from 0 in the order of the sorted person ids.
 
     Raises:
         UserError: a modality has no training image.
@@ -140,7 +140,7 @@ def training_images(index: pd.DataFrame, cache: np.ndarray, split: str, subsets:
         own = rows[(index["modality"].to_numpy()[rows] == modality)]
         if not len(own):
             raise UserError(
-                f"index: no {modality} training image in split {split}; check the dataset's root and its lists"
+                f"index: has no {modality} training image in split {split}; check the dataset's root and its lists"
             )
         labels = np.searchsorted(persons, index["person_id"].to_numpy()[own])
         sides.append(ModalityImages(cache, own, labels))
@@ -162,8 +162,8 @@ def write_cache(
         paths: images, in the order of the index.
         size: height and width.
         output: the cache.
-        progress: told how many images are done.
-        check: given the SHA-256 of every image file; nothing is written if it raises.
+        progress: called with the number of images just finished.
+        check: called with the SHA-256 of every image file; nothing is written if it raises.
 
     Raises:
         UserError: an image is missing or cannot be read (it is named), or the disk is full.
@@ -186,9 +186,9 @@ def write_cache(
 def write_pixels(
     output: Path, shape: tuple[int, int, int, int], blocks: Iterable[np.ndarray], paths: Iterable[str]
 ) -> None:
-    """Write uint8 pixels of `shape` as .npy, block after block, and the record beside it.
+    """Write uint8 pixels of `shape` as .npy, block after block, and the record next to it.
 
-    Written as a stream, for a full disk is an error there; in a memory map it kills the process.
+    Written as a stream, because a full disk then raises an error; with a memory map it kills the process.
 
     Raises:
         UserError: the disk is full or may not be written.
@@ -198,7 +198,7 @@ def write_pixels(
     header = BytesIO()
     about = {"descr": "|u1", "fortran_order": False, "shape": tuple(map(int, shape))}
     np.lib.format.write_array_header_1_0(header, about)
-    # Both files are complete before either gets its name.
+    # Both files are complete before either gets its final name.
     with atomic(record_path(output)) as record, atomic(output) as temporary:
         with temporary.open("wb") as handle:
             for block in chain([np.frombuffer(header.getvalue(), np.uint8)], blocks):
@@ -207,5 +207,5 @@ def write_pixels(
                 digests.update(data)
         filled = digests.size - len(header.getvalue())
         if filled != math.prod(shape):
-            raise ValueError(f"{output}: {filled} bytes of pixels for the shape {shape}")
+            raise ValueError(f"{output}: {filled} bytes of pixels do not fill the shape {shape}")
         record.write_text(digests.record(paths).text(), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Image files of any kind a dataset may hold as RGB pixels, or one line that says why not (docs/data.md)."""
+"""Read image files of any kind a dataset may hold as RGB pixels, or say in one line why not (docs/data.md)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from PIL import Image
 from csdn.errors import UserError, first_line
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
-LARGEST_FILE = 64 * 2**20  # bytes: crops of persons are kilobytes
-LARGEST_IMAGE = 50_000_000  # pixels: what decodes to more fills the memory
+LARGEST_FILE = 64 * 2**20  # bytes; crops of persons have a few kilobytes
+LARGEST_IMAGE = 50_000_000  # pixels; decoding more could exhaust the memory
 SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 PLAIN = ("1", "L", "P", "RGB", "CMYK", "YCbCr")
 _ORIENTATION = 0x0112  # EXIF
@@ -43,8 +43,8 @@ def read_image(path: Path, size: tuple[int, int]) -> tuple[np.ndarray, str]:
         uint8 pixels (H, W, 3), and the SHA-256 of the file, by which equal files are found.
 
     Raises:
-        UserError: the file is missing, empty, truncated, no image, too large, animated, partly transparent, or has
-            pixels of no fixed range.
+        UserError: the file is missing, empty, truncated, not an image, too large, animated or partly transparent, or
+            its pixels have no fixed range.
     """
     data = _read_bytes(path)
     rgb = decode(data, path)
@@ -71,7 +71,7 @@ def decode(data: bytes, where: Path | str) -> Image.Image:
         raise UserError(f"{where}: is too large for an image of a person; crop it or delete it") from error
     except Exception as error:  # damaged files raise exceptions of many kinds
         first = first_line(error)
-        what = "is no image" if "cannot identify" in first else f"cannot be read as an image ({first})"
+        what = "is not an image" if "cannot identify" in first else f"cannot be read as an image ({first})"
         raise UserError(f"{where}: {what}; copy it again, or delete it") from error
 
 
@@ -81,8 +81,8 @@ def _decode(data: bytes, where: Path | str) -> Image.Image:
         if width * height > LARGEST_IMAGE:
             raise UserError(f"{where}: has {width} x {height} pixels; crop it to the person, or delete it")
         frames = getattr(image, "n_frames", 1)
-        if frames > 1 and image.format != "MPO":  # a JPEG with previews
-            raise UserError(f"{where}: holds {frames} frames; save the one that is meant")
+        if frames > 1 and image.format != "MPO":  # MPO: a JPEG with previews as further frames
+            raise UserError(f"{where}: holds {frames} frames; save only the one to use")
         image.load()
         turn = _UPRIGHT.get(_orientation(image))
         rgb = _to_rgb(image, where)
@@ -103,7 +103,7 @@ def _to_rgb(image: Image.Image, where: Path | str) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 if there is none that can be read: damaged EXIF spoils no pixel."""
+    """The EXIF orientation, or 1 if it cannot be read: damaged EXIF does not affect the pixels."""
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:
@@ -115,7 +115,7 @@ def _read_bytes(path: Path) -> bytes:
         if path.is_file() and path.stat().st_size > LARGEST_FILE:
             raise UserError(f"{path}: has {path.stat().st_size >> 20} MiB; crop it to the person, or delete it")
         if path.exists() and not path.is_file():
-            raise UserError(f"{path}: is no file; delete it or copy the image again")
+            raise UserError(f"{path}: is not a file; delete it or copy the image again")
         return path.read_bytes()
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such image; the dataset is incomplete, copy it again") from error

@@ -1,6 +1,6 @@
-"""What the readers of the official layouts share: listing images, reading label files and naming what is wrong.
+"""Shared by the readers of the official layouts: list images, read label files and report what is wrong.
 
-Every function appends what it finds wrong to `problems`, one line each, and goes on: a user sees all at once.
+Every function appends one line to `problems` for each thing that is wrong and continues, so users see all at once.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from csdn.data.records import ImageRecord
 from csdn.errors import UserError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
-_NUMBER = re.compile(r"[0-9]{1,9}")  # more digits are no identity, and fit no column of the index
-_LINES = re.compile(r"\r\n|\n|\r")  # not what Unicode counts besides, which may stand in a name
+_NUMBER = re.compile(r"[0-9]{1,9}")  # a longer number is not an identity and would not fit the index's column
+_LINES = re.compile(r"\r\n|\n|\r")  # str.splitlines also splits at Unicode separators, which may be part of a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Inspection:
     """What a reader found.
 
     Attributes:
-        records: the images that can be told.
-        problems: one line for everything that must be repaired.
-        warnings: one line for everything that differs from what the lists name but can be worked with.
+        records: the images that could be identified.
+        problems: one line for everything that must be fixed.
+        warnings: one line for everything that differs from the lists but does no harm.
     """
 
     records: list[ImageRecord]
@@ -40,7 +40,7 @@ class Inspection:
             UserError: something is wrong; the first problem and the number of the others.
         """
         if self.problems:
-            raise UserError(first_of(self.problems))
+            raise UserError(first_problem(self.problems))
         return self.records
 
 
@@ -54,24 +54,24 @@ class Labelled:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether `path` is a folder; False also where one above cannot be read, for which Path.is_dir raises."""
+    """Whether `path` is a folder; False if a folder above it cannot be read, for which Path.is_dir raises."""
     return os.path.isdir(path)  # noqa: PTH112
 
 
 def is_file(path: Path) -> bool:
-    """Whether `path` is a file; False also where a folder above cannot be read, for which Path.is_file raises."""
+    """Whether `path` is a file; False if a folder above it cannot be read, for which Path.is_file raises."""
     return os.path.isfile(path)  # noqa: PTH113
 
 
-def first_of(problems: list[str]) -> str:
-    """The first problem in one line, with the number of the others."""
+def first_problem(problems: list[str]) -> str:
+    """The first problem in one line, with the number of other problems."""
     if len(problems) == 1:
         return problems[0]
     return f"{problems[0]} (and {len(problems) - 1} more: `csdn index-images --check` lists all)"
 
 
 def require(root: Path, folders: list[str], files: list[str], layout: str, problems: list[str]) -> bool:
-    """Whether a dataset's folder is there; what its layout needs and it lacks is one problem."""
+    """Whether a dataset's folder exists; everything its layout needs but the folder lacks is one problem."""
     if not is_folder(root):
         problems.append(f"{root}: no such folder; give the root of {layout} (see docs/data.md)")
         return False
@@ -98,12 +98,12 @@ def list_images(folder: Path, problems: list[str]) -> list[str]:
         if _is_text(name):
             images.append(name)
         else:
-            problems.append(f"{folder}: {name!r} is no name in UTF-8; rename the file")
+            problems.append(f"{folder}: {name!r} is not a UTF-8 name; rename the file")
     return images
 
 
 def read_text(path: Path, problems: list[str]) -> str:
-    """Text of a label file; empty if it cannot be read. A missing file has been named by `require`."""
+    """Text of a label file; empty if it cannot be read. `require` has already reported a missing file."""
     try:
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
@@ -118,7 +118,7 @@ def read_text(path: Path, problems: list[str]) -> str:
 def read_identities(path: Path, problems: list[str]) -> list[int]:
     """Identities of a list such as `exp/test_id.txt`, ascending and without repetition.
 
-    The official lists are one comma-separated line; blanks, line ends of any kind and trailing commas do no harm.
+    The official lists are one comma-separated line; spaces, line ends of any kind and trailing commas do no harm.
     """
     identities = set()
     for number, line in enumerate(_LINES.split(read_text(path, problems)), start=1):
@@ -127,7 +127,7 @@ def read_identities(path: Path, problems: list[str]) -> list[int]:
                 identities.add(int(entry))
             else:
                 problems.append(
-                    f"{path}:{number}: {_short(entry)} is no identity; "
+                    f"{path}:{number}: {_short(entry)} is not an identity; "
                     "expected positive whole numbers separated by commas"
                 )
     return sorted(identities)
@@ -136,7 +136,7 @@ def read_identities(path: Path, problems: list[str]) -> list[int]:
 def read_labels(path: Path, problems: list[str]) -> list[Labelled]:
     """The lines `path label` of a list such as `idx/train_vis.txt`; blank lines are skipped.
 
-    Paths may have blanks, backslashes, and `./` before them; they lead nowhere but into the dataset.
+    Paths may contain spaces and backslashes and start with `./`; they may not lead out of the dataset.
     """
     rows: list[Labelled] = []
     found = len(problems)
@@ -147,7 +147,7 @@ def read_labels(path: Path, problems: list[str]) -> list[Labelled]:
             continue
         where = f"{path}:{number}"
         if len(fields) != 2 or not _NUMBER.fullmatch(fields[1]):
-            problems.append(f"{where}: expected `path label` but found {_short(line.strip())}; mend the line")
+            problems.append(f"{where}: expected `path label` but found {_short(line.strip())}; fix the line")
             continue
         image = fields[0].replace("\\", "/")
         wrong = _leads_out(image)
@@ -156,39 +156,39 @@ def read_labels(path: Path, problems: list[str]) -> list[Labelled]:
             continue
         image = str(PurePosixPath(image))
         if line_of.setdefault(image, number) != number:
-            problems.append(f"{where}: names {_short(image)} again, after line {line_of[image]}; delete one line")
+            problems.append(f"{where}: repeats {_short(image)} of line {line_of[image]}; delete one of them")
             continue
         rows.append(Labelled(image, int(fields[1]), where))
     if not rows and len(problems) == found and is_file(path):
-        problems.append(f"{path}: holds no image; copy the dataset's label files again (see docs/data.md)")
+        problems.append(f"{path}: lists no image; copy the dataset's label files again (see docs/data.md)")
     return rows
 
 
 def identity_of_folder(row: Labelled, problems: list[str]) -> int | None:
-    """Identity of an image: the number of the folder that it lies in."""
+    """Identity of an image: the number of its folder."""
     folder = row.path.split("/")[-2] if "/" in row.path else ""
     if _NUMBER.fullmatch(folder):
         return int(folder)
     problems.append(
-        f"{row.where}: {_short(row.path)} lies in no folder named by an identity number; "
+        f"{row.where}: {_short(row.path)} is not in a folder named by an identity number; "
         "expected .../<identity>/<image>"
     )
     return None
 
 
 def check_labels(labelled: Iterable[tuple[int, Labelled]], problems: list[str]) -> None:
-    """Check that labels and identities correspond one to one; each contradiction is told once."""
+    """Check that labels and identities correspond one to one; each contradiction is reported once."""
     label_of: dict[int, int] = {}
     identity_of: dict[int, int] = {}
-    told: set[tuple[str, int]] = set()
+    reported: set[tuple[str, int]] = set()
     for identity, row in labelled:
         first_identity = identity_of.setdefault(row.label, identity)
         first_label = label_of.setdefault(identity, row.label)
-        if first_identity != identity and ("label", row.label) not in told:
-            told |= {("label", row.label), ("folder", identity)}
-            what = f"label {row.label} stands for folders {first_identity} and {identity}"
-        elif first_label != row.label and ("folder", identity) not in told:
-            told.add(("folder", identity))
+        if first_identity != identity and ("label", row.label) not in reported:
+            reported |= {("label", row.label), ("folder", identity)}
+            what = f"label {row.label} is used for folders {first_identity} and {identity}"
+        elif first_label != row.label and ("folder", identity) not in reported:
+            reported.add(("folder", identity))
             what = f"folder {identity} has labels {first_label} and {row.label}"
         else:
             continue
@@ -196,23 +196,23 @@ def check_labels(labelled: Iterable[tuple[int, Labelled]], problems: list[str]) 
 
 
 def check_disjoint(first: set[int], second: set[int], names: tuple[str, str], where: Path, problems: list[str]) -> None:
-    """Check that two groups of identities share none."""
+    """Check that two groups of identities have none in common."""
     common = sorted(first & second)
     if common:
         problems.append(
-            f"{where}: identities {some(common)} are in {names[0]} and in {names[1]}; they must be disjoint"
+            f"{where}: identities {first_few(common)} are in {names[0]} and in {names[1]}; they must be disjoint"
         )
 
 
-def without_images(listed: Iterable[int], seen: set[int], where: Path, warnings: list[str]) -> None:
-    """Warn of listed identities without an image: the authors' readers pass them over, and so do these."""
-    missing = sorted(set(listed) - seen)
+def warn_without_images(listed: Iterable[int], found: set[int], where: Path, warnings: list[str]) -> None:
+    """Warn about listed identities without an image: the authors' readers skip them, and so do these."""
+    missing = sorted(set(listed) - found)
     if missing:
-        warnings.append(f"{where}: identities {some(missing)} have no image; unpack again if there should be some")
+        warnings.append(f"{where}: identities {first_few(missing)} have no image; unpack again if they should")
 
 
 def require_images(root: Path, rows: list[Labelled], where: Path, problems: list[str]) -> None:
-    """Check that listed images exist; their number and the first one are named."""
+    """Check that listed images exist; one problem gives the number of missing images and the first one."""
     missing = [row for row in rows if not is_file(root / row.path)]
     if missing:
         problems.append(
@@ -221,7 +221,7 @@ def require_images(root: Path, rows: list[Labelled], where: Path, problems: list
         )
 
 
-def some(numbers: list[int]) -> str:
+def first_few(numbers: list[int]) -> str:
     """The first numbers of a list."""
     return ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")
 

@@ -19,7 +19,7 @@ from csdn.data.layout_files import (
     read_labels,
     require,
     require_images,
-    without_images,
+    warn_without_images,
 )
 from csdn.data.records import ImageRecord
 
@@ -33,8 +33,8 @@ NAMES, CAMERAS = FILE_NAMES["llcm"], layouts.CAMERAS["llcm"]
 def read_records(root: Path | str) -> list[ImageRecord]:
     """Images of LLCM: train visible and train near-infrared in their lists' order, then the test images.
 
-    Test images come visible first, then near-infrared; in each, identities ascending, then cameras, then file names.
-    The identity is the folder's number; the camera of a training image stands in its path (`cam4/`) or in its name
+    Visible test images come first, then near-infrared; each by ascending identity, then camera, then file name.
+    The identity is the folder's number; the camera of a training image is in its path (`cam4/`) or in its name
     (`0001_c04_...`).
 
     Args:
@@ -42,13 +42,13 @@ def read_records(root: Path | str) -> list[ImageRecord]:
 
     Raises:
         UserError: a list, a camera folder, or a listed image is missing, a line is malformed, labels
-            contradict the folders, or train and test share identities.
+            contradict the folders, or train and test have identities in common.
     """
     return inspect(root).checked()
 
 
 def inspect(root: Path | str) -> Inspection:
-    """`read_records` with everything that is wrong instead of an error."""
+    """Like `read_records`, but returns everything that is wrong instead of raising an error."""
     root, problems = Path(root), list[str]()
     folders = [f"test_{name}/cam{camera}" for modality, name in NAMES.items() for camera in CAMERAS[modality]]
     lists = ["idx/train_vis.txt", "idx/train_nir.txt", "idx/test_id.txt"]
@@ -60,7 +60,7 @@ def inspect(root: Path | str) -> Inspection:
     check_disjoint({record.person_id for record in train}, set(identities), names, root / "idx", problems)
     test, warnings = _read_test(root, identities, problems), list[str]()
     if test:
-        without_images(identities, {record.person_id for record in test}, root / "idx" / "test_id.txt", warnings)
+        warn_without_images(identities, {record.person_id for record in test}, root / "idx" / "test_id.txt", warnings)
     return Inspection(train + test, problems, warnings)
 
 
@@ -91,7 +91,7 @@ def _read_test(root: Path, identities: list[int], problems: list[str]) -> list[I
                     for image in list_images(root / prefix, problems)
                 ]
         if is_file(root / "idx" / "test_id.txt") and not any(record.modality == modality for record in records):
-            problems.append(f"{root}/test_{name}: no image of an identity of idx/test_id.txt; expected {LAYOUT}")
+            problems.append(f"{root}/test_{name}: has no image of an identity in idx/test_id.txt; expected {LAYOUT}")
     return records
 
 
@@ -99,6 +99,6 @@ def _camera_of(row: Labelled, problems: list[str]) -> int | None:
     found = re.search(r"(?:^|/)cam([0-9]{1,3})/", row.path) or re.search(r"_c([0-9]{1,3})_[^/]*$", row.path)
     if found and int(found[1]) in CAMERAS["visible"]:
         return int(found[1])
-    what = f"names camera {int(found[1])}, LLCM has 1..9" if found else "names no camera"
+    what = f"names camera {int(found[1])}, but LLCM has 1..9" if found else "names no camera"
     problems.append(f"{row.where}: {row.path!r} {what}; expected cam<number>/ in the path or _c<number>_ in the name")
     return None

@@ -1,4 +1,4 @@
-"""Batches made ahead of the step that uses them, in a thread and, on a GPU, on a stream of their own."""
+"""Prepare batches before they are needed, in a thread and, on a GPU, on a stream of their own."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Item = TypeVar("Item")
 _END = object()
 
 
-def ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
-    """Yield `items` in order while a thread makes up to `depth` of the next ones.
+def prefetched(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
+    """Yield `items` in order while a thread produces up to `depth` of the next ones.
 
     An error in the thread is raised here. A consumer that stops early stops the thread.
     """
@@ -54,14 +54,14 @@ def ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
 def on_side_stream(
     inputs: Iterable[Any], make: Callable[[Any], tuple[torch.Tensor, ...]], device: torch.device, depth: int = 2
 ) -> Iterator[tuple[torch.Tensor, ...]]:
-    """`make` applied to `inputs` ahead of its use: copies and kernels run beside those of the training step.
+    """Apply `make` to `inputs` before the results are needed: its copies and kernels overlap with the training step.
 
     Args:
         make: takes one input, returns tensors on `device`. On a GPU it runs on a stream of its own, and the consumer's
-            stream waits for its result alone.
+            stream waits only for its result.
     """
     if device.type != "cuda":
-        yield from ahead((make(item) for item in inputs), depth)
+        yield from prefetched((make(item) for item in inputs), depth)
         return
     stream = torch.cuda.Stream(device)
 
@@ -73,9 +73,9 @@ def on_side_stream(
                 done.record(stream)
                 yield tensors, done
 
-    for tensors, done in ahead(produce(), depth):
+    for tensors, done in prefetched(produce(), depth):
         current = torch.cuda.current_stream(device)
         current.wait_event(done)
         for tensor in tensors:
-            tensor.record_stream(current)  # else the allocator could hand its memory out while it is still read
+            tensor.record_stream(current)  # else the allocator could reuse its memory while it is still being read
         yield tensors

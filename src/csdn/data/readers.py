@@ -1,4 +1,4 @@
-"""One entry to the readers of all layouts, and the official counts that a complete copy of a dataset shows."""
+"""One entry point to the readers of all layouts, and the official counts of a complete copy of a dataset."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from csdn.errors import UserError
 
 
 def read_records(layout: str, root: Path | str, split: str | int = "default") -> list[ImageRecord]:
-    """Images of the dataset in folder `root`.
+    """The images of the dataset in folder `root`.
 
     Args:
         layout: "sysu_mm01", "regdb" or "llcm".
         root: folder of the dataset.
-        split: 1..10 for RegDB; the other layouts have one split only, "default".
+        split: 1..10 for RegDB; the other layouts have only the split "default".
 
     Raises:
-        UserError: the layout or split does not exist, or the folder does not hold the layout (see each reader).
+        UserError: the layout or split does not exist, or the folder does not have the layout (see each reader).
     """
     return inspect(layout, root, split).checked()
 
 
 def inspect(layout: str, root: Path | str, split: str | int = "default") -> Inspection:
-    """`read_records` with everything that is wrong in the folder instead of an error.
+    """Like `read_records`, but returns everything that is wrong in the folder instead of raising an error.
 
     Raises:
         UserError: the layout or split does not exist.
@@ -36,7 +36,7 @@ def inspect(layout: str, root: Path | str, split: str | int = "default") -> Insp
     if layout == "regdb":
         return regdb.inspect(root, split)
     if str(split) != "default":
-        raise UserError(f"split {split!r} does not exist in layout {layout}; it has `default` only")
+        raise UserError(f"split {split!r} does not exist in layout {layout}; it has only `default`")
     if layout == "sysu_mm01":
         return sysu_mm01.inspect(root)
     if layout == "llcm":
@@ -52,8 +52,8 @@ def counts(records: Sequence[ImageRecord], layout: Layout) -> list[tuple[str, in
 def compare_counts(records: Sequence[ImageRecord], layout: Layout) -> list[tuple[str, int, int]]:
     """Where `records` differ from the official dataset, as `(name, found, expected)`; empty for a complete copy.
 
-    A difference is no error, for parts of a dataset and others in the same layout are read as well. But figures
-    obtained on them do not compare with published ones: callers show it as a warning.
+    A difference is not an error: a part of a dataset, or another dataset in the same layout, can be used as well. But
+    its results are not comparable with published ones, so callers show a warning.
     """
     return [row for row in counts(records, layout) if row[1] != row[2]]
 

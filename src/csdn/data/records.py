@@ -1,4 +1,4 @@
-"""One image of a dataset, as every reader returns it."""
+"""The record of one image, as every reader returns it."""
 
 from dataclasses import dataclass
 

@@ -25,10 +25,10 @@ SPLITS = tuple(str(number) for number in range(1, 11))
 
 
 def read_records(root: Path | str, split: str | int) -> list[ImageRecord]:
-    """Images of one RegDB split: train visible, train thermal, test visible, test thermal, each in its list's order.
+    """Images of one RegDB split: training visible, training thermal, test visible, test thermal, in their lists' order.
 
     Labels restart at 0 in the train and the test lists, so the identity is the folder's number. The visible camera
-    is 1, the thermal one 2.
+    is number 1, the thermal camera number 2.
 
     Args:
         root: folder that holds `idx` and the images that its lists name.
@@ -36,16 +36,16 @@ def read_records(root: Path | str, split: str | int) -> list[ImageRecord]:
 
     Raises:
         UserError: the split, a list or a listed image is missing, a line is malformed, labels contradict the folders,
-            an image is named as visible and as thermal, or train and test share identities.
+            an image is listed both as visible and as thermal, or train and test have identities in common.
     """
     return inspect(root, split).checked()
 
 
 def inspect(root: Path | str, split: str | int) -> Inspection:
-    """`read_records` with everything that is wrong instead of an error.
+    """Like `read_records`, but returns everything that is wrong instead of raising an error.
 
     Raises:
-        UserError: there is no such split.
+        UserError: the split does not exist.
     """
     root, split, problems, records = Path(root), str(split), list[str](), list[ImageRecord]()
     if split not in SPLITS:
@@ -75,6 +75,6 @@ def _check_modalities(root: Path, records: list[ImageRecord], problems: list[str
     visible, infrared = ({r.path for r in records if r.modality == modality} for modality in MODALITIES)
     for path in sorted(visible & infrared)[:1]:
         problems.append(
-            f"{root / 'idx'}: {len(visible & infrared)} images are named as visible and as thermal, first {path}; "
+            f"{root / 'idx'}: {len(visible & infrared)} images are listed as both visible and thermal, first {path}; "
             "copy the dataset's label files again"
         )

@@ -1,4 +1,4 @@
-"""Which training images meet in a batch; pure functions of labels and a random generator."""
+"""Which training images form a batch; pure functions of labels and a random generator."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ def identity_batches(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """One epoch of the field's identity sampler: `max(n_visible, n_infrared) // (identities * images) + 1` batches.
 
-    Each batch holds `identities` distinct persons with `images` of each in each modality, drawn with replacement; so
-    some images are not seen in an epoch.
+    Each batch holds `identities` distinct persons with `images` of each in each modality, drawn with replacement, so
+    some images are not used in an epoch.
 
     Args:
-        visible_labels: (n_visible,) labels; infrared_labels: (n_infrared,). Persons seen in one modality only are
-            never drawn.
+        visible_labels: (n_visible,) labels; infrared_labels: (n_infrared,). Persons with images of only one modality
+            are never drawn.
         rng: numpy Generator or RandomState; the same state gives the same draws as the authors' sampler.
 
     Yields:
         Row indices (identities * images,) into the visible and the infrared images, labels aligned.
 
     Raises:
-        UserError: fewer persons than a batch needs.
+        UserError: there are fewer persons than a batch needs.
     """
     persons = np.intersect1d(visible_labels, infrared_labels)
     if len(persons) < identities:
         raise UserError(
-            f"encoder.identities: a batch of {identities} needs as many identities with images of both modalities, "
-            f"there are {len(persons)}; lower it"
+            f"encoder.identities: is {identities}, but only {len(persons)} identities have images of both modalities; "
+            "lower it"
         )
     rows_visible = {person: np.flatnonzero(visible_labels == person) for person in persons}
     rows_infrared = {person: np.flatnonzero(infrared_labels == person) for person in persons}
@@ -47,14 +47,14 @@ def identity_batches(
 
 
 def batches_in_epoch(visible: int, infrared: int, batch: int) -> int:
-    """Batches of an epoch of the identity sampler."""
+    """Number of batches in an epoch of the identity sampler."""
     return max(visible, infrared) // batch + 1
 
 
 def paired_batches(
     visible_labels: np.ndarray, infrared_labels: np.ndarray, batch: int, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """One epoch of stage 1: the modality with more images is permuted, the other draws an image of the same person.
+    """One epoch of stage 1: the larger modality is permuted, and each image gets one of the same person from the other.
 
     Yields:
         Row indices (batch,) into the visible and the infrared images, labels aligned; `max(n_visible, n_infrared) //

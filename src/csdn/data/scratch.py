@@ -1,7 +1,7 @@
-"""Copies of pixel caches on a node's own disk: trainings read them in random order, at which shared disks are slow.
+"""Copies of pixel caches on a node's own disk: training reads them in random order, which is slow on shared disks.
 
-A copy lies in a folder named by what the cache holds, so that another cache never takes its place. It is made once on
-each node, by whoever comes first, and verified block by block on the way; the others wait for it.
+A copy's folder is named after the cache's content, so another cache never takes its place. The first job on a node
+makes the copy, verifying it block by block, while the other jobs wait for it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from csdn.errors import UserError, first_line, warn
 
 
 def local_copy(cache: Path, folder: str | None) -> Path:
-    """The copy of `cache` on this node's scratch disk, made if need be; `cache` itself where there is no such disk.
+    """The copy of `cache` on this node's scratch disk, made if necessary; `cache` itself if no such disk is set.
 
     Args:
         cache: the pixel cache.
-        folder: `runtime.scratch`; variables in it are those of the node.
+        folder: `runtime.scratch`; variables in it are expanded on the node.
 
-    A scratch disk that is full or cannot be written costs speed, not the job: one line says so.
+    If the scratch disk is full or cannot be written, the job is slower but does not fail: a warning says so.
 
     Raises:
         UserError: the cache is damaged.
@@ -49,10 +49,10 @@ def local_copy(cache: Path, folder: str | None) -> Path:
 
 
 def _copy(cache: Path, copy: Path, record: CacheRecord) -> None:
-    """Copy and verify: what arrives is what the record says, or nothing does."""
+    """Copy and verify: the copy is either exactly what the record says or not made at all."""
     read = BlockDigests()
     copy.unlink(missing_ok=True)
-    temporary = copy.with_name(f"{copy.name}.tmp")  # the lock is held, so it is nobody else's
+    temporary = copy.with_name(f"{copy.name}.tmp")  # the lock is held, so no other process uses this name
     try:
         with cache.open("rb") as source, temporary.open("wb") as target:
             while data := source.read(BLOCK_BYTES):

@@ -14,7 +14,7 @@ from csdn.data.layout_files import (
     list_images,
     read_identities,
     require,
-    without_images,
+    warn_without_images,
 )
 from csdn.data.records import ImageRecord
 
@@ -24,22 +24,22 @@ SUBSETS: tuple[Subset, ...] = ("train", "val", "test")
 
 
 def read_records(root: Path | str) -> list[ImageRecord]:
-    """Images of SYSU-MM01: identities ascending, then cameras, then file names.
+    """Images of SYSU-MM01 by ascending identity, then camera, then file name.
 
-    The identity is the folder's number. Not every identity has a folder in every camera: the official data are so.
+    The identity is the folder's number. Not every identity has a folder in every camera, not even in the official data.
 
     Args:
         root: folder that holds `cam1`..`cam6` and `exp`.
 
     Raises:
-        UserError: a camera folder or identity list is missing, lists share identities, a list is malformed, or no
-            training or test identity has an image.
+        UserError: a camera folder or identity list is missing, lists have identities in common, a list is malformed, or
+            no training or test identity has an image.
     """
     return inspect(root).checked()
 
 
 def inspect(root: Path | str) -> Inspection:
-    """`read_records` with everything that is wrong instead of an error."""
+    """Like `read_records`, but returns everything that is wrong instead of raising an error."""
     root, problems, records = Path(root), list[str](), list[ImageRecord]()
     folders = [f"cam{camera}" for camera in CAMERA_MODALITY]
     if not require(root, folders, [f"exp/{name}_id.txt" for name in SUBSETS], LAYOUT, problems):
@@ -66,13 +66,13 @@ def _read_subsets(root: Path, problems: list[str]) -> dict[int, Subset]:
 def _check_complete(
     root: Path, subset_of: dict[int, Subset], records: list[ImageRecord], problems: list[str]
 ) -> list[str]:
-    """Warnings of listed identities without an image; a list of which none has one is a problem."""
-    seen, warnings = {record.person_id for record in records}, list[str]()
+    """Warnings about listed identities without an image; a list in which none has an image is a problem."""
+    found, warnings = {record.person_id for record in records}, list[str]()
     for subset in SUBSETS:
         path = root / "exp" / f"{subset}_id.txt"
         listed = {person_id for person_id, name in subset_of.items() if name == subset}
-        if subset == "val" or seen & listed:
-            without_images(listed, seen, path, warnings)
+        if subset == "val" or found & listed:
+            warn_without_images(listed, found, path, warnings)
         elif is_file(path):
-            problems.append(f"{root}: no image of an identity of exp/{subset}_id.txt; expected {LAYOUT}")
+            problems.append(f"{root}: has no image of an identity in exp/{subset}_id.txt; expected {LAYOUT}")
     return warnings

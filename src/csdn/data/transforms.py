@@ -1,10 +1,10 @@
 """Augmentation of person images: uint8 pixels in, normalised float pixels out.
 
-What is done to an image is drawn first (a `View`) and carried out afterwards, so that a processor and a GPU
+The changes to an image are drawn first (a `View`) and applied afterwards, so that the CPU and the GPU
 (csdn.data.device_transforms) make the same pixels from the same random numbers.
 
-Here it is carried out one image at a time into a preallocated batch: the rows of one image stay in the processor's
-cache, where passes over a whole batch would wait for memory.
+Here they are applied one image at a time into a preallocated batch: the rows of one image stay in the processor's
+cache, whereas passes over a whole batch would wait for memory.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-ERASE_FILL = (0.4914, 0.4822, 0.4465)  # of [0, 1] pixels, the field's constant (CIFAR-10's mean)
+ERASE_FILL = (0.4914, 0.4822, 0.4465)  # for pixels in [0, 1]; the field's constant (CIFAR-10's mean)
 GREY_WEIGHTS = np.array([0.2989, 0.5870, 0.1140], dtype=np.float32)
 ERASE_TRIES = 100
 COPIED_ROWS = 96
-COLOURS, GREY = -1, 3  # of `View.channel`
+COLOURS, GREY = -1, 3  # values of `View.channel` that are not a channel
 
 
 class View(NamedTuple):
-    """What is done to one image.
+    """The changes to make to one image.
 
     Attributes:
-        shift: rows and columns by which the crop of the padded image lies below and right of the image.
-        mirrored: left and right exchanged, after the crop.
+        shift: rows and columns by which the crop starts below and to the right of the image's corner.
+        mirrored: whether left and right are exchanged, after the crop.
         erased: top, left, height and width of the erased rectangle, or None.
-        channel: 0, 1 or 2 is copied to all three; COLOURS keeps them, GREY weighs them.
+        channel: 0, 1 or 2 to copy that channel to all three; COLOURS to keep them; GREY for their weighted sum.
     """
 
     shift: tuple[int, int]
@@ -74,7 +74,7 @@ class Augmenter:
         return View(*spatial, (0, 0, 1, 1, 2, 2, GREY, COLOURS)[_below(8, rng.random())])
 
     def render(self, image: np.ndarray, view: View, out: np.ndarray) -> None:
-        """Carry out `view` on a uint8 image (H, W, 3) into the contiguous float32 `out` (H, W, 3)."""
+        """Apply `view` to a uint8 image (H, W, 3) and write the contiguous float32 `out` (H, W, 3)."""
         height, width, _ = image.shape
         dy, dx = view.shift
         source = image[max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)]
@@ -99,12 +99,12 @@ class Augmenter:
 
     @cached_property
     def scale(self) -> np.ndarray:
-        """float32 (3,): what a uint8 value is multiplied by."""
+        """float32 (3,): the factor on uint8 values."""
         return (1.0 / (255.0 * np.asarray(self.std, dtype=np.float32))).astype(np.float32)
 
     @cached_property
     def shift(self) -> np.ndarray:
-        """float32 (3,): what is subtracted afterwards; black is its negative."""
+        """float32 (3,): subtracted after scaling; black becomes its negative."""
         return np.asarray(self.mean, dtype=np.float32) / np.asarray(self.std, dtype=np.float32)
 
     @cached_property
@@ -118,7 +118,7 @@ class Augmenter:
         pixels, target = torch.from_numpy(source), torch.from_numpy(window)
         if view.mirrored:
             pixels = pixels.flip(1)
-        # As rows of 3 * width values: loops over three channels would take longer.
+        # Whole rows of 3 * width values: inner loops over three channels would take longer.
         rows = target.view(height, 3 * width).copy_(pixels.view(height, 3 * width))
         torch.addcmul(_row(*(-self.shift).tolist(), width), rows, _row(*self.scale.tolist(), width), out=rows)
 
@@ -131,7 +131,7 @@ class Augmenter:
     def _draw_spatial(
         self, shape: tuple[int, ...], rng: np.random.Generator
     ) -> tuple[tuple[int, int], bool, tuple[int, int, int, int] | None]:
-        down, right, mirror, erase = rng.random(4).tolist()  # one call: calls take longer than what they draw
+        down, right, mirror, erase = rng.random(4).tolist()  # one call, because each has more overhead than drawing
         positions = 2 * self.padding + 1
         shift = _below(positions, down) - self.padding, _below(positions, right) - self.padding
         erased = self._draw_rectangle(shape[0], shape[1], rng) if erase < self.erase else None
@@ -148,23 +148,23 @@ class Augmenter:
 
 
 def _below(count: int, drawn: float) -> int:
-    """One of 0 to count - 1, all equally likely, from a uniform number of [0, 1)."""
+    """One of 0 to count - 1, all equally likely, from a uniform number in [0, 1)."""
     return int(drawn * count)
 
 
 def _between(limits: tuple[float, float], drawn: float) -> float:
-    """Uniform between two limits, from a uniform number of [0, 1)."""
+    """Uniform between two limits, from a uniform number in [0, 1)."""
     return limits[0] + (limits[1] - limits[0]) * drawn
 
 
 def _fill(out: np.ndarray, color: np.ndarray) -> None:
-    """Fill whole pixels (h, w, 3) of an image with one value, or with one for each channel (3,)."""
+    """Fill the pixels of `out` (h, w, 3) with one value, or with one value for each channel (3,)."""
     height, width, _ = out.shape
-    out.reshape(height, 3 * width)[:] = _row(*color.tolist(), width).numpy() if color.ndim else color  # into a view
+    out.reshape(height, 3 * width)[:] = _row(*color.tolist(), width).numpy() if color.ndim else color
 
 
 def _copy_to_all(plane: np.ndarray, out: np.ndarray) -> None:
-    for start in range(0, len(plane), COPIED_ROWS):  # each row is written three times: few enough to stay in the cache
+    for start in range(0, len(plane), COPIED_ROWS):  # few enough rows to stay in the cache while written three times
         rows = slice(start, start + COPIED_ROWS)
         for channel in range(3):
             out[rows, :, channel] = plane[rows]
@@ -172,5 +172,5 @@ def _copy_to_all(plane: np.ndarray, out: np.ndarray) -> None:
 
 @lru_cache(maxsize=1024)
 def _row(red: float, green: float, blue: float, width: int) -> torch.Tensor:
-    """float32 (3 * width,): three values for each pixel of a row."""
+    """float32 (3 * width,): the three values repeated for each pixel of a row."""
     return torch.tensor((red, green, blue), dtype=torch.float32).repeat(width)

@@ -1,1 +1,1 @@
-"""Embedding, protocols and ranking."""
+"""Protocols, ranking, scoring and re-ranking."""

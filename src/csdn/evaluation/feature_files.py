@@ -1,4 +1,4 @@
-"""Feature files of any method (.npz, .mat, .safetensors) as one structure. docs/protocols.md describes the keys."""
+"""Read feature files of any method (.npz, .mat, .safetensors); docs/protocols.md describes their keys."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from csdn.errors import UserError, first_line, printable
 from csdn.evaluation.matlab_files import read_matlab
 from csdn.evaluation.scoring import check_features
 
-# Names under which features are commonly saved, beside ours.
+# Names under which features are commonly saved, in addition to ours.
 ALIASES = {
     "features": ("features", "feat", "feats"),
     "ids": ("ids", "label", "labels", "pids"),
     "cameras": ("cameras", "cam", "cams", "camids"),
     "paths": ("paths", "path", "names", "img_paths"),
 }
-FEATURE_ALIASES = ("f",)  # query_f, gallery_f
+FEATURE_ALIASES = ("f",)  # as in query_f and gallery_f
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureSet:
-    """Features of some images and what is known of these images.
+    """Features of some images and what is known about these images.
 
     Attributes:
-        where: file and keys, for messages.
-        features: (N, D) finite.
+        where: file and prefix of the keys, for messages.
+        features: (N, D), finite.
         paths: (N,) paths of the images, or None.
         ids: (N,) identities, or None.
         cameras: (N,) cameras, or None.
@@ -45,7 +45,7 @@ class FeatureSet:
 
 @dataclass(frozen=True, slots=True)
 class ForeignFeatures:
-    """Features with which a method asks and answers; the same set twice if the file does not tell them apart."""
+    """Features of queries and gallery; the same set twice if the file does not distinguish them."""
 
     query: FeatureSet
     gallery: FeatureSet
@@ -54,8 +54,8 @@ class ForeignFeatures:
 def load_features(path: Path | str) -> ForeignFeatures:
     """Read and check the features of any method.
 
-    The file holds `query_features` and `gallery_features`, each with `query_paths`/`gallery_paths` or `query_ids` and
-    `query_cameras`/`gallery_ids` and `gallery_cameras`; or `features` and `paths` of all images. See docs/protocols.md.
+    The file contains `query_features` and `gallery_features`, with either `query_paths` and `gallery_paths` or
+    `query_ids`, `query_cameras`, `gallery_ids` and `gallery_cameras`; or `features` and `paths` of all images.
 
     Raises:
         UserError: the file is missing, cannot be read or lacks a key; shapes disagree; a feature is not finite.
@@ -65,7 +65,7 @@ def load_features(path: Path | str) -> ForeignFeatures:
     if reader is None:
         raise UserError(f"{path}: unknown kind of file; give one of {', '.join(_READERS)}")
     if not path.is_file():
-        raise UserError(f"{path}: no such file; give the file that holds the features")
+        raise UserError(f"{path}: no such file; give the file that contains the features")
     content = reader(path)
     if _find(content, "features", "") is not None and _find(content, "features", "query_") is None:
         everything = _read_set(content, path, "")
@@ -85,7 +85,7 @@ def _read_set(content: Mapping[str, Any], path: Path, prefix: str) -> FeatureSet
     features = _find(content, "features", prefix)
     if features is None:
         known = printable(", ".join(sorted(content))) or "nothing"
-        raise UserError(f"{path}: lacks {prefix}features (it holds {known}); see docs/protocols.md for the keys")
+        raise UserError(f"{path}: lacks {prefix}features (it has {known}); see docs/protocols.md for the keys")
     array = np.asarray(features)
     features = check_features(array, len(array) if array.ndim else 0, f"{path}: {prefix}features")
     rows = len(features)
@@ -122,7 +122,7 @@ def _as_paths(values: Any, rows: int, where: str) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    while isinstance(value, np.ndarray) and value.size == 1:  # a cell of a MATLAB file
+    while isinstance(value, np.ndarray) and value.size == 1:  # MATLAB wraps each cell in an array
         value = value.reshape(-1)[0]
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
@@ -132,7 +132,7 @@ def _as_numbers(values: Any, rows: int, where: str) -> NDArray[np.int64]:
     if len(array) != rows:
         raise UserError(f"{where}: has {len(array)} entries for {rows} features; give one for each")
     if array.dtype.kind not in "iuf" or not np.isfinite(array).all() or (array != array.astype(np.int64)).any():
-        raise UserError(f"{where}: holds something else than whole numbers; give whole numbers")
+        raise UserError(f"{where}: has values that are not whole numbers; give whole numbers")
     return array.astype(np.int64)
 
 
@@ -140,7 +140,7 @@ def _read_npz(path: Path) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except Exception as error:  # damaged files raise exceptions of many kinds
+    except Exception as error:  # a damaged file can raise nearly anything
         raise UserError(
             f"{path}: cannot be read ({first_line(error)}); save arrays with numpy.savez, text as arrays of dtype str"
         ) from error

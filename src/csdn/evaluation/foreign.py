@@ -1,4 +1,4 @@
-"""Scores of any method's features under the same protocols, so that other figures can be checked with ours."""
+"""Score any method's features under the same protocols, so that its results can be compared with ours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from csdn.errors import UserError
 from csdn.evaluation.feature_files import FeatureSet, ForeignFeatures, load_features
 from csdn.evaluation.protocols import TRIALS, Protocol, find_protocol
 from csdn.evaluation.reranking import Reranking
-from csdn.evaluation.scoring import Trials, plan_trials, query_table, rank_trials, summarize_trials
+from csdn.evaluation.scoring import Trials, draw_trials, query_table, rank_trials, summarize_trials
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,57 +39,56 @@ def score_foreign(
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Score the features in a file under a protocol.
 
-    Features with paths need the dataset's `records`: queries and galleries are the protocol's own, whatever the file
-    holds besides. Features with identities and cameras are taken as the queries and the images to draw galleries from,
-    in the order of the file; if no identity has more images in a camera than the gallery takes, they are the gallery of
-    a single trial ("given").
+    Features with paths need the dataset's `records`: queries and galleries are those of the protocol, and other images
+    in the file are ignored. Features with identities and cameras are used as the queries and as the images to draw
+    galleries from, in the order of the file; if no identity has more images in a camera than the protocol takes, all of
+    them are the gallery of a single trial ("given").
 
     Args:
-        file: features, or the file that holds them (see `load_features`).
+        file: features, or the file that contains them (see `load_features`).
         protocol: a name of `csdn.config.base.PROTOCOLS`.
         records: images of the dataset, as `csdn.data.readers.read_records` returns them.
         similarity: "inner" product, "cosine", or the negative "euclidean" distance.
         gallery: "agw" or "official" (SYSU-MM01 with paths only).
-        trials: galleries drawn, 1..10.
-        permutations: array `rand_perm_cam` of `exp/rand_perm_cam.mat`, needed by the official gallery.
-        reranking: rank by k-reciprocal re-ranking (by Euclidean distances) with these settings instead.
+        trials: number of galleries to draw, 1..10.
+        permutations: array `rand_perm_cam` of `exp/rand_perm_cam.mat`; needed for the official gallery.
+        reranking: settings of k-reciprocal re-ranking (by Euclidean distances) to use instead of plain ranking.
 
     Returns:
-        Summary and table of queries as `csdn.evaluation.scoring.score` gives them. Without paths, `query_path` is
-        "query/" and the row of the query in the file, counted from 0.
+        Summary and table of queries as returned by `csdn.evaluation.scoring.score`. Without paths, `query_path` is
+        "query/" followed by the row of the query in the file, counted from 0.
 
     Raises:
-        UserError: what `load_features` and `score` raise; an image that the protocol needs is missing; an unknown
-            camera.
+        UserError: as `load_features` and `score`; an image that the protocol needs is missing; a camera is unknown.
     """
     chosen = find_protocol(protocol)
     features = file if isinstance(file, ForeignFeatures) else load_features(file)
     if features.query.paths is not None and features.gallery.paths is not None:
         if records is None:
-            raise UserError(f"{features.query.where}paths: name images of a dataset; give its folder too")
-        plan = plan_trials(records, protocol, gallery=gallery, trials=trials, permutations=permutations)
-        query_rows = _rows_of_paths(features.query, records, plan.query)
-        needed = [record for images in plan.galleries for record in images]
+            raise UserError(f"{features.query.where}paths: refer to images of a dataset; give its folder too")
+        drawn = draw_trials(records, protocol, gallery=gallery, trials=trials, permutations=permutations)
+        query_rows = _rows_of_paths(features.query, records, drawn.query)
+        needed = [record for images in drawn.galleries for record in images]
         gallery_rows = _rows_of_paths(features.gallery, records, needed)
     else:
         if gallery != "agw":
-            raise UserError(f"{features.gallery.where}paths: missing; the official gallery is a choice of paths")
+            raise UserError(f"{features.gallery.where}paths: missing; the official gallery is defined by paths")
         query = _records_of_labels(features.query, chosen, "query")
         images = _records_of_labels(features.gallery, chosen, "gallery")
-        plan = _plan_of_labels(chosen, query, images, trials)
+        drawn = _trials_of_labels(chosen, query, images, trials)
         query_rows = {record.path: row for row, record in enumerate(query)}
         gallery_rows = {record.path: row for row, record in enumerate(images)}
-    # Re-ranking takes Euclidean distances itself.
+    # Re-ranking computes Euclidean distances itself.
     form = "inner" if reranking and similarity == "euclidean" else similarity
-    asking, answering = _prepare(features.query.features, features.gallery.features, form)
-    results = rank_trials(plan, (asking, query_rows), (answering, gallery_rows), reranking)
-    return summarize_trials(plan, results, reranked=reranking is not None), query_table(plan, results)
+    query_features, gallery_features = _prepare(features.query.features, features.gallery.features, form)
+    results = rank_trials(drawn, (query_features, query_rows), (gallery_features, gallery_rows), reranking)
+    return summarize_trials(drawn, results, reranked=reranking is not None), query_table(drawn, results)
 
 
 def _rows_of_paths(
     features: FeatureSet, records: Sequence[ImageRecord], needed: Sequence[ImageRecord]
 ) -> dict[str, int]:
-    """Row of each image's path; paths may be absolute or have other folders before them."""
+    """Row of each image's path; the file's paths may be absolute or start with other folders."""
     known = {record.path for record in records}
     depths = sorted({path.count("/") + 1 for path in known}, reverse=True)
     row_of: dict[str, int] = {}
@@ -107,9 +106,9 @@ def _rows_of_paths(
 
 
 def _records_of_labels(features: FeatureSet, protocol: Protocol, role: str) -> list[ImageRecord]:
-    """Images that stand for the rows of a file, in its order."""
+    """A record for each row of a file, in its order."""
     if features.ids is None:
-        raise UserError(f"{features.where}ids: missing; give paths or ids for query and gallery alike")
+        raise UserError(f"{features.where}ids: missing; give either paths or ids for both query and gallery")
     cameras = features.cameras
     if cameras is None:
         if protocol.layout != "regdb":
@@ -129,19 +128,19 @@ def _records_of_labels(features: FeatureSet, protocol: Protocol, role: str) -> l
     ]
 
 
-def _plan_of_labels(protocol: Protocol, query: list[ImageRecord], images: list[ImageRecord], trials: int) -> Trials:
-    plan = plan_trials([*query, *images], protocol.name, gallery="agw", trials=trials, permutations=None)
-    plan = replace(plan, query=query)
+def _trials_of_labels(protocol: Protocol, query: list[ImageRecord], images: list[ImageRecord], trials: int) -> Trials:
+    drawn = draw_trials([*query, *images], protocol.name, gallery="agw", trials=trials, permutations=None)
+    drawn = replace(drawn, query=query)
     if not protocol.draws:
-        return plan
-    drawable = {(record.person_id, record.camera_id) for record in plan.galleries[0]}
+        return drawn
+    drawable = {(record.person_id, record.camera_id) for record in drawn.galleries[0]}
     given = [record for record in images if (record.person_id, record.camera_id) in drawable]
     most = max(Counter((record.person_id, record.camera_id) for record in given).values())
-    return plan if most > protocol.shots else replace(plan, galleries=[given], gallery="given")
+    return drawn if most > protocol.shots else replace(drawn, galleries=[given], gallery="given")
 
 
 def _prepare(query: NDArray, gallery: NDArray, similarity: str) -> tuple[NDArray, NDArray]:
-    """Features whose inner product ranks the gallery as the similarity does."""
+    """Features whose inner product ranks the gallery in the same order as `similarity`."""
     if similarity == "inner":
         return query, gallery
     if similarity == "cosine":

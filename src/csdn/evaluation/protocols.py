@@ -1,6 +1,6 @@
-"""The protocols of SYSU-MM01, RegDB and LLCM: who asks, who answers, what is ignored and what the CMC counts.
+"""The protocols of SYSU-MM01, RegDB and LLCM: queries, galleries, ignored pairs and what the CMC counts.
 
-docs/protocols.md says the same in words.
+docs/protocols.md describes them in words.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ TRIALS = 10
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """How one figure of the field is obtained.
+    """One evaluation protocol of the field.
 
     Attributes:
         name: as in `csdn.config.base.PROTOCOLS`.
         layout: "sysu_mm01", "regdb" or "llcm".
         query_modality: modality of the queries; the gallery has the other one.
         cmc: whether the CMC counts identities or images.
-        mode: SYSU-MM01 only, which cameras the gallery is from.
-        shots: SYSU-MM01 only, gallery images of an identity and camera.
+        mode: SYSU-MM01 only: which cameras the gallery comes from.
+        shots: SYSU-MM01 only: number of gallery images of an identity and camera.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Protocol:
         return self.layout != "regdb"
 
     def query(self, records: Sequence[ImageRecord]) -> list[ImageRecord]:
-        """Queries in the reference's order."""
+        """Queries in the order of the reference implementation."""
         if self.layout == "sysu_mm01":
             return sysu_query(records, self.mode)
         return (regdb_images if self.layout == "regdb" else llcm_query)(records, self.query_modality)
@@ -66,7 +66,7 @@ class Protocol:
     def gallery(
         self, records: Sequence[ImageRecord], trial: int, *, permutations: NDArray | None = None
     ) -> list[ImageRecord]:
-        """Gallery of a trial in the reference's order; `permutations` chooses SYSU-MM01's official gallery."""
+        """Gallery of a trial in the reference's order; with `permutations`, SYSU-MM01's official gallery."""
         if self.layout == "sysu_mm01":
             return sysu_gallery(records, self.mode, self.shots, trial, permutations=permutations)
         if self.layout == "regdb":
@@ -75,7 +75,7 @@ class Protocol:
 
     @property
     def ignore(self) -> IgnoreRule | None:
-        """Rule of the gallery images that do not exist for a query (see `retrieval_metrics_from_features`)."""
+        """Rule for the gallery images that a query ignores (see `retrieval_metrics_from_features`)."""
         return _IGNORE_RULES[self.layout]
 
 
@@ -83,7 +83,7 @@ def find_protocol(name: str) -> Protocol:
     """The protocol called `name`.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such protocol.
     """
     if name not in PROTOCOL_TABLE:
         raise UserError(f"unknown protocol {name!r}; known: {', '.join(PROTOCOL_TABLE)}")
@@ -93,7 +93,7 @@ def find_protocol(name: str) -> Protocol:
 def sysu_query(records: Sequence[ImageRecord], mode: Mode) -> list[ImageRecord]:
     """Queries of SYSU-MM01: every infrared test image of cameras 3 and 6, in both modes.
 
-    Order: identities ascending, cameras ascending, file names sorted.
+    They are ordered by identity, then camera, then file name.
     """
     _check_mode(mode)
     return _sorted_images(records, SYSU_CAMERAS["infrared"])
@@ -109,14 +109,14 @@ def sysu_gallery(
 ) -> list[ImageRecord]:
     """Gallery of SYSU-MM01 for one trial.
 
-    Without `permutations` it is the `agw` gallery. Identities ascend, in each the cameras ascend, and of each such
-    folder's sorted images some are drawn: single-shot, `random.choice` after `random.seed(trial)`; multi-shot,
-    `choice(images, min(shots, n), replace=False)` of one `numpy.random.RandomState(trial)` through all folders.
-    With `permutations` it is the `official` gallery: cameras ascend, in each the identities ascend, and the images are
-    those whose numbers come first in `permutations[camera - 1][0].squeeze()[person_id - 1][trial]`.
+    Without `permutations` it is the `agw` gallery: images are drawn from the sorted images of each identity and camera,
+    by ascending identity, then camera. Single-shot: `random.choice` after `random.seed(trial)`. Multi-shot:
+    `choice(images, min(shots, n), replace=False)` of one `numpy.random.RandomState(trial)` for all folders.
+    With `permutations` it is the `official` gallery, by ascending camera, then identity, of the images whose numbers
+    come first in `permutations[camera - 1][0].squeeze()[person_id - 1][trial]`.
 
     Args:
-        records: images of the dataset; only test images count.
+        records: images of the dataset; only test images are used.
         mode: "all" (cameras 1, 2, 4, 5) or "indoor" (1, 2).
         shots: images of an identity and camera, 1 or 10.
         trial: 0..9.
@@ -136,29 +136,29 @@ def sysu_gallery(
 
 
 def sysu_ignore(query_cameras: ArrayLike, gallery_cameras: ArrayLike) -> NDArray[np.bool_]:
-    """(Q, G) True where a query of camera 3 meets a gallery image of camera 2: both stand at the same place."""
+    """(Q, G) True for queries of camera 3 and gallery images of camera 2, which are at the same place."""
     return (np.asarray(query_cameras)[:, None] == 3) & (np.asarray(gallery_cameras)[None, :] == 2)
 
 
 def regdb_images(records: Sequence[ImageRecord], modality: Modality) -> list[ImageRecord]:
-    """All test images of a modality in the order of the split's list: RegDB's queries, and its gallery."""
+    """All test images of a modality in the order of the split's list: RegDB's queries and galleries."""
     return [record for record in records if record.subset == "test" and record.modality == modality]
 
 
 def llcm_query(records: Sequence[ImageRecord], modality: Modality) -> list[ImageRecord]:
-    """Queries of LLCM: every test image of a modality; identities ascend, then cameras, then file names."""
+    """Queries of LLCM: every test image of a modality, ordered by identity, then camera, then file name."""
     return _sorted_images(regdb_images(records, modality))
 
 
 def llcm_gallery(records: Sequence[ImageRecord], modality: Modality, trial: int) -> list[ImageRecord]:
-    """Gallery of LLCM for one trial: an image of each identity and camera, drawn as SYSU-MM01's single-shot `agw`."""
+    """Gallery of LLCM for a trial: one image of each identity and camera, drawn like SYSU-MM01's single-shot `agw`."""
     return _draw_one(llcm_query(records, modality), trial)
 
 
 def llcm_ignore(
     query_ids: ArrayLike, query_cameras: ArrayLike, gallery_ids: ArrayLike, gallery_cameras: ArrayLike
 ) -> NDArray[np.bool_]:
-    """(Q, G) True where query and gallery image show the same identity in the same camera."""
+    """(Q, G) True if query and gallery image show the same identity in the same camera."""
     same_identity = np.asarray(query_ids)[:, None] == np.asarray(gallery_ids)[None, :]
     return same_identity & (np.asarray(query_cameras)[:, None] == np.asarray(gallery_cameras)[None, :])
 
@@ -201,8 +201,8 @@ def _official_gallery(
             record = numbered.get((camera_id, person_id, f"{int(number):04d}"))
             if record is None:
                 raise UserError(
-                    f"exp/rand_perm_cam.mat: names cam{camera_id}/{person_id:04d}/{int(number):04d}, which is no image "
-                    "of the dataset; unpack the dataset again, or use gallery: agw"
+                    f"exp/rand_perm_cam.mat: names cam{camera_id}/{person_id:04d}/{int(number):04d}, which is not an "
+                    "image of the dataset; unpack the dataset again, or use gallery: agw"
                 )
             gallery.append(record)
     return gallery
@@ -214,7 +214,7 @@ def _permutation(permutations: NDArray, camera_id: int, person_id: int, trial: i
         return np.asarray(trials[trial]).reshape(-1)
     except (IndexError, TypeError) as error:
         raise UserError(
-            f"exp/rand_perm_cam.mat: holds no permutation of camera {camera_id}, identity {person_id}, trial {trial}; "
+            f"exp/rand_perm_cam.mat: has no permutation for camera {camera_id}, identity {person_id}, trial {trial}; "
             "use the dataset's own file, or gallery: agw"
         ) from error
 

@@ -12,7 +12,7 @@ from csdn.evaluation.ranks import Cmc, QueryMetrics, rank_queries
 
 IgnoreRule = Callable[[NDArray, NDArray, NDArray, NDArray], NDArray[np.bool_]]
 
-PRODUCT_ELEMENTS = 1 << 26  # similarities computed at a time from features: 256 MiB
+PRODUCT_ELEMENTS = 1 << 26  # similarities computed from features at a time: 256 MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class RetrievalMetrics(QueryMetrics):
     """Metrics of each query, and of all of them.
 
     Attributes:
-        cmc: (ranks,) share of valid queries whose first correct answer has rank 1, 2, ... or better, in [0, 1].
+        cmc: (ranks,) share of valid queries whose first correct image has rank 1, 2, ... or better, in [0, 1].
         mean_average_precision: mean of `average_precision`.
         mean_inverse_negative_penalty: mean of `inverse_negative_penalty`.
     """
@@ -39,18 +39,18 @@ def retrieval_metrics(
     cmc: Cmc = "identity",
     ranks: int = 20,
 ) -> RetrievalMetrics:
-    """Metrics of ranking the gallery by similarity to each query.
+    """Metrics of ranking the gallery by its similarity to each query.
 
     Equal similarities rank in gallery order. With `cmc="identity"` (SYSU-MM01, LLCM) the CMC counts distinct
-    identities, each of which its best image stands for; with "image" (RegDB) it counts images. Average precision and
-    inverse negative penalty always count images. A gallery smaller than `ranks` pads the CMC with its last value.
+    identities, each at the rank of its best image; with "image" (RegDB) it counts images. Average precision and inverse
+    negative penalty always count images. If the gallery is smaller than `ranks`, the CMC is padded with its last value.
     Without any valid query the means are NaN.
 
     Args:
-        similarity: (Q, G) numbers, higher is closer, finite where not ignored.
+        similarity: (Q, G) numbers, higher is closer; finite unless ignored.
         query_ids: (Q,) identities.
         gallery_ids: (G,) identities.
-        ignore: (Q, G) True where a gallery image does not exist for a query.
+        ignore: (Q, G) True for gallery images to leave out of a query's ranking.
         cmc: what the CMC counts.
         ranks: length of the CMC.
 
@@ -80,23 +80,23 @@ def retrieval_metrics_from_features(
     ranks: int = 20,
     block: int = 4096,
 ) -> RetrievalMetrics:
-    """The same from features, with similarity = inner product, in bounded memory.
+    """The metrics of `retrieval_metrics` from features, whose inner product is the similarity, in bounded memory.
 
     Args:
         query: (Q, D) features.
         gallery: (G, D) features.
         query_ids: (Q,) identities.
         gallery_ids: (G,) identities.
-        query_cameras: (Q,) cameras, needed if `ignore` is given.
-        gallery_cameras: (G,) cameras, needed if `ignore` is given.
-        ignore: rule `(query_ids, query_cameras, gallery_ids, gallery_cameras) -> (q, G) bool`, asked for each block of
-            queries; `csdn.evaluation.protocols` has those of the datasets (`Protocol.ignore`).
+        query_cameras: (Q,) cameras; needed with `ignore`.
+        gallery_cameras: (G,) cameras; needed with `ignore`.
+        ignore: rule `(query_ids, query_cameras, gallery_ids, gallery_cameras) -> (q, G) bool`, called for each block
+            of queries; `csdn.evaluation.protocols` has those of the datasets (`Protocol.ignore`).
         cmc: what the CMC counts (see `retrieval_metrics`).
         ranks: length of the CMC.
-        block: most queries in a block; fewer are taken where the gallery is large.
+        block: largest number of queries in a block; with a large gallery there are fewer.
 
     Raises:
-        ValueError: as `retrieval_metrics`, or `ignore` without cameras, or `block` below 1.
+        ValueError: as `retrieval_metrics`; also for `ignore` without cameras, or `block` below 1.
     """
     query, gallery = as_floats(query), as_floats(gallery)
     if query.ndim != 2 or gallery.ndim != 2 or query.shape[1] != gallery.shape[1]:
@@ -121,14 +121,14 @@ def retrieval_metrics_from_features(
 
 
 def blocks(queries: int, gallery: int, most: int) -> Iterator[slice]:
-    """Slices of `queries` rows, at least one, of at most `most` rows and with a bounded number of similarities."""
+    """One or more slices of `queries` rows, with at most `most` rows and a bounded number of similarities each."""
     step = max(1, min(most, PRODUCT_ELEMENTS // max(gallery, 1)))
     for start in range(0, max(queries, 1), step):
         yield slice(start, min(start + step, queries))
 
 
 def summarize(parts: Sequence[QueryMetrics], ranks: int) -> RetrievalMetrics:
-    """Metrics of all queries from those of its blocks, in order."""
+    """Metrics of all queries from those of their blocks, in order."""
     average = np.concatenate([np.zeros(0), *(part.average_precision for part in parts)])
     inverse = np.concatenate([np.zeros(0), *(part.inverse_negative_penalty for part in parts)])
     first = np.concatenate([np.zeros(0, np.int64), *(part.first_match_rank for part in parts)])
@@ -142,7 +142,7 @@ def summarize(parts: Sequence[QueryMetrics], ranks: int) -> RetrievalMetrics:
 
 
 def as_floats(values: ArrayLike) -> NDArray:
-    """`values` as float32 or float64; other types become float64, half precision float32."""
+    """`values` as float32 or float64: half precision becomes float32, other types float64."""
     array = np.asarray(values)
     if array.dtype in (np.float32, np.float64):
         return array

@@ -20,8 +20,8 @@ class Reranking:
     """Settings of k-reciprocal re-ranking, by default those of its authors.
 
     Attributes:
-        k1: neighbours among which reciprocal ones are sought, at least 1.
-        k2: neighbours whose encodings are averaged, at least 1.
+        k1: number of neighbours searched for reciprocal ones, at least 1.
+        k2: number of neighbours whose encodings are averaged, at least 1.
         original_weight: share of the original distance in the final one, in [0, 1]; the rest is the Jaccard distance.
     """
 
@@ -37,11 +37,11 @@ class Reranking:
 def reranked_blocks(
     query: NDArray, gallery: NDArray, settings: Reranking | None = None
 ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """Blocks of queries as `(rows, their similarity to the gallery)`: the negative of the final distance, in [-1, 0].
+    """Similarity in [-1, 0] after re-ranking: `(rows, similarity of those queries to the gallery)` for each block.
 
-    Distances are squared Euclidean ones, each image's divided by its largest; queries and gallery are neighbours of
-    one another alike. Neighbours at equal distance count in the order queries, then gallery. The authors' code rounds
-    the encodings to half precision; here they are in double precision.
+    Distances are squared Euclidean, divided by the largest distance of each image; queries and gallery images are
+    neighbours of one another alike. At equal distance queries come before gallery images. The authors' code rounds the
+    encodings to half precision; here they have double precision.
 
     Args:
         query: (Q, D) finite features.
@@ -56,9 +56,9 @@ def reranked_blocks(
     if settings.k2 > 1:
         averaged = neighbours[:, : settings.k2]
         encodings = _indicator(averaged, len(features)) @ encodings / averaged.shape[1]
-    asking, answering = encodings[: len(query)], encodings[len(query) :].tocsc()
-    for rows in _blocks_of_cost(_pairs_to_compare(asking, answering) + len(features)):
-        shared = _shared_weight(asking[rows], answering)
+    query_encodings, gallery_encodings = encodings[: len(query)], encodings[len(query) :].tocsc()
+    for rows in _blocks_of_cost(_pairs_to_compare(query_encodings, gallery_encodings) + len(features)):
+        shared = _shared_weight(query_encodings[rows], gallery_encodings)
         original = _distances(features, rows)[:, len(query) :] / largest[rows, None]
         jaccard = 1 - shared / (2 - shared)
         yield rows, -((1 - settings.original_weight) * jaccard + settings.original_weight * original)
@@ -71,7 +71,7 @@ def _blocks(rows: int, width: int) -> Iterator[slice]:
 
 
 def _blocks_of_cost(costs: NDArray[np.int64]) -> Iterator[slice]:
-    """Slices of rows whose costs together stay bounded, each of a row at least."""
+    """Slices of one or more rows with a bounded total cost each."""
     bounds = np.concatenate([[0], np.cumsum(costs)])
     start = 0
     while start < len(costs):
@@ -93,7 +93,7 @@ def _distances(features: NDArray, rows: slice) -> NDArray:
 
 
 def _nearest(features: NDArray, count: int) -> tuple[NDArray[np.int64], NDArray]:
-    """(N, count) nearest images of each, itself among them, equals by index; and (N,) the largest distance of each."""
+    """(N, count) nearest images of each image, itself included, ties by index; and (N,) its largest distance."""
     count = min(count, len(features))
     neighbours = np.empty((len(features), count), np.int64)
     largest = np.empty(len(features), features.dtype)
@@ -105,7 +105,7 @@ def _nearest(features: NDArray, count: int) -> tuple[NDArray[np.int64], NDArray]
 
 
 def _smallest(values: NDArray, count: int) -> NDArray[np.int64]:
-    """(B, count) columns of the smallest values of each row, ascending, equals by column."""
+    """(B, count) columns of the smallest values of each row, ascending, ties by column."""
     if count == values.shape[1]:
         return np.argsort(values, axis=1, kind="stable")
     columns = np.sort(np.argpartition(values, count - 1, axis=1)[:, :count], axis=1)
@@ -130,7 +130,7 @@ def _reciprocal(neighbours: NDArray[np.int64], k: int) -> csr_array:
 
 
 def _expanded_reciprocal(neighbours: NDArray[np.int64], k1: int) -> csr_array:
-    """(N, N) indicator of k1-reciprocal neighbours, with those of neighbours that share more than 2/3 of their own."""
+    """(N, N) indicator of k1-reciprocal neighbours, extended by those of neighbours that share over 2/3 of theirs."""
     wide = _reciprocal(neighbours, k1)
     narrow = _reciprocal(neighbours, int(np.around(k1 / 2)))
     sizes = narrow.sum(axis=1)
@@ -156,23 +156,23 @@ def _encode(features: NDArray, chosen: csr_array, largest: NDArray) -> csr_array
     return encodings
 
 
-def _pairs_to_compare(asking: csr_array, answering: csr_array) -> NDArray[np.int64]:
+def _pairs_to_compare(query: csr_array, gallery: csr_array) -> NDArray[np.int64]:
     """(Q,) number of weights that each query shares with gallery images."""
-    held = np.concatenate([[0], np.cumsum(np.diff(answering.indptr)[asking.indices], dtype=np.int64)])
-    return held[asking.indptr[1:]] - held[asking.indptr[:-1]]
+    held = np.concatenate([[0], np.cumsum(np.diff(gallery.indptr)[query.indices], dtype=np.int64)])
+    return held[query.indptr[1:]] - held[query.indptr[:-1]]
 
 
-def _shared_weight(asking: csr_array, answering: csr_array) -> NDArray[np.float64]:
-    """(B, G) sum over images of the smaller of the weights that a query and a gallery image give it.
+def _shared_weight(query: csr_array, gallery: csr_array) -> NDArray[np.float64]:
+    """(B, G) sum over images of the smaller of the two weights that a query and a gallery image give it.
 
-    `answering` (G, N) is in compressed columns, so that the gallery images which weigh an image stand together.
+    `gallery` (G, N) has compressed columns, so that the gallery images that give an image a weight are contiguous.
     """
-    queries, width = asking.shape[0], answering.shape[0]
-    row = np.repeat(np.arange(queries), np.diff(asking.indptr))
-    starts, counts = answering.indptr[asking.indices], np.diff(answering.indptr)[asking.indices].astype(np.int64)
+    queries, width = query.shape[0], gallery.shape[0]
+    row = np.repeat(np.arange(queries), np.diff(query.indptr))
+    starts, counts = gallery.indptr[query.indices], np.diff(gallery.indptr)[query.indices].astype(np.int64)
     ends = np.cumsum(counts)
     entry = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - counts), counts)
-    smaller = np.minimum(np.repeat(asking.data, counts), answering.data[entry])
-    cell = np.repeat(row * width, counts) + answering.indices[entry]
+    smaller = np.minimum(np.repeat(query.data, counts), gallery.data[entry])
+    cell = np.repeat(row * width, counts) + gallery.indices[entry]
     total: NDArray[np.float64] = np.bincount(cell, weights=smaller, minlength=queries * width).astype(np.float64)
     return total.reshape(queries, width)

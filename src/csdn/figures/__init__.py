@@ -1,1 +1,1 @@
-"""Charts and sheets of images, which of them the settings call for, and how they are drawn."""
+"""Charts and sheets of images: which ones the settings require, and how they are drawn."""

@@ -24,7 +24,7 @@ WIDTH = 7.6  # inches of every figure: readable at the page's text width
 
 @dataclass(frozen=True)
 class MarkStyle:
-    """How one variant looks in every figure."""
+    """How a variant is drawn in every figure."""
 
     colour: str
     marker: str
@@ -43,7 +43,7 @@ def styles_of(variants: Sequence[str]) -> dict[str, MarkStyle]:
 
 
 def training_curves(histories: Mapping[str, Sequence[pd.DataFrame]], styles: Mapping[str, MarkStyle]) -> Figure:
-    """Validation mAP, if any run has it, and each loss term over epochs: mean over runs, single runs as thin lines.
+    """Validation mAP, if any run has it, and each loss term over epochs: the mean over runs, and runs as thin lines.
 
     Args:
         histories: the history.csv of each run of each variant; columns epoch (from 0), loss terms
@@ -93,11 +93,11 @@ def stage_one_curves(histories: Mapping[str, Mapping[str, Sequence[pd.DataFrame]
 def component_chart(
     rows: Sequence[Mapping[str, Any]], variants: Sequence[str], styles: Mapping[str, MarkStyle]
 ) -> Figure:
-    """mAP of every variant: each run a small mark, the mean a large one, a bar for the interval over identities.
+    """mAP of every variant: a small mark for each run, a large one for the mean, a bar for the interval.
 
     Args:
         rows: rows of a table of one dataset (fractions), any number of protocols.
-        variants: from top to bottom; those without a row are left out.
+        variants: from top to bottom; those without a row are omitted.
         styles: from `styles_of`.
     """
     protocols = list(dict.fromkeys(row["protocol"] for row in rows))
@@ -116,7 +116,7 @@ def component_chart(
 
 
 def difference_chart(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Differences in mAP with their intervals over identities; runs as small marks; hollow where not supported.
+    """Differences in mAP with their intervals over identities, and runs as small marks; hollow if not supported.
 
     Args:
         rows: rows of a table of differences of one dataset (fractions).
@@ -142,7 +142,7 @@ def difference_chart(rows: Sequence[Mapping[str, Any]]) -> Figure:
 def match_curves(rows: Sequence[Mapping[str, Any]], styles: Mapping[str, MarkStyle]) -> Figure:
     """Cumulative match characteristics: share of queries whose first match is found within the first k ranks.
 
-    Bars are intervals over identities; those of one rank stand side by side, so that they can be told apart.
+    Bars are intervals over identities; those of one rank are side by side, so that they can be distinguished.
 
     Args:
         rows: rows of a table of one dataset, each with `cmc`: (ranks,) fractions, and `cmc_intervals`: rank as text ->
@@ -158,10 +158,10 @@ def match_curves(rows: Sequence[Mapping[str, Any]], styles: Mapping[str, MarkSty
                 mark = styles[row["variant"]]
                 ranks = np.arange(1, len(row["cmc"]) + 1)
                 axis.plot(ranks, 100 * np.asarray(row["cmc"]), color=mark.colour, linestyle=mark.dash, linewidth=1.3)
-                aside = (names.index(row["variant"]) - (len(names) - 1) / 2) * min(0.28, 1.6 / len(names))
+                offset = (names.index(row["variant"]) - (len(names) - 1) / 2) * min(0.28, 1.6 / len(names))
                 for rank, (low, high) in row["cmc_intervals"].items():
                     ends = [100 * low, 100 * high]
-                    axis.plot([int(rank) + aside] * 2, ends, color=mark.colour, linewidth=2.2, alpha=0.75)
+                    axis.plot([int(rank) + offset] * 2, ends, color=mark.colour, linewidth=2.2, alpha=0.75)
         axis.set_title(f"{protocol_label(protocol)}: queries matched, %")
         axis.set_xlabel("within the first k ranks")
         axis.set_xticks([1, 5, 10, 15, 20])
@@ -171,13 +171,13 @@ def match_curves(rows: Sequence[Mapping[str, Any]], styles: Mapping[str, MarkSty
 
 
 def loss_terms(history: pd.DataFrame) -> list[str]:
-    """Columns of history.csv that are terms of the loss; their sum is left out, for variants have different terms."""
+    """Columns of history.csv that are loss terms, without their sum, because variants have different terms."""
     other = {"epoch", "step", "learning_rate", "seconds", "loss"}
     return [c for c in history.columns if c not in other and not c.startswith(("validation", "test"))]
 
 
 def _curve(axis: Axes, runs: Sequence[pd.DataFrame], column: str, mark: MarkStyle, scale: float) -> None:
-    """Mean over runs of one column against the epochs trained; nothing where no run has it."""
+    """Mean over runs of one column against the epochs trained; empty if no run has it."""
     known = [run.dropna(subset=[column]) for run in runs if column in run]
     series = [pd.Series(run[column].to_numpy() * scale, run["epoch"].to_numpy() + 1) for run in known if len(run)]
     if not series:
@@ -230,7 +230,7 @@ def _share_limits(axes: Sequence[Axes]) -> None:
 
 
 def panels(count: int, height: float, across: int = 3) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels, `across` in a row; unused places stay empty."""
+    """A figure of `count` panels, `across` in a row; unused ones stay empty."""
     across = min(across, max(count, 1))
     down = max(1, -(-count // across))
     figure = Figure(figsize=(WIDTH, height * down + 0.35), layout="constrained")

@@ -1,4 +1,4 @@
-"""How far apart images of one person and of different people lie: NumPy arrays in, histograms out. Pure."""
+"""Distances between images of one person and of different people: NumPy arrays in, histograms out. Pure."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from csdn.seeding import derive_seed
 
 BINS = 80
 LARGEST = 2.0  # cosine distance of opposite vectors
-SAMPLE = 1500  # images of each modality: beyond that the histograms do not change visibly, but time does
+SAMPLE = 1500  # images of each modality; more take longer without a visible change of the histograms
 PAIRS = ("visible to visible", "infrared to infrared", "visible to infrared")
 
 
 class Histograms(NamedTuple):
-    """Shares of pairs in each of BINS equal bins of [0, LARGEST]: one person's, and different people's. Sums are 1."""
+    """Shares of pairs in BINS equal bins of [0, LARGEST], for one person and for different people; sums are 1."""
 
     same: NDArray[np.float64]
     different: NDArray[np.float64]
 
     @property
     def overlap(self) -> float:
-        """Overlapping coefficient: the share that both have in common, 0 (apart) to 1 (alike)."""
+        """Overlapping coefficient: the area common to both, from 0 (separate) to 1 (equal)."""
         return float(np.minimum(self.same, self.different).sum())
 
 
@@ -37,7 +37,7 @@ def distance_histograms(
         features: (N, dim), of any length.
         person_ids: (N,).
         infrared: (N,).
-        seed: of the sample, where a modality has more than SAMPLE images.
+        seed: of the sample, if a modality has more than SAMPLE images.
     """
     generator = np.random.default_rng(derive_seed(seed, "distances"))
     unit = unit_vectors(features)
@@ -45,9 +45,9 @@ def distance_histograms(
     for own in (np.flatnonzero(~infrared), np.flatnonzero(infrared)):
         chosen = own if len(own) <= SAMPLE else np.sort(generator.choice(own, SAMPLE, replace=False))
         sides.append((unit[chosen], person_ids[chosen]))
-    visible, thermal = sides
-    both = ((visible, visible), (thermal, thermal), (visible, thermal))
-    return {name: _histograms(*pair, within=pair[0] is pair[1]) for name, pair in zip(PAIRS, both, strict=True)}
+    visible, infrared_side = sides
+    pairs = ((visible, visible), (infrared_side, infrared_side), (visible, infrared_side))
+    return {name: _histograms(*pair, within=pair[0] is pair[1]) for name, pair in zip(PAIRS, pairs, strict=True)}
 
 
 def _histograms(

@@ -44,7 +44,7 @@ def draw_figures(params: Params, output_folder: Path | str) -> list[Path]:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Context in which figures look like this project's: one style file over matplotlib's defaults."""
+    """Context with this project's style: a style file on top of matplotlib's defaults."""
     with (
         as_file(files("csdn.figures") / "style.mplstyle") as path,
         matplotlib.style.context(path, after_reset=True),
@@ -64,7 +64,7 @@ def save(figure: Figure, base: Path) -> list[Path]:
             metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
             with atomic(base.with_name(f"{base.name}.{kind}")) as temporary:
                 figure.savefig(temporary, format=kind, metadata=metadata)
-            figure.set_layout_engine("none")  # laid out once: the second format is the same picture
+            figure.set_layout_engine("none")  # laid out only once, so that the second format is the same figure
             written.append(base.with_name(f"{base.name}.{kind}"))
     return written
 

@@ -89,14 +89,14 @@ def description_chart(likeness: Mapping[str, Mapping[str, Likeness]]) -> Figure:
 def sweep_chart(
     rows: Sequence[Mapping[str, Any]], values: Mapping[str, float], name: str, mark: MarkStyle, fixed: str | None
 ) -> Figure:
-    """mAP over the values of one setting, at equal distances: mean, interval over identities, runs as ticks.
+    """mAP over the values of one setting, evenly spaced: mean, interval over identities, and runs as ticks.
 
     Args:
         rows: rows of a table of one dataset.
         values: variant -> the setting's value in it.
         name: of the setting.
         mark: style of the marks.
-        fixed: the variant that the other figures show, if it is one of them; its mark is filled.
+        fixed: the variant that the other figures show; its mark is filled.
     """
     protocols = list(dict.fromkeys(row["protocol"] for row in rows))
     order = sorted(values, key=lambda variant: values[variant])
@@ -125,7 +125,7 @@ def sweep_chart(
 
 
 def attribute_chart(table: pd.DataFrame) -> Figure:
-    """Zero-shot balanced accuracy of each attribute: circle visible, triangle infrared, a tick for chance.
+    """Zero-shot balanced accuracy of each attribute: a circle for visible, a triangle for infrared, a tick for chance.
 
     Args:
         table: columns attribute, modality, balanced_accuracy and chance (fractions).

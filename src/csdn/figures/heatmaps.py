@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from csdn.figures.charts import MUTED, WIDTH
 from csdn.figures.sheets import Image, canvas, place_image, place_text
 
-ENLARGED = 2  # so that the edges of cells fall between pixels
+ENLARGED = 2  # factor with which the edges of cells fall between pixels
 COLUMNS = ("image", "attention\nbefore", "attention\nafter", "Grad-CAM\nafter")
 
 
@@ -30,12 +30,12 @@ def overlay(image: Image, heat: NDArray[np.float32]) -> Image:
 
     Args:
         image: (H, W, 3).
-        heat: (h, w) from 0 on; its maximum becomes the brightest colour.
+        heat: (h, w), non-negative; its maximum becomes the brightest colour.
     """
     size = image.shape[1] * ENLARGED, image.shape[0] * ENLARGED
     grey = np.asarray(Pillow.fromarray(image).convert("L").resize(size, Pillow.Resampling.BICUBIC), dtype=np.float64)
     scaled = (heat / max(float(heat.max()), 1e-12)).astype(np.float32)
-    cells = np.asarray(Pillow.fromarray(scaled).resize(size, Pillow.Resampling.NEAREST))  # nothing that is not there
+    cells = np.asarray(Pillow.fromarray(scaled).resize(size, Pillow.Resampling.NEAREST))  # does not invent detail
     colours = mpl.colormaps["viridis"](np.clip(cells, 0, 1))[..., :3] * 255
     return np.clip(0.45 * grey[..., None] + 0.55 * colours, 0, 255).astype(np.uint8)
 

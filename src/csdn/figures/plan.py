@@ -1,4 +1,4 @@
-"""Which figures the settings call for, in the order of the report, and what each one's caption says. Pure."""
+"""Which figures the settings require, in the order of the report, and their captions. Pure."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from csdn.study.sweeps import find_sweep
 
 @dataclass(frozen=True)
 class Planned:
-    """A figure that the settings call for.
+    """A figure that the settings require.
 
     Attributes:
         name: file name without suffix.
         kind: a key of TITLES.
-        dataset: of params.yaml, or "" for a figure of no dataset.
-        subject: table or protocol it belongs to, or "".
-        caption: what to see in it.
+        dataset: of params.yaml, or "" if the figure belongs to none.
+        subject: table or protocol that it belongs to, or "".
+        caption: what to look for in it.
     """
 
     name: str
@@ -52,7 +52,7 @@ def is_described(params: Params, dataset: str) -> bool:
 
 
 def has_maps(params: Params, variant: str) -> bool:
-    """Whether a variant's image tower is a ResNet, which ends in a map of positions; vision transformers have none."""
+    """Whether a variant's image tower is a ResNet, which ends in a map of positions, unlike a vision transformer."""
     return "vit" not in params.variant(variant).clip.model.lower()
 
 
@@ -92,7 +92,7 @@ def _of_dataset(params: Params, dataset: str) -> Iterator[Planned]:
 
 
 def _shown_protocols(params: Params, dataset: str) -> list[str]:
-    """Both directions; of SYSU-MM01's four protocols, which have the same queries, the first."""
+    """Both directions; but only the first of SYSU-MM01's four protocols, because they have the same queries."""
     protocols = params.protocols_of(dataset)
     return protocols[:1] if params.datasets[dataset].layout == "sysu_mm01" else protocols
 
@@ -113,40 +113,40 @@ TITLES = {
     "zero_shot": "What the small CLIP can name",
 }
 CAPTIONS = {
-    "contact_sheet": "Test identities drawn at random, all images as the encoder gets them. Ask of each row: could a "
-    "person tell from the visible images which infrared images belong to it?",
-    "components": "Large mark: mean over runs. Ticks below it: the single runs. Bar: 95 % bootstrap interval over "
-    "test identities. Where the ticks of two variants interleave, training alone can exchange them.",
+    "contact_sheet": "Test identities drawn at random; all images are shown as the encoder gets them. For each row: "
+    "could a person tell from the visible images which infrared images belong to it?",
+    "components": "Large mark: mean over runs. Ticks below it: single runs. Bar: 95 % bootstrap interval over test "
+    "identities. If the ticks of two variants interleave, repeating the training can reverse their order.",
     "matches": "Share of queries whose first match is found within the first k ranks, mean over runs. Bars at ranks "
-    "1, 5, 10 and 20, set apart sideways: 95 % bootstrap intervals over test identities. Variants share their test "
-    "identities, so bars that overlap do not refute a difference: the paired tests above decide.",
-    "sweep": "Variants of the table that differ in this number only, at equal distances whatever the number. Bar: 95 "
+    "1, 5, 10 and 20, side by side: 95 % bootstrap intervals over test identities. Variants have the same test "
+    "identities, so overlapping bars do not rule out a difference: the paired tests above decide.",
+    "sweep": "Variants of the table that differ in this number only, evenly spaced whatever its values. Bar: 95 "
     "% bootstrap interval over test identities; short lines: single runs; filled: the value of the variant that the "
-    "other figures show. A flat line says that the setting hardly matters within this range.",
+    "other figures show. A flat line means that the setting hardly matters within this range.",
     "differences": "Each difference paired by run and identity. Bar: 95 % bootstrap interval over test identities; "
     "ticks: single runs. Filled: Holm-corrected p below 0.05 and the same sign in every run. Hollow: not supported.",
-    "stage_one": "Share of training images whose own identity's description is the nearest of all. Descriptions that "
-    "do not reach a high share carry little of the identity into stage 2.",
+    "stage_one": "Share of training images whose own identity's description is the nearest of all. Descriptions with "
+    "a low share carry little information about the identity into stage 2.",
     "descriptions": "Training images drawn at random, one mark each: cosine similarity to the description of its own "
-    "identity against that to the nearest description of anyone else. Above the line the own one is nearest. Upper "
+    "identity against that to the nearest other description. Above the line its own description is nearer. Upper "
     "row: the frozen CLIP that the descriptions were learned with. Lower row: the encoder after stage 2, whose "
-    "features the semantic loss pulls to them; a lower share there says that the other losses pulled harder.",
-    "training": "Mean over runs, single runs thin. Where a validation mAP was taken: a baseline whose own still rises "
-    "at the last epoch is under-trained, and any gain over it would flatter the method.",
-    "plane": "Test images of up to 20 random identities by t-SNE of their descriptors, the number beside the visible "
-    "ones. Before, the two modalities lie apart and long lines cross; after, an identity's circles and triangles "
-    "should meet. Each panel is a map of its own: only neighbourhood means something, not the size of gaps. The "
-    "share above each panel is counted in the descriptors themselves.",
+    "features the semantic loss pulls to them; a lower share there means that the other losses pulled harder.",
+    "training": "Mean over runs; thin lines are single runs. If there is a validation mAP: a baseline whose mAP still "
+    "rises at the last epoch is under-trained, and any gain over it would flatter the method.",
+    "plane": "Test images of up to 20 random identities by t-SNE of their descriptors, numbered next to the visible "
+    "ones. Before training the two modalities are apart and long lines cross; afterwards an identity's circles and "
+    "triangles should meet. Each panel has its own coordinates: only neighbourhoods have a meaning, not the size of "
+    "gaps. The share above each panel is computed from the descriptors themselves.",
     "distances": "Shares of all pairs of test images by their cosine distance, first run of each variant; areas are "
-    "equal. Overlap is the area that both have in common: 0 separates everyone, 1 no one. Retrieval works on the "
-    "right-hand pairs, visible to infrared.",
+    "equal. Overlap is the area that both have in common: 0 separates everyone, 1 no one. Retrieval uses the pairs "
+    "on the right, visible to infrared.",
     "maps": "One person a row, drawn at random. Attention: weights of the attention pool, mean over its heads. "
-    "Grad-CAM: what in the last map makes the descriptors of these two images alike. Yellow is the strongest place of "
-    "that map, purple none; its cells are shown as they are. Heat on the background, or on different parts of the "
-    "body in the two modalities, would mean that something else than the person is matched.",
-    "ranks": "Left the query, then the first ten gallery images. Solid green frame and tick: the same person; dashed "
-    "orange frame and cross: another. Queries are drawn at random, half of them failures.",
-    "zero_shot": "Balanced accuracy on held-out people when the answer is the class whose sentences lie nearest to "
-    "the image. Tick: chance. Colours are not asked of infrared images, which show none. The shorter the bar, the "
-    "less of that attribute a description can carry.",
+    "Grad-CAM: what in the last map makes the descriptors of these two images similar. Yellow is the strongest cell "
+    "of a map, purple is zero; cells are not interpolated. Heat on the background, or on different parts of the "
+    "body in the two modalities, would mean that something other than the person is matched.",
+    "ranks": "On the left the query, then the first ten gallery images. Solid green frame and tick: the same person; "
+    "dashed orange frame and cross: another person. Queries are drawn at random, half of them failures.",
+    "zero_shot": "Balanced accuracy on held-out people if the class is the one whose sentences are nearest to the "
+    "image. Tick: chance. Infrared images show no colours, so those are not tested. The shorter the bar, the less of "
+    "that attribute a description can express.",
 }

@@ -17,13 +17,13 @@ PERPLEXITY = 15.0
 
 
 def plane(features: NDArray[np.float32], seed: int = 0) -> NDArray[np.float64]:
-    """t-SNE of the cosine distances, from the principal components on: (N, dim) -> (N, 2), each axis within [-1, 1]."""
-    from sklearn.manifold import TSNE  # late: its import takes a second, and only this figure needs it
+    """t-SNE of cosine distances, initialised by principal components: (N, dim) -> (N, 2), each axis in [-1, 1]."""
+    from sklearn.manifold import TSNE  # imported here because it takes a second and only this figure needs it
     from threadpoolctl import threadpool_limits
 
     unit = unit_vectors(features)
     perplexity = min(PERPLEXITY, (len(unit) - 1) / 3)
-    with threadpool_limits(1):  # the order of additions, and with it the picture, would depend on the threads
+    with threadpool_limits(1):  # with more, the order of additions, and so the figure, would depend on their number
         places = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(unit)
     places = places - (places.max(0) + places.min(0)) / 2
     return places / np.maximum(np.abs(places).max(), 1e-12)
@@ -42,7 +42,7 @@ def feature_planes(
     person_ids: NDArray[np.int64],
     infrared: NDArray[np.bool_],
 ) -> Figure:
-    """A panel for each of `planes`: filled circles visible, hollow triangles infrared, a line between one person's two.
+    """A panel for each of `planes`: visible as filled circles, infrared as hollow triangles, a line for each person.
 
     Args:
         planes: title -> (N, 2).
@@ -69,9 +69,9 @@ def _scatter(
 ) -> None:
     for n, person in enumerate(np.unique(person_ids)):
         colour = COLOURS[n % len(COLOURS)]
-        seen, thermal = (places[(person_ids == person) & (infrared == side)] for side in (False, True))
-        if len(seen) and len(thermal):
-            ends = np.stack([np.median(seen, axis=0), np.median(thermal, axis=0)])
+        circles, triangles = (places[(person_ids == person) & (infrared == side)] for side in (False, True))
+        if len(circles) and len(triangles):
+            ends = np.stack([np.median(circles, axis=0), np.median(triangles, axis=0)])
             axis.plot(*ends.T, color=colour, linewidth=0.9, alpha=0.7)
             away = (ends[0] - ends[1]) / max(float(np.linalg.norm(ends[0] - ends[1])), 1e-9)
             axis.annotate(
@@ -84,8 +84,8 @@ def _scatter(
                 ha="center",
                 va="center",
             )
-        axis.plot(*seen.T, "o", color=colour, markersize=3.4, markeredgewidth=0)
-        axis.plot(*thermal.T, "^", color=colour, markersize=4, markerfacecolor=PAPER, markeredgewidth=0.9)
+        axis.plot(*circles.T, "o", color=colour, markersize=3.4, markeredgewidth=0)
+        axis.plot(*triangles.T, "^", color=colour, markersize=4, markerfacecolor=PAPER, markeredgewidth=0.9)
     axis.set(xlim=(-1.06, 1.06), ylim=(-1.06, 1.06), xticks=[], yticks=[], aspect="equal")
     axis.grid(visible=False)
     for spine in axis.spines.values():

@@ -1,4 +1,4 @@
-"""Queries, gallery and left-out pairs of a protocol's first trial, as rows of the index."""
+"""Queries, gallery and ignored pairs of a protocol's first trial, as rows of the index."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Retrieval:
         query: (Q,) rows of the index.
         gallery: (G,) rows of the index, in the protocol's order.
         similarity: (Q, G) inner products; higher is closer.
-        ignored: (Q, G) True for pairs that the protocol leaves out.
+        ignored: (Q, G) True for pairs that the protocol ignores.
     """
 
     query: NDArray[np.int64]
@@ -34,7 +34,7 @@ class Retrieval:
     ignored: NDArray[np.bool_]
 
     def order(self, query: int) -> NDArray[np.int64]:
-        """Rows of the gallery from the closest on, without those left out; ties in gallery order."""
+        """Rows of the gallery, closest first, without ignored ones; ties in gallery order."""
         best = np.argsort(-self.similarity[query], kind="stable")
         return self.gallery[best[~self.ignored[query][best]]]
 

@@ -1,4 +1,4 @@
-"""Which images a sheet shows: chosen at random with a fixed seed, never by hand. Pure."""
+"""Which images a sheet shows: drawn at random with a fixed seed, never chosen by hand. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def portraits(index: pd.DataFrame, cache: np.ndarray, split: str, seed: int = 0)
 
 
 def first_matches(persons: NDArray[np.int64], task: Retrieval) -> NDArray[np.int64]:
-    """Place, from 1, of the first gallery image of each query's person: (queries,); 0 for a query without any.
+    """Rank, from 1, of the first gallery image of each query's person: (queries,); 0 if there is none.
 
     Args:
         persons: (N,) person of each row of the index.
@@ -87,7 +87,7 @@ def _spread_over_cameras(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def _one_a_person(candidates: NDArray[np.int64], persons: NDArray[np.int64]) -> list[int]:
-    """Candidates whose person did not occur before, then the others."""
+    """Candidates whose person has not occurred before, then the others."""
     _, first = np.unique(persons[candidates], return_index=True)
     new = set(first.tolist())
     return [int(c) for i, c in enumerate(candidates) if i in new] + [

@@ -21,7 +21,7 @@ SHEET_WIDTH, IMAGE_WIDTH, HEAD, LINE = 9.6, 0.58, 0.42, 0.15  # inches
 
 @dataclass(frozen=True)
 class Portraits:
-    """One identity on the contact sheet: images (H, W, 3) with their cameras, and what was said of it."""
+    """One identity on the contact sheet: images (H, W, 3) with their cameras, and its captions."""
 
     name: str
     visible: Sequence[tuple[Image, int]]
@@ -81,7 +81,7 @@ def contact_sheet(people: Sequence[Portraits]) -> Figure:
 
 
 def rank_lists(found: Sequence[RankList], missed: Sequence[RankList]) -> Figure:
-    """Queries and what was ranked first: solid green frame and tick where the person is right, else dashed and cross.
+    """Queries and what was ranked first: solid green frame and tick if the person is right, else dashed and cross.
 
     Args:
         found: queries whose first image is right.
@@ -124,13 +124,13 @@ def _rank_row(axes: Axes, one: RankList, top: float, pitch: float, width: float,
 
 
 def _same_camera(people: Sequence[Portraits], visible: bool, column: int) -> bool:
-    """Whether a column shows one camera only, so that its head may name it."""
+    """Whether a column shows one camera only, so that its heading can name it."""
     rows = [p.visible if visible else p.infrared for p in people]
     return len({row[column][1] for row in rows if column < len(row)}) == 1
 
 
 def _wrapped(captions: Sequence[str], left: float) -> list[str]:
-    """Lines of the captions beside the images, which end `left` inches from the edge."""
+    """Lines of the captions next to the images, which end `left` inches from the edge."""
     characters = max(20, int((SHEET_WIDTH - left) / 0.072))
     return [line for caption in captions for line in textwrap.wrap(caption, characters)]
 

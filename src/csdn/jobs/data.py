@@ -15,7 +15,7 @@ from csdn.config.layouts import CAMERAS, MODALITIES
 from csdn.console.progress import progress
 from csdn.data.duplicates import across_subsets
 from csdn.data.image_cache import write_cache
-from csdn.data.layout_files import first_of, some
+from csdn.data.layout_files import first_few, first_problem
 from csdn.data.readers import compare_counts, inspect
 from csdn.data.records import ImageRecord
 from csdn.errors import UserError, warn
@@ -65,7 +65,7 @@ def run_index_images(settings: IndexImages, root: Path, index: Path, cache: Path
     def check(digests: list[str]) -> None:
         leaks = [f"{root}: {line}" for line in across_subsets(frame, digests, settings.splits)]
         if leaks and settings.duplicates == "refuse":
-            raise UserError(first_of(leaks))
+            raise UserError(first_problem(leaks))
         warnings.extend(leaks)
 
     with progress(f"index-images {settings.dataset}", len(frame), "images") as advance:
@@ -81,7 +81,7 @@ def _read_splits(settings: IndexImages, root: Path) -> tuple[dict[str, list[Imag
     found = {split: inspect(settings.layout, root, split) for split in settings.splits}
     problems = list(dict.fromkeys(line for split in found.values() for line in split.problems))
     if problems:
-        raise UserError(first_of(problems))
+        raise UserError(first_problem(problems))
     records = {split: inspection.records for split, inspection in found.items()}
     if settings.root == EMBEDDED:
         return records, []
@@ -105,8 +105,8 @@ def differences(settings: IndexImages, split: str, images: list[ImageRecord]) ->
     single = sorted(seen["visible"] ^ seen["infrared"])
     if single:
         lines.append(
-            f"{settings.dataset}, split {split}: training identities {some(single)} have images of one modality only; "
-            "they are in no batch of the encoder"
+            f"{settings.dataset}, split {split}: training identities {first_few(single)} have images of one modality "
+            "only; they are in no batch of the encoder"
         )
     return lines
 

@@ -59,7 +59,7 @@ def check_device(device: str) -> None:
     """
     missing = why_no_gpu()
     if missing and device == "cuda":
-        raise UserError(f"runtime.device: `cuda` cannot be used, for {missing}; or set it to `cpu`")
+        raise UserError(f"runtime.device: `cuda` cannot be used because {missing}; or set it to `cpu`")
     if missing and device == "auto":
         warn(f"jobs compute on the CPU: {missing}")
 

@@ -13,11 +13,11 @@ def supervised_contrastive_loss(
     `-mean_i mean_{j in P(i)} log softmax_j(<a_i, b_j> / temperature)`, CSDN equations 3 and 4 (one direction).
 
     Args:
-        a: (N, dim); b: (M, dim). Features are used as they are: normalise them before for cosine logits.
+        a: (N, dim); b: (M, dim). Features are not normalised here; pass unit vectors for cosine logits.
         ids_a: (N,); ids_b: (M,) integer identities. Rows of `a` without a positive in `b` are skipped.
 
     Returns:
-        A scalar; 0 where no row has a positive.
+        A scalar; 0 if no row has a positive.
     """
     log_probabilities = (a @ b.T / temperature).log_softmax(1)
     positive = same_identity(ids_a, ids_b).to(log_probabilities.dtype)

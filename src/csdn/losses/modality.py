@@ -9,19 +9,19 @@ from csdn.losses.distances import euclidean_distances, same_identity
 def modality_shared_enhancement_loss(
     visible: torch.Tensor, infrared: torch.Tensor, person_ids: torch.Tensor, *, normalize: bool = False
 ) -> torch.Tensor:
-    """Make the distances within a modality and across modalities alike for each identity.
+    """Make the distances within a modality and across modalities equal for each identity.
 
-    For each anchor the squared difference between its mean distance to the other images of its identity in its own
-    modality and its mean distance to those in the other one; averaged over anchors, then over both modalities.
-    Anchors whose identity has one image in the modality are skipped.
+    For each anchor: the squared difference between its mean distance to the other images of its identity in its own
+    modality and its mean distance to those in the other modality; averaged over anchors, then over both modalities.
+    Anchors that are the only image of their identity in the modality are skipped.
     Source: PMT (Lu et al., AAAI 2023), equation 6.
 
     Args:
-        visible: (N, dim); infrared: (N, dim); person_ids: (N,), row by row for both.
+        visible: (N, dim); infrared: (N, dim); person_ids: (N,), which apply to the rows of both.
         normalize: L2-normalise the features first.
 
     Returns:
-        A scalar; 0 where every anchor is skipped.
+        A scalar; 0 if every anchor is skipped.
     """
     if normalize:
         visible, infrared = F.normalize(visible, dim=1), F.normalize(infrared, dim=1)

@@ -1,8 +1,8 @@
-"""High-level semantic embedding (HSE): visual features are pulled to the descriptions.
+"""High-level semantic embedding (HSE): visual features are pulled to the text features of the descriptions.
 
-Every loss takes the projected features (N, dim) of one modality, one constant description an identity (identities,
-dim), and the row (N,) of each image's description, and returns a scalar. Cross-entropy is the method's; the others are
-alternatives to compare it with.
+Every loss takes the projected features (N, dim) of one modality, the constant text features of all training identities
+(identities, dim), and the row of each image's own description (N,), and returns a scalar. The method uses
+cross-entropy; the others are alternatives to compare it with.
 """
 
 import torch
@@ -19,7 +19,7 @@ def semantic_embedding_loss(
 
     Args:
         projected: image features in CLIP's joint space (N, dim).
-        texts: one description an identity (identities, dim), constants.
+        texts: text features of one description for each identity (identities, dim), constants.
         person_ids: (N,) rows of `texts`.
         scale: None for raw dot products (the paper); a number multiplies cosine logits instead.
 
@@ -35,7 +35,7 @@ def semantic_contrastive_loss(
 ) -> torch.Tensor:
     """Supervised contrastive loss between the images and the descriptions of the identities in the batch, both ways.
 
-    Image to text competes with the batch's other identities only; text to image spreads over all images of its person.
+    Image to text competes with the batch's other identities only; text to image covers all images of its person.
     Source: Khosla et al., NeurIPS 2020, equation 2, between two modalities as in CSDN equations 3 and 4.
 
     Args:
@@ -52,7 +52,7 @@ def semantic_contrastive_loss(
 
 
 def cosine_regression_loss(projected: torch.Tensor, texts: torch.Tensor, person_ids: torch.Tensor) -> torch.Tensor:
-    """Mean of 1 - cosine similarity between an image and its own description; no identity pushes another away.
+    """Mean of 1 - cosine similarity between an image and its own description; other descriptions do not push it away.
 
     Half of the normalised regression of BYOL (Grill et al., NeurIPS 2020, equation 2).
 
@@ -85,10 +85,10 @@ def text_triplet_loss(
     """Hinge between an image's own description and the hardest other one, among those of all training identities.
 
     `mean_i max(0, margin + max_{k != y_i} cos(img_i, txt_k) - cos(img_i, txt_{y_i}))`.
-    Source: VSE++ (Faghri et al., BMVC 2018), equation 6, its image-to-text half: descriptions are constants here.
+    Source: VSE++ (Faghri et al., BMVC 2018), equation 6, image-to-text half only, as descriptions are constants here.
 
     Args:
-        projected: (N, dim); texts: (identities, dim), constants, two at least; person_ids: (N,) rows of `texts`.
+        projected: (N, dim); texts: (identities, dim), constants, at least two; person_ids: (N,) rows of `texts`.
         margin: in cosine similarity.
 
     Returns:
@@ -101,7 +101,7 @@ def text_triplet_loss(
 
 
 def _scaled(images: torch.Tensor, texts: torch.Tensor, scale: float | None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Features whose dot products are the logits: raw, or cosines times `scale`."""
+    """Features whose dot products are the logits: raw dot products, or cosines times `scale`."""
     images, texts = single(images), single(texts)
     if scale is None:
         return images, texts

@@ -11,7 +11,7 @@ def weighted_regularization_triplet_loss(
 ) -> torch.Tensor:
     """Softplus of the softly hardest positive minus the softly hardest negative distance, mean over anchors.
 
-    Each anchor weighs its positives (itself included) by softmax(d) and its negatives by softmax(-d).
+    Each anchor weights its positives (itself included) by softmax(d) and its negatives by softmax(-d).
     Source: AGW (Ye et al., TPAMI 2022), equation 4.
 
     Args:
@@ -34,7 +34,7 @@ def weighted_regularization_triplet_loss(
 
 
 def _weights(scores: torch.Tensor, mask: torch.Tensor, floor: float, *, shift: bool) -> torch.Tensor:
-    """Softmax over the masked entries of each row; with a floor, the authors' form (shifted for positives only)."""
+    """Softmax over the masked entries of each row; with a floor, as in the authors' code (shift for positives only)."""
     if floor == 0.0:
         return scores.masked_fill(~mask, -torch.inf).softmax(1).masked_fill(~mask, 0.0)
     if shift:

@@ -1,4 +1,4 @@
-"""CLIP's attention pool, computed for its one used query."""
+"""CLIP's attention pool, computed only for the query that CLIP uses."""
 
 import torch
 import torch.nn.functional as F
@@ -9,8 +9,8 @@ class AttentionPooling(nn.Module):
     """CLIP ResNets' last layer: the mean token attends over itself and every position; (N, C, h, w) -> (N, embed).
 
     Parameters are named as in open_clip's AttentionPool2d and the output is the same, but only the query that CLIP
-    uses is computed, and the key and value projections are absorbed into it: `q (Wk x)^T = (q Wk) x^T`, so that no
-    position is ever projected. The key bias shifts all scores alike and cancels in the softmax.
+    uses is computed, and the key and value projections are absorbed into it: `q (Wk x)^T = (q Wk) x^T`, so that
+    positions are never projected. The key bias shifts all scores equally and cancels in the softmax.
     """
 
     def __init__(self, channels: int, embed_dim: int, heads: int, grid: tuple[int, int]) -> None:
@@ -33,7 +33,7 @@ class AttentionPooling(nn.Module):
         return self.c_proj(values)
 
     def attention(self, maps: torch.Tensor) -> torch.Tensor:
-        """Map (N, C, h, w) -> each head's weight of each position (N, heads, h, w); the mean token has the rest."""
+        """Map (N, C, h, w) -> each head's weight of each position (N, heads, h, w), without that of the mean token."""
         weights = self._weights(self._tokens(maps))
         return weights[:, :, 1:].unflatten(2, maps.shape[2:])
 
@@ -44,7 +44,7 @@ class AttentionPooling(nn.Module):
         return tokens + self.positional_embedding.to(tokens.dtype)
 
     def _weights(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Attention of the mean token, (N, heads, 1 + h * w)."""
+        """Attention weights of the mean token's query, (N, heads, 1 + h * w)."""
         batch, _, channels = tokens.shape
         width = channels // self.num_heads
         query = self.q_proj(tokens[:, 0]).view(batch, self.num_heads, width) * width**-0.5

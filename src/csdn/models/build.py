@@ -1,4 +1,4 @@
-"""The re-ID network of a step: built on its CLIP, or with the weights of a run."""
+"""The re-ID network of a step, with CLIP's weights or with those of a run."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def build_network(
     """The re-ID network of a step on its CLIP.
 
     Args:
-        clip: weights of the small CLIP, where `settings.clip` asks for them.
-        pretrained: False starts from random weights, which are to be replaced; CLIP's file is then not needed.
+        clip: weights of the small CLIP; needed if `settings.clip` starts from it.
+        pretrained: False leaves random weights for the caller to replace, so CLIP's file is not needed.
     """
     chosen = settings.clip if pretrained else settings.clip.model_copy(update={"weights": "random"})
     model = load_clip(chosen, settings.image_size, clip, seed=settings.seed)

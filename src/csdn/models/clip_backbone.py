@@ -1,4 +1,4 @@
-"""The CLIP that everything starts from: open_clip's model, its weights, and its towers adapted to person images."""
+"""The CLIP that training starts from: open_clip's model, its weights, and its towers adapted to person images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from csdn.models.transformer_tower import TwoStreamTransformer, resize_patch_gri
 from csdn.seeding import derive_seed
 
 ImageTower = TwoStreamResNet | TwoStreamTransformer
-VOCABULARY = 49408  # of CLIP's own tokenizer, the one that prompts are written with
+VOCABULARY = 49408  # size of the vocabulary of CLIP's own tokenizer, which encodes the prompts
 MEAN_STD = {
     "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -41,10 +41,10 @@ def load_clip(clip: Backbone, image_size: tuple[int, int], mini_weights: Path | 
 
     Args:
         mini_weights: clip.safetensors of the pre-training step; needed when `clip.weights` is `mini`.
-        seed: of random weights, so that every stage of a run starts from the same network.
+        seed: draws random weights, so that every stage of a run starts from the same network.
 
     Raises:
-        UserError: the model does not exist or has no tower for person images, `image_size` does not fit it, or the
+        UserError: the model does not exist or its image tower is not supported, `image_size` does not fit it, or the
             weights are missing, damaged or belong to another architecture.
     """
     if clip.weights == "random":
@@ -60,17 +60,17 @@ def load_clip(clip: Backbone, image_size: tuple[int, int], mini_weights: Path | 
     else:
         _check_weights_name(clip)
         model = _create(clip)
-        _fitting(model, image_size, clip.model)  # before the weights are read, or even downloaded
+        _fitting(model, image_size, clip.model)  # checked before the weights are read or even downloaded
         _load_file(model, clip)
         _adapt(model, image_size, clip.model)
     return model.eval().requires_grad_(False)
 
 
 def build_tower(model: CLIP, *, inner_relu: bool = True) -> ImageTower:
-    """The image tower of an adapted CLIP with one stem a modality; its shared layers are the model's own.
+    """The image tower of an adapted CLIP with one stem for each modality; it shares the model's other layers.
 
     Args:
-        inner_relu: False restores the stem of the authors' code; a vision transformer has no ReLU to leave out.
+        inner_relu: False restores the stem of the authors' code; a vision transformer has no ReLU there.
     """
     if isinstance(model.visual, VisionTransformer):
         return TwoStreamTransformer(model.visual)
@@ -82,9 +82,9 @@ def _create(clip: Backbone) -> CLIP:
 
 
 def _create_mini(mini: MiniModel) -> CLIP:
-    """open_clip's CLIP with the small custom configuration; residual branches start open.
+    """open_clip's CLIP with the small custom configuration; residual branches are active from the start.
 
-    open_clip starts each block's last BN weight at 0; at this size and budget the tower then learns too slowly.
+    open_clip starts each block's last BN weight at 0, with which a tower this small learns too slowly.
     """
     vision = {"layers": list(mini.layers), "width": mini.width, "image_size": 64, "head_width": mini.head_width}
     text = {
@@ -102,7 +102,7 @@ def _create_mini(mini: MiniModel) -> CLIP:
 
 
 def _create_named(name: str) -> CLIP:
-    """A model of open_clip with random weights; built here, for open_clip's factory may fetch parts of some models."""
+    """A model of open_clip with random weights; built here because open_clip's factory downloads parts of some."""
     config = open_clip.get_model_config(name)
     if config is None:
         raise UserError(
@@ -111,7 +111,7 @@ def _create_named(name: str) -> CLIP:
     text = config["text_cfg"]
     plain = set(text) <= {"context_length", "vocab_size", "width", "heads", "layers"}
     if config.get("custom_text") or not plain or text.get("vocab_size", VOCABULARY) != VOCABULARY:
-        raise UserError(f"clip.model: {name} has a text tower that is not CLIP's own; give e.g. RN50-quickgelu")
+        raise UserError(f"clip.model: {name} has a text tower other than CLIP's own; give e.g. RN50-quickgelu")
     vision = config["vision_cfg"]
     if {"timm_model_name", "attentional_pool", "pool_type"} & set(vision):
         raise UserError(f"clip.model: {name} has neither CLIP's ResNet nor its transformer; give e.g. RN50-quickgelu")
@@ -119,11 +119,11 @@ def _create_named(name: str) -> CLIP:
 
 
 def _check_weights_name(clip: Backbone) -> None:
-    """Refuse weights that are neither a file nor a tag of open_clip."""
+    """Raise an error if the weights are neither a file nor a tag of open_clip."""
     tags = open_clip.list_pretrained_tags_by_model(clip.model)
     if not clip.weights_path and clip.model in open_clip.list_models() and clip.weights not in tags:
         known = ", ".join(tags) or "none"
-        raise UserError(f"clip.weights: {clip.weights!r} is no file and no tag of {clip.model}; its tags: {known}")
+        raise UserError(f"clip.weights: {clip.weights!r} is not a file, nor a tag of {clip.model}; its tags: {known}")
 
 
 def _load_file(model: CLIP, clip: Backbone) -> None:
@@ -131,13 +131,13 @@ def _load_file(model: CLIP, clip: Backbone) -> None:
     path, tagged = Path(clip.weights_path or ""), False
     if not clip.weights_path:
         found = get_pretrained_cfg(clip.model, clip.weights)
-        path = Path(download_pretrained(found))  # a tag is the one thing here that reaches the network
+        path = Path(download_pretrained(found))  # only tags use the network
         tagged = bool(found.get("quick_gelu"))
     state = read_state(path)
     if (tagged or is_openai(state)) and not _has_quick_gelu(model):
         warn(
-            f"clip.model: {clip.weights} are OpenAI's weights, made for QuickGELU, and {clip.model} computes GELU, so "
-            f"its features are off; set clip.model to {clip.model}-quickgelu"
+            f"clip.model: {clip.weights} are OpenAI's weights, made for QuickGELU, but {clip.model} computes GELU, so "
+            f"its features are slightly wrong; set clip.model to {clip.model}-quickgelu"
         )
     load_state(model, state, path, clip.model)
 
@@ -156,12 +156,12 @@ def _adapt(model: CLIP, image_size: tuple[int, int], name: str) -> None:
 
 
 def _fitting(model: CLIP, image_size: tuple[int, int], name: str) -> tuple[int, int]:
-    """`image_size` if the tower divides it evenly; else its positions would not meet the pixels that they stand for."""
+    """`image_size`, which the tower must divide evenly, or its positions would not match the pixels."""
     height, width = (STRIDE, STRIDE) if isinstance(model.visual, ModifiedResNet) else model.visual.patch_size
     if image_size[0] % height or image_size[1] % width:
         raise UserError(
-            f"image_size: {image_size[0]}x{image_size[1]} does not divide into the {height}x{width} pixels of "
-            f"clip.model {name}; set datasets.<name>.image_size to multiples of them"
+            f"image_size: {image_size[0]}x{image_size[1]} is not a multiple of {height}x{width}, the stride of "
+            f"clip.model {name}; set datasets.<name>.image_size to a multiple of it"
         )
     return image_size
 

@@ -1,4 +1,4 @@
-"""Weights of CLIP from files: read without running anything of theirs, and checked before they are used."""
+"""Weights of CLIP from files: read without running any code in them, and checked before they are used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import nn
 from csdn.errors import UserError, first_line
 
 OPENAI_SCALARS = frozenset({"input_resolution", "context_length", "vocab_size"})  # in OpenAI's archives only
-_OTHER_LAYOUTS = {  # a key's beginning, and what a file with it is
+_OTHER_LAYOUTS = {  # by the prefix of a key: what kind of file has such keys
     "vision_model.": "a CLIP in the layout of Hugging Face's transformers; give the original or open_clip's file",
     "text_model.": "a CLIP in the layout of Hugging Face's transformers; give the original or open_clip's file",
     "backbone.": "an encoder that train-encoder wrote; give the CLIP that training starts from",
@@ -25,13 +25,13 @@ State = dict[str, torch.Tensor]
 
 
 def read_state(path: Path) -> State:
-    """A state dict from safetensors, `torch.save`d tensors or an OpenAI TorchScript archive; no code of it runs.
+    """A state dict from safetensors, `torch.save`d tensors or an OpenAI TorchScript archive; none of its code is run.
 
-    Of a TorchScript archive only the `state_dict()` is taken and nothing is called; everything else is read with
-    `weights_only=True` or as safetensors.
+    Only the `state_dict()` of a TorchScript archive is taken and nothing in it is called; everything else is read
+    with `weights_only=True` or as safetensors.
 
     Raises:
-        UserError: the file is missing, damaged, no weights at all, or holds anything but tensors.
+        UserError: the file is missing, damaged, does not contain weights, or contains anything but tensors.
     """
     _check_file(path)
     try:
@@ -44,7 +44,7 @@ def read_state(path: Path) -> State:
                 warnings.simplefilter("ignore", FutureWarning)  # deprecated, but OpenAI published no other format
                 return dict(torch.jit.load(path, map_location="cpu").state_dict())
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # each format has errors of its own, and a damaged file can raise nearly any
+    except Exception as error:  # every format raises its own errors, and a damaged file can raise nearly anything
         raise UserError(_unreadable(path, error)) from error
     return _state_of(loaded, path)
 
@@ -53,7 +53,7 @@ def load_state(model: nn.Module, state: Mapping[str, torch.Tensor], source: Path
     """Load `state` into the CLIP `model`, converting to float32.
 
     Args:
-        source: the file, and `name` the `clip.model`, for messages.
+        source: the file; `name`: the `clip.model`. Both are for error messages.
 
     Raises:
         UserError: the weights are of another architecture, incomplete, of other shapes, or not finite.
@@ -79,7 +79,7 @@ def is_openai(state: Mapping[str, torch.Tensor]) -> bool:
 
 
 def architecture(state: Mapping[str, torch.Tensor]) -> str | None:
-    """The image tower that a state dict of CLIP belongs to, in words; None where it holds none."""
+    """The image tower that a state dict of CLIP belongs to, in words; None if it has none."""
     if "visual.class_embedding" in state and "visual.conv1.weight" in state:
         blocks = {key.split(".")[3] for key in state if key.startswith("visual.transformer.resblocks.")}
         width, _, patch, _ = state["visual.conv1.weight"].shape
@@ -92,7 +92,7 @@ def architecture(state: Mapping[str, torch.Tensor]) -> str | None:
 
 
 def _check_file(path: Path) -> None:
-    """Tell what is not even a file of weights, by its first bytes."""
+    """Raise an error if the first bytes show that this is not a file of weights."""
     try:
         with path.open("rb") as handle:
             start = handle.read(64)
@@ -107,7 +107,7 @@ def _check_file(path: Path) -> None:
     if start.lstrip()[:1] == b"<":
         raise UserError(f"{path}: is a web page, not weights; download the file itself")
     if start.startswith(b"PK\x03\x04") and not zipfile.is_zipfile(path):
-        raise UserError(f"{path}: is cut off; download the weights again")
+        raise UserError(f"{path}: is truncated; download the weights again")
 
 
 def _is_torchscript(path: Path) -> bool:
@@ -120,10 +120,10 @@ def _is_torchscript(path: Path) -> bool:
 def _unreadable(path: Path, error: Exception) -> str:
     text, first = str(error), first_line(error)
     if path.suffix == ".safetensors":
-        return f"{path}: is cut off or no safetensors file ({first}); download the weights again"
+        return f"{path}: is truncated or not a safetensors file ({first}); download the weights again"
     if "Weights only load failed" in text and "Unsupported" in text:
-        return f"{path}: holds Python objects, which are not loaded for safety; give a state dict or safetensors"
-    return f"{path}: holds no CLIP weights that can be read ({first}); give another clip.weights"
+        return f"{path}: contains Python objects, which are not loaded for safety; give a state dict or safetensors"
+    return f"{path}: cannot be read as CLIP weights ({first}); give another clip.weights"
 
 
 def _state_of(loaded: Any, path: Path) -> State:
@@ -138,7 +138,7 @@ def _other_layout(state: Mapping[str, torch.Tensor]) -> str | None:
         for start, what in _OTHER_LAYOUTS.items():
             if any(key.startswith(start) for key in state):
                 return f"is {what}"
-        return f"holds no CLIP image tower (its first tensor is {min(state, default='none')}); give a CLIP's weights"
+        return f"has no CLIP image tower (its first tensor is {min(state, default='none')}); give weights of a CLIP"
     return None
 
 
@@ -146,7 +146,7 @@ def _other_architecture(own: Mapping[str, torch.Tensor], state: Mapping[str, tor
     wanted, found = architecture(own), architecture(state)
     if wanted == found:
         return None
-    return f"holds {found}, but clip.model {name} is {wanted}; correct clip.model or clip.weights"
+    return f"is {found}, but clip.model {name} is {wanted}; correct clip.model or clip.weights"
 
 
 def _incomplete(own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> str | None:

@@ -1,4 +1,4 @@
-"""Putting a quicker convolution in the place of PyTorch's."""
+"""Replacing PyTorch's convolutions by faster ones."""
 
 from collections.abc import Callable
 
@@ -6,14 +6,14 @@ from torch import nn
 
 
 def replace_convolutions(module: nn.Module, kind: type[nn.Conv2d], suitable: Callable[[nn.Conv2d], bool]) -> None:
-    """Put a `kind` with the same parameters in the place of every `suitable` plain nn.Conv2d, in place."""
+    """Replace every `suitable` plain nn.Conv2d of a module, in place, by a `kind` with the same parameters."""
     for part in module.modules():
         for name, child in part.named_children():
             if type(child) is nn.Conv2d and suitable(child):
                 new = kind(
                     child.in_channels,
                     child.out_channels,
-                    child.kernel_size,  # type: ignore[arg-type]  # a pair, of any length to the checker
+                    child.kernel_size,  # type: ignore[arg-type]  # always a pair, but annotated as a tuple of any length
                     padding=child.padding,  # type: ignore[arg-type]
                     bias=child.bias is not None,
                     device="meta",

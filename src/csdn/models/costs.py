@@ -1,7 +1,7 @@
-"""What each module costs: trainable parameters, floating-point operations and activation memory.
+"""The costs of each module: trainable parameters, floating-point operations and activation memory.
 
-Everything is built and run on the meta device, where tensors have shapes but no values: sizes are exact, nothing is
-computed, and a model of any size takes seconds.
+Everything is built and run on the meta device, where tensors have shapes but no values, so sizes are exact, nothing is
+computed, and even the largest model takes seconds.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from csdn.models.reid_network import Features, ReIDNetwork
 from csdn.models.resnet_tower import TwoStreamResNet
 from csdn.models.semantic_integration import build_fusion
 
-PROMPTS, FUSION, ENCODER = "prompts", "fusion", "encoder"  # the stages
-IMAGE, TEXT, IDENTITY = "image", "text", "identity"  # what one pass handles
+PROMPTS, FUSION, ENCODER = "prompts", "fusion", "encoder"  # values of ModuleCost.stage
+IMAGE, TEXT, IDENTITY = "image", "text", "identity"  # values of ModuleCost.unit
 LEARNED_PROMPTS = ("specific", "shared")
-BATCH = 2  # batch normalisation needs two; every figure is of one
+BATCH = 2  # batch normalisation needs at least two; every cost is divided by it
 META = torch.device("meta")
 
 Outputs = torch.Tensor | tuple[torch.Tensor, ...]
@@ -41,11 +41,11 @@ class ModuleCost:
     Attributes:
         module: its name.
         stage: "prompts", "fusion" or "encoder".
-        parameters: all of them; `trainable` those that the stage trains.
-        unit: what one pass handles: an image, a text (the description of one identity in one modality), or an identity.
+        parameters: number of all parameters; `trainable`: of those that the stage trains.
+        unit: what one pass handles: an image, a text (one identity's description in one modality), or an identity.
         forward_flops: operations of one unit's forward pass, a multiplication and an addition counting as two; matrix
             products, convolutions and attention only. `training_flops`: with the backward pass.
-        activation_bytes: what one unit keeps in float32 for the backward pass, each buffer told once, with the first
+        activation_bytes: what one unit keeps in float32 for the backward pass, each buffer counted once, with the first
             module that keeps it.
     """
 
@@ -62,7 +62,7 @@ class ModuleCost:
 def network_costs(
     clip: Backbone, image_size: tuple[int, int], encoder: Encoder, identities: int, *, described: bool
 ) -> list[ModuleCost]:
-    """Costs of stage 2, of one image: stems, trunk, projection, pooling, heads and, if `described`, HSE.
+    """Costs of stage 2 for one image: stems, trunk, projection, pooling, heads and, if `described`, HSE.
 
     Raises:
         UserError: the model does not exist, or `image_size` (H, W) does not fit it.
@@ -81,9 +81,9 @@ def network_costs(
     meter = Meter([*network.parameters(), texts])
     trunk, name, projection = _shared_parts(tower)
     heads = [*network.pooled_head.parameters(), *network.projected_head.parameters()]
-    seen = meter.measure("visible stem", lambda: tower.visible_stem(images), tower.visible_stem.parameters())
+    stem_maps = meter.measure("visible stem", lambda: tower.visible_stem(images), tower.visible_stem.parameters())
     meter.measure("infrared stem", lambda: tower.infrared_stem(images), tower.infrared_stem.parameters())
-    maps = meter.measure("trunk", lambda: tower.trunk(seen), trunk)
+    maps = meter.measure("trunk", lambda: tower.trunk(stem_maps), trunk)
     projected, pooled = meter.measure(name, lambda: tower.project(maps), projection), maps
     if list(network.pooling.parameters()):
         pooled = meter.measure("GeM pooling", lambda: network.pooling(maps), network.pooling.parameters())
@@ -96,7 +96,7 @@ def network_costs(
 def description_costs(
     clip: Backbone, image_size: tuple[int, int], prompts: Prompts, fusion: Fusion, identities: int
 ) -> list[ModuleCost]:
-    """Costs of stage 1: prompts that are learned, the frozen text tower that reads them, a fusion that is trained.
+    """Costs of stage 1: learned prompts, the frozen text tower that reads them, and the fusion if it is trained.
 
     Raises:
         UserError: the model does not exist, or `image_size` (H, W) does not fit it.
@@ -127,28 +127,28 @@ def _prompt_costs(model: CLIP, prompts: Prompts, identities: int) -> list[Module
         )
         rows = torch.zeros(BATCH, dtype=torch.long)
     numbers = bank.contexts.numel()
-    bank(0, rows)  # reads the template's beginning, which is done once and not for each text
+    bank(0, rows)  # computes the template's first tokens, which happens once and not for each text
     meter = Meter([bank.contexts, *model.parameters()], PROMPTS, TEXT)
     meter.measure("text tower", lambda: bank(0, rows), tower.parameters())
     return [ModuleCost("prompts (MsPL)", PROMPTS, numbers, numbers, TEXT, 0, 0, 0), *meter.costs]
 
 
 class Meter:
-    """Measures the modules of one stage in their order, and tells each kept buffer once."""
+    """Measures the modules of one stage in their order, and counts each kept buffer once."""
 
     def __init__(self, parameters: Iterable[torch.Tensor], stage: str = ENCODER, unit: str = IMAGE) -> None:
-        self._seen = {_address(tensor): tensor.untyped_storage() for tensor in parameters}
+        self._counted = {_address(tensor): tensor.untyped_storage() for tensor in parameters}
         self._stage, self._unit = stage, unit
         self.costs: list[ModuleCost] = []
 
     def measure(self, name: str, function: Callable[[], Outputs], parameters: Iterable[nn.Parameter]) -> torch.Tensor:
-        """Run `function` forward and backward and note its costs; returns its (first) output as a new leaf."""
+        """Run `function` forward and backward and record its costs; returns its (first) output as a new leaf."""
         kept = 0
 
         def keep(tensor: torch.Tensor) -> torch.Tensor:
             nonlocal kept
-            if _address(tensor) not in self._seen:
-                self._seen[_address(tensor)] = tensor.untyped_storage()  # held, so that no other takes its address
+            if _address(tensor) not in self._counted:
+                self._counted[_address(tensor)] = tensor.untyped_storage()  # a reference keeps its address unique
                 kept += tensor.untyped_storage().nbytes()
             return tensor
 
@@ -157,7 +157,7 @@ class Meter:
             outputs = function()
         tensors = (outputs,) if isinstance(outputs, torch.Tensor) else tuple(outputs)
         forward = counter.get_total_flops()
-        with counter:  # counts from zero again
+        with counter:  # entering it resets the count
             torch.autograd.backward([tensor.sum() for tensor in tensors])
         own = list(parameters)
         self.costs.append(
@@ -180,7 +180,7 @@ def _address(tensor: torch.Tensor) -> int:
 
 
 def _shared_parts(tower: ImageTower) -> tuple[Sequence[nn.Parameter], str, Sequence[nn.Parameter]]:
-    """Parameters of the trunk, what projects its output, and the parameters of that."""
+    """Parameters of the trunk, the name of the module that projects its output, and that module's parameters."""
     if isinstance(tower, TwoStreamResNet):
         return list(tower.layers.parameters()), "attention pool", list(tower.attention_pool.parameters())
     stems = [*tower.visible_stem.parameters(), *tower.infrared_stem.parameters(), tower.projection]

@@ -1,4 +1,4 @@
-"""Where a network looks, and how near an image lies to its description: the numbers behind the report's figures."""
+"""Where a network looks, and how close images are to their descriptions: the numbers behind the report's figures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Rows = NDArray[np.int64]
 
 
 class Maps(NamedTuple):
-    """Maps of N pairs of images, (2, N, h, w) each: first the visible images, then the infrared ones, from 0 on.
+    """Maps of N pairs of images, (2, N, h, w) each and non-negative: the visible images first, then the infrared.
 
     `attention`: mean over the heads of the attention pool; `grad_cam`: evidence for the similarity of the pair.
     """
@@ -29,7 +29,7 @@ class Maps(NamedTuple):
 
 
 def choose_people(index: pd.DataFrame, split: str, count: int, rng: np.random.Generator) -> Rows:
-    """Up to `count` random test identities of a split that were seen in both modalities, ascending."""
+    """Up to `count` random test identities of a split that have images in both modalities, ascending."""
     test = index[index[f"subset_{split}"] == "test"]
     modalities = test.groupby("person_id")["modality"].nunique()
     candidates = modalities[modalities == len(MODALITIES)].index.to_numpy()
@@ -47,17 +47,17 @@ def choose_images(index: pd.DataFrame, split: str, people: Rows, images: int, rn
 
 @torch.no_grad()
 def attention_maps(network: ReIDNetwork, visible: torch.Tensor, infrared: torch.Tensor) -> NDArray[np.float32]:
-    """Attention of the pool, mean over its heads: N visible and N infrared images (N, 3, H, W) -> (2, N, h, w)."""
+    """Attention of the pool, averaged over heads: N visible and N infrared images (N, 3, H, W) -> (2, N, h, w)."""
     network.eval()
     weights = _resnet(network).attention_pool.attention(network.backbone(visible, infrared))
     return weights.mean(1).unflatten(0, (2, len(visible))).float().cpu().numpy()
 
 
 def explain_pairs(network: ReIDNetwork, visible: torch.Tensor, infrared: torch.Tensor) -> Maps:
-    """Maps of pairs of images (N, 3, H, W) of one person each.
+    """Maps of pairs of images (N, 3, H, W); each pair shows one person.
 
     Grad-CAM (Selvaraju et al., ICCV 2017) of the cosine similarity of the two retrieval descriptors, at the last map
-    of the backbone: test identities have no class whose logit could be explained.
+    of the backbone; there is no logit to explain because test identities have no class.
     """
     network.eval()
     with torch.no_grad():
@@ -87,7 +87,7 @@ def description_similarity(
         labels: (N,) row of each image's own description.
 
     Returns:
-        Own and hardest other, (N,) each, in [-1, 1].
+        Similarities to the own and to the most similar other description, (N,) each, in [-1, 1].
     """
     similarity = unit_vectors(features) @ unit_vectors(texts).T
     rows = np.arange(len(labels))
@@ -97,11 +97,11 @@ def description_similarity(
 
 
 def has_maps(network: ReIDNetwork) -> bool:
-    """Whether the image tower ends in a map with an attention pool: CLIP's ResNets do, its transformers do not."""
+    """Whether the image tower ends in a map with an attention pool: true of CLIP's ResNets, not its transformers."""
     return isinstance(network.backbone, TwoStreamResNet)
 
 
 def _resnet(network: ReIDNetwork) -> TwoStreamResNet:
     if not isinstance(network.backbone, TwoStreamResNet):
-        raise TypeError("maps of positions are those of a CLIP ResNet; ask has_maps first")
+        raise TypeError("only a CLIP ResNet has maps of positions; check has_maps first")
     return network.backbone

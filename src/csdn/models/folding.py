@@ -1,4 +1,4 @@
-"""Inference without batch normalisation: what it does to a convolution's output is folded into the convolution."""
+"""Inference without batch normalisation, which is folded into the convolutions before it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def folded(module: Module) -> Module:
-    """A copy of `module` in evaluation mode that computes the same with every BN after a convolution folded away.
+    """A copy of `module` in evaluation mode that computes the same, with every BN folded into its convolution.
 
     Pairs are found by the names that CLIP's ResNets and the stems give them: `conv1` and `bn1`, and neighbours `0` and
-    `1` of a downsampling branch. Whatever has no such pairs, a transformer for one, is only copied.
+    `1` of a downsampling branch. A module without such pairs, such as a transformer, is only copied.
     """
     module = copy.deepcopy(module).eval()
     for part in module.modules():

@@ -1,4 +1,4 @@
-"""The NVIDIA GPUs of this machine, asked of the driver alone: torch, whose import takes seconds, is not needed."""
+"""The NVIDIA GPUs of this machine as the driver reports them, without importing torch, which takes seconds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OLDEST_DRIVER = {11: 450, 12: 525, 13: 580}
 
 
 def why_no_gpu() -> str | None:
-    """Why no GPU can be used, as the rest of a sentence with its remedy; None where one can."""
+    """Why no GPU can be used and what to do, to be put into a sentence; None if one can be used."""
     cuda = _cuda_of_torch()
     if cuda is None:
         return "this PyTorch is built without CUDA; install the wheels of constraints.txt"
@@ -37,7 +37,7 @@ def why_no_gpu() -> str | None:
     if able < major:
         return f"the NVIDIA driver {driver} is too old for PyTorch's CUDA {cuda}; install driver {oldest} or newer"
     if not gpus:
-        return f"the NVIDIA driver {driver} finds no GPU; look at what `nvidia-smi` says"
+        return f"the NVIDIA driver {driver} finds no GPU; check the output of `nvidia-smi`"
     hidden = os.environ.get(VISIBLE)
     if hidden is not None and not _names(hidden):
         return f"{VISIBLE}={hidden!r} hides every GPU; unset it"
@@ -45,17 +45,17 @@ def why_no_gpu() -> str | None:
 
 
 def wants_gpu(device: str) -> bool:
-    """Whether a job on `device` (`auto`, `cpu` or `cuda`) takes a GPU."""
+    """Whether a job on `device` (`auto`, `cpu` or `cuda`) uses a GPU."""
     return device == "cuda" or (device == "auto" and why_no_gpu() is None)
 
 
 def claim_gpu_for_process() -> FileLock | None:
-    """Take one of several GPUs for this process alone, by a lock of its own and through CUDA_VISIBLE_DEVICES.
+    """Reserve one of several GPUs for this process, by a lock for each GPU and through CUDA_VISIBLE_DEVICES.
 
-    Must come before CUDA starts. Where every GPU is taken, the one with the fewest jobs is shared, with a warning.
+    Call it before CUDA starts. If every GPU is taken, the one with the fewest jobs is shared, with a warning.
 
     Returns:
-        The lock, held until it is released or the process ends; None where there are not several GPUs to choose from.
+        The lock, held until it is released or the process ends; None if there are not several GPUs to choose from.
     """
     names = visible_gpus()
     if len(names) < 2:
@@ -63,19 +63,19 @@ def claim_gpu_for_process() -> FileLock | None:
     for sharing in count():
         for name in names:
             lock = FileLock(Path(tempfile.gettempdir()) / f"csdn-gpu-{_file_name(name)}-{sharing}.lock", mode=0o666)
-            with suppress(Timeout, PermissionError):  # taken, or of a user whose lock may not even be opened
+            with suppress(Timeout, PermissionError):  # taken, or locked by another user whose file we may not open
                 lock.acquire(timeout=0)
                 if sharing:
                     warn(f"all {len(names)} GPUs are taken; {name} is shared by {sharing + 1} jobs")
                 os.environ[VISIBLE] = name
                 return lock
         if sharing > 64:
-            raise RuntimeError(f"no lock in {tempfile.gettempdir()} can be taken")
+            raise RuntimeError(f"cannot take any lock in {tempfile.gettempdir()}")
     raise AssertionError("unreachable")
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that CUDA shows this process, as CUDA_VISIBLE_DEVICES names them; else by their unique ids."""
+    """The GPUs that CUDA shows this process: as CUDA_VISIBLE_DEVICES names them, or by their unique ids if unset."""
     chosen = os.environ.get(VISIBLE)
     if chosen is not None:
         return _names(chosen)
@@ -86,7 +86,7 @@ def visible_gpus() -> list[str]:
 
 
 def _names(visible: str) -> list[str]:
-    """CUDA reads the list up to the first entry that names no GPU."""
+    """The entries up to the first one that is not a GPU, where CUDA stops reading the list."""
     names = []
     for name in (part.strip() for part in visible.split(",")):
         if not re.fullmatch(r"\d+|(GPU|MIG)-[\w/-]+", name):
@@ -96,7 +96,7 @@ def _names(visible: str) -> list[str]:
 
 
 def _file_name(gpu: str) -> str:
-    """A GPU's unique id, whether it was named by that or by its number, so that both mean the same lock."""
+    """A GPU's unique id, whether given by its id or by its number, so that both use the same lock."""
     if gpu.isdecimal():
         with suppress(*_driver_errors()), _nvml() as nvml:
             gpu = _text(nvml.nvmlDeviceGetUUID(nvml.nvmlDeviceGetHandleByIndex(int(gpu))))
@@ -104,7 +104,7 @@ def _file_name(gpu: str) -> str:
 
 
 def _cuda_of_torch() -> str | None:
-    """Version of CUDA that the installed torch is built with, read from its files."""
+    """The CUDA version that the installed torch was built with, read from its files."""
     torch = find_spec("torch")
     if torch is None or torch.origin is None:
         return None
@@ -115,7 +115,7 @@ def _cuda_of_torch() -> str | None:
 
 @contextmanager
 def _nvml() -> Iterator[Any]:
-    """NVIDIA's management library, which starts no CUDA: a process may still choose its GPU, and fork, afterwards."""
+    """NVIDIA's management library, which does not start CUDA, so a process can still choose its GPU, and fork."""
     import pynvml
 
     pynvml.nvmlInit()

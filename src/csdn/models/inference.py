@@ -1,4 +1,4 @@
-"""Features of images: every image once, mirrored image included, by a network whose BN is folded away."""
+"""Features of images: each image once, with its mirrored image, by a network with its BN folded away."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def embed_images(
     Args:
         cache: uint8 (images, H, W, 3).
         rows: (N,) rows of the cache; infrared: (N,) bool, which stem an image goes through.
-        flip: concatenate the descriptor of the mirrored image (docs/method.md).
-        precision: of matrix products, `auto`, `fp32`, `tf32` or `bf16`; the necks compute in float32.
+        flip: append the descriptor of the mirrored image (docs/method.md).
+        precision: of matrix products: `auto`, `fp32`, `tf32` or `bf16`; the necks compute in float32.
     """
     lean = folded(network).to(memory_format=torch.channels_last)
 
-    def features_of(visible: torch.Tensor, thermal: torch.Tensor) -> Features:
+    def features_of(visible: torch.Tensor, infrared: torch.Tensor) -> Features:
         with products_in(precision), autocast(device, precision):
-            return Features(*(feature.float() for feature in lean(visible, thermal)))
+            return Features(*(feature.float() for feature in lean(visible, infrared)))
 
-    def describe(visible: torch.Tensor, thermal: torch.Tensor) -> torch.Tensor:
-        parts = [lean.describe(features_of(visible, thermal))]
+    def describe(visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
+        parts = [lean.describe(features_of(visible, infrared))]
         if flip:
-            parts.append(lean.describe(features_of(visible.flip(3), thermal.flip(3))))
+            parts.append(lean.describe(features_of(visible.flip(3), infrared.flip(3))))
         return torch.cat(parts, dim=1)
 
     return _run(describe, cache, rows, infrared, batch, normalization, device, progress)
@@ -63,12 +63,12 @@ def project_images(
     device: torch.device,
     progress: Callable[[int], None] | None = None,
 ) -> np.ndarray:
-    """Features in CLIP's joint space of un-augmented images, float32 (len(rows), embed), network in eval mode."""
+    """Features of un-augmented images in CLIP's joint space, float32 (len(rows), embed), network in eval mode."""
     lean = folded(backbone).to(memory_format=torch.channels_last)
 
     @products_in("fp32")
-    def project(visible: torch.Tensor, thermal: torch.Tensor) -> torch.Tensor:
-        return lean.project(lean(visible, thermal))
+    def project(visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
+        return lean.project(lean(visible, infrared))
 
     return _run(project, cache, rows, infrared, batch, normalization, device, progress)
 
@@ -88,7 +88,7 @@ def _run(
 
     def load(positions: np.ndarray) -> tuple[torch.Tensor]:
         images = as_images(cache[rows[positions]])
-        if device.type == "cuda":  # only from pinned memory is a copy asynchronous
+        if device.type == "cuda":  # copies are asynchronous only from pinned memory
             images = images.pin_memory()
         return (normalize_images(images.to(device, non_blocking=True), normalization),)
 

@@ -1,4 +1,4 @@
-"""CLIP's frozen text tower for many prompts that begin with the same tokens and differ only later."""
+"""CLIP's frozen text tower for many prompts that start with the same tokens."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class PrefixedText:
-    """Text features of prompts with a common beginning, read by a frozen tower.
+    """Text features of prompts with a common prefix, computed by a frozen tower.
 
-    Attention is causal, so no layer's keys and values of the common tokens depend on what follows: they are computed
-    once. The last layer is computed at the end of text alone, which is all that is read of it.
+    Attention is causal, so in every layer the keys and values of the common tokens do not depend on what follows, and
+    are computed once. The last layer is computed only at the end of text, since nothing else of it is used.
 
     Args:
         tower: must not change afterwards.
-        prefix: vectors of the common tokens (P, width), P at least 1.
+        prefix: vectors of the common tokens (P, width), P >= 1.
     """
 
     def __init__(self, tower: TextTower, prefix: torch.Tensor) -> None:
@@ -38,15 +38,15 @@ class PrefixedText:
 
     @staticmethod
     def reads(tower: TextTower) -> bool:
-        """Whether the tower is built of the blocks that this class knows, in the order it knows, and is frozen."""
+        """Whether the tower is frozen and consists of the blocks that this class implements, in the usual order."""
         blocks = list(tower.transformer.resblocks)
         plain = all(type(block) is ResidualAttentionBlock and block.attn.batch_first for block in blocks)
         return plain and not any(value.requires_grad for value in tower.parameters())
 
-    def __call__(self, rest: torch.Tensor) -> torch.Tensor:
-        """Vectors of the other tokens (N, R, width), the last of them the end of text -> text features (N, embed)."""
-        count, own, _ = rest.shape
-        x = rest + self._positions[self.length : self.length + own]
+    def __call__(self, suffix: torch.Tensor) -> torch.Tensor:
+        """Vectors of the tokens after the prefix (N, R, width), ending with the end of text -> features (N, embed)."""
+        count, own, _ = suffix.shape
+        x = suffix + self._positions[self.length : self.length + own]
         mask = torch.ones(own, self.length + own, dtype=torch.bool, device=x.device).tril(self.length)
         last = len(self._cached) - 1
         for number, (block, cached) in enumerate(zip(self._tower.transformer.resblocks, self._cached, strict=True)):
@@ -72,7 +72,7 @@ def _project(block: Any, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, t
 def _finish(
     block: Any, x: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor
 ) -> torch.Tensor:
-    """The rest of a block for the positions x (N, L, width), which may see the keys of `mask` (L, keys)."""
+    """The output of a block for the positions x (N, L, width), which attend to the keys of `mask` (L, keys)."""
     attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     x = x + block.ls_1(block.attn.out_proj(attended.transpose(1, 2).flatten(2)))
     return x + block.ls_2(block.mlp(block.ln_2(x)))

@@ -1,4 +1,4 @@
-"""Learnable descriptions: token vectors for each identity inside a fixed template, read by CLIP's frozen text tower."""
+"""Learnable descriptions: token vectors of each identity in a fixed template, read by CLIP's frozen text tower."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from csdn.models.prefixed_text import PrefixedText
 
 
 class TextTower(nn.Module):
-    """CLIP's text tower, reading embedded tokens and stopping at the last one that matters.
+    """CLIP's text tower on embedded tokens, computed only up to the last end of text.
 
-    Attention is causal, so nothing after the end-of-text token changes its feature: sequences are cut there.
+    Attention is causal, so nothing after the end-of-text token changes its feature, and sequences are cut there.
     """
 
     attn_mask: torch.Tensor
@@ -37,7 +37,7 @@ class TextTower(nn.Module):
         """Token vectors (N, L, width) with end-of-text positions (N,) -> text features (N, embed).
 
         Args:
-            length: the last end of text plus one, where the caller knows it: a GPU then need not be waited for.
+            length: the last end of text plus one; pass it if known, because reading it from a GPU waits for the GPU.
         """
         length = int(end.max()) + 1 if length is None else length
         x = embedded[:, :length] + self.positional_embedding[:length]
@@ -50,15 +50,15 @@ class TextTower(nn.Module):
 
 
 class PromptBank(nn.Module):
-    """Descriptions `A photo of a X X X X person.` with X learnt for each identity (CSDN section III-B).
+    """Descriptions `A photo of a X X X X person.` with X learned for each identity (CSDN section III-B).
 
     Args:
-        tower: CLIP's text tower; it is used, not trained, and not part of this module's state.
-        banks: 2 for one bank a modality (0 visible, 1 infrared), 1 for a shared one.
+        tower: CLIP's text tower; it is not trained and not part of this module's state.
+        banks: 2 for one bank per modality (0 visible, 1 infrared), 1 for a shared one.
         identities: number of training identities.
         tokens: learnable tokens of each description.
         template: text with {} where the learnable tokens go.
-        generator: draws the N(0, 0.02) start.
+        generator: draws the initial values from N(0, 0.02).
     """
 
     prefix: torch.Tensor
@@ -69,7 +69,7 @@ class PromptBank(nn.Module):
     ) -> None:
         super().__init__()
         self._read: tuple[tuple[torch.device, torch.dtype], PrefixedText] | None = None
-        self._tower = [tower]  # in a list: its weights belong to CLIP, not to the prompts
+        self._tower = [tower]  # in a list, so that PyTorch does not register its weights as this module's
         self.contexts = nn.Parameter(torch.empty(banks, identities, tokens, tower.width))
         nn.init.normal_(self.contexts, std=0.02, generator=generator)
         before, after = template_tokens(template, tokens, tower.context_length)
@@ -78,11 +78,11 @@ class PromptBank(nn.Module):
             self.register_buffer("suffix", tower.token_embedding(after).clone(), persistent=False)
 
     def forward(self, bank: int, rows: torch.Tensor) -> torch.Tensor:
-        """Text features (N, embed) of identities `rows` (N,) in `bank` (a shared bank serves any index)."""
+        """Text features (N, embed) of identities `rows` (N,) in `bank` (with a shared bank the index is ignored)."""
         return self._describe(self.contexts[min(bank, len(self.contexts) - 1)][rows])
 
     def both(self, rows: torch.Tensor) -> torch.Tensor:
-        """Text features (2 N, embed) of identities `rows` (N,): visible, then infrared; each description read once."""
+        """Text features (2 N, embed) of identities `rows` (N,): visible, then infrared; each is computed once."""
         persons, places = torch.unique(rows, return_inverse=True)
         texts = self._describe(self.contexts[:, persons].flatten(0, 1))
         infrared = len(persons) if len(self.contexts) == 2 else 0
@@ -99,7 +99,7 @@ class PromptBank(nn.Module):
         return tower(embedded, torch.full((count,), length - 1, device=embedded.device), length)
 
     def _prefixed(self) -> PrefixedText:
-        """The tower with the template's beginning read; once for each device and type that the bank is moved to."""
+        """The tower with the template's first tokens computed, once for each device and type the bank is moved to."""
         place = (self.prefix.device, self.prefix.dtype)
         if self._read is None or self._read[0] != place:
             self._read = place, PrefixedText(self._tower[0], self.prefix)
@@ -119,6 +119,6 @@ def template_tokens(template: str, tokens: int, context_length: int) -> tuple[to
     total = len(before) + tokens + len(after)
     if total > context_length:
         raise ValueError(
-            f"prompts: template and {tokens} tokens need {total} positions, the text tower has {context_length}"
+            f"prompts: template and {tokens} tokens need {total} positions, but the text tower has {context_length}"
         )
     return torch.tensor(before), torch.tensor(after)

@@ -1,4 +1,4 @@
-"""The visual network: two-stream CLIP tower, two features an image, and their heads (docs/method.md)."""
+"""The visual network: two-stream CLIP tower, two features per image, and their heads (docs/method.md)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Features(NamedTuple):
     """Raw features of a batch.
 
     `pooled` (N, C) is the generalised mean of a ResNet's map, or a transformer's class token after its final norm;
-    `projected` (N, embed) lies in CLIP's joint space.
+    `projected` (N, embed) is in CLIP's joint space.
     """
 
     pooled: torch.Tensor
@@ -24,7 +24,7 @@ class Features(NamedTuple):
 
 
 class IdentityHead(nn.Module):
-    """BN neck and bias-free classifier; cosine logits times `scale`, or linear ones where scale is None."""
+    """BN neck and bias-free classifier; cosine logits times `scale`, or linear logits if scale is None."""
 
     def __init__(self, dim: int, identities: int, scale: float | None, generator: torch.Generator) -> None:
         super().__init__()
@@ -48,9 +48,9 @@ class ReIDNetwork(nn.Module):
         backbone: two-stream CLIP image tower.
         identities: number of training identities.
         classifier_scale: scale of cosine classifiers; None for the paper's linear ones.
-        descriptor: "reference" concatenates L2(BN(pooled)) and L2(projected); "both_necks" puts projected through its
-            BN neck too.
-        generator: draws the classifiers' N(0, 0.001) start.
+        descriptor: "reference" concatenates L2(BN(pooled)) and L2(projected); "both_necks" also applies the BN neck
+            of projected.
+        generator: draws the classifiers' initial weights from N(0, 0.001).
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class ReIDNetwork(nn.Module):
         return self.pooled_head(features.pooled), self.projected_head(features.projected)
 
     def describe(self, features: Features) -> torch.Tensor:
-        """Retrieval descriptor (N, C + embed): two unit vectors side by side."""
+        """Retrieval descriptor (N, C + embed): two concatenated unit vectors."""
         pooled, projected = self.pooled_head.neck(features.pooled), features.projected
         if self.descriptor == "both_necks":
             projected = self.projected_head.neck(projected)

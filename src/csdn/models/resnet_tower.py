@@ -1,4 +1,4 @@
-"""CLIP's ResNet image towers, adapted to person images: stride 16, any height and width, one stem a modality."""
+"""CLIP's ResNet image towers adapted to person images: stride 16, any height and width, one stem per modality."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STRIDE = 16
 
 
 class Stem(nn.Module):
-    """CLIP ResNets' first layers: three convolutions with BN and ReLU, then 2x2 average pooling (stride 4 in all).
+    """First layers of CLIP's ResNets: three convolutions with BN and ReLU, then 2x2 average pooling (total stride 4).
 
     Args:
         resnet: the open_clip ModifiedResNet whose stem is copied.
@@ -43,7 +43,7 @@ class Stem(nn.Module):
 
 
 class TwoStreamResNet(nn.Module):
-    """A CLIP ResNet with one stem a modality and everything after it shared."""
+    """A CLIP ResNet with one stem for each modality and everything after it shared."""
 
     def __init__(self, resnet: ModifiedResNet, *, inner_relu: bool = True) -> None:
         super().__init__()
@@ -55,12 +55,12 @@ class TwoStreamResNet(nn.Module):
         self.embed_dim = self.attention_pool.c_proj.out_features
 
     def forward(self, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
-        """Visible (N, 3, H, W) and infrared (M, 3, H, W), either may be empty -> maps (N + M, C, H/16, W/16)."""
+        """Visible (N, 3, H, W) and infrared (M, 3, H, W), each possibly empty -> maps (N + M, C, H/16, W/16)."""
         streams = [(self.visible_stem, visible), (self.infrared_stem, infrared)]
         return self.trunk(torch.cat([stem(images) for stem, images in streams if len(images)]))
 
     def trunk(self, stems: torch.Tensor) -> torch.Tensor:
-        """What both modalities share: stem outputs (N, width, H/4, W/4) -> maps (N, C, H/16, W/16)."""
+        """The layers shared by both modalities: stem outputs (N, width, H/4, W/4) -> maps (N, C, H/16, W/16)."""
         return self.layers(stems)
 
     def project(self, maps: torch.Tensor) -> torch.Tensor:
@@ -68,12 +68,12 @@ class TwoStreamResNet(nn.Module):
         return self.attention_pool(maps)
 
     def build_pooling(self) -> nn.Module:
-        """What makes `pooled` (N, C) of the maps."""
+        """The module that computes `pooled` (N, C) from the maps."""
         return GeneralizedMeanPooling()
 
 
 class PointwiseConv(nn.Conv2d):
-    """A 1 x 1 convolution as the matrix product that it is, which takes less time when gradients are wanted."""
+    """A 1 x 1 convolution computed as a matrix product, which is faster when gradients are needed."""
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Map (N, C, h, w) -> (N, D, h, w)."""
@@ -83,7 +83,7 @@ class PointwiseConv(nn.Conv2d):
 
 
 def use_products(module: nn.Module) -> None:
-    """Put a PointwiseConv with the same parameters in the place of every 1 x 1 convolution of stride 1, in place."""
+    """Replace every 1 x 1 convolution of stride 1, in place, by a PointwiseConv with the same parameters."""
     replace_convolutions(module, PointwiseConv, _is_pointwise)
 
 

@@ -1,4 +1,4 @@
-"""Semantic information integration (SII): one description from the two modalities' descriptions."""
+"""Semantic information integration (SII): fuse the descriptions of both modalities into one."""
 
 from typing import Protocol
 
@@ -10,15 +10,15 @@ class Fusion(Protocol):
     """Anything that fuses (N, dim) visible and (N, dim) infrared text features into (N, dim)."""
 
     def __call__(self, text_visible: torch.Tensor, text_infrared: torch.Tensor) -> torch.Tensor:
-        """Fuse row by row."""
+        """Fuse corresponding rows."""
         ...
 
 
 class ReferenceFusion(nn.Module):
     """The authors' fusion: `W tanh(Wv t_ir) + t_vis`, written as attention over a single key.
 
-    The softmax over one key is constantly 1, so the query and key projections get no gradient; they are kept because
-    the authors' checkpoints hold them. Dropout follows each tanh.
+    The softmax over one key is always 1, so the query and key projections get no gradient; they are kept because the
+    authors' checkpoints contain them. Dropout follows each tanh.
     """
 
     def __init__(self, dim: int, dropout: float = 0.1) -> None:
@@ -38,10 +38,10 @@ class ReferenceFusion(nn.Module):
 
 
 class AttentionFusion(nn.Module):
-    """True attention: each modality's description attends over both; residual; averaged to one vector.
+    """True attention: each modality's description attends over both, with a residual, and the results are averaged.
 
-    The output projection starts at zero, so that training starts from the mean of the two descriptions and cannot
-    lose what they say about the identity before it has learnt something better.
+    The output projection starts at zero, so that training starts from the mean of the two descriptions and keeps what
+    they say about the identity until it has learned something better.
     """
 
     def __init__(self, dim: int, heads: int = 4, dropout: float = 0.1) -> None:
@@ -70,7 +70,7 @@ class AttentionFusion(nn.Module):
 
 
 class MeanFusion(nn.Module):
-    """The mean of both descriptions; nothing to train."""
+    """The mean of both descriptions; has no parameters."""
 
     def forward(self, text_visible: torch.Tensor, text_infrared: torch.Tensor) -> torch.Tensor:
         """(N, dim) x 2 -> (N, dim)."""
@@ -78,7 +78,7 @@ class MeanFusion(nn.Module):
 
 
 class SumFusion(nn.Module):
-    """The sum of both descriptions; nothing to train."""
+    """The sum of both descriptions; has no parameters."""
 
     def forward(self, text_visible: torch.Tensor, text_infrared: torch.Tensor) -> torch.Tensor:
         """(N, dim) x 2 -> (N, dim)."""
@@ -86,7 +86,7 @@ class SumFusion(nn.Module):
 
 
 class ConcatFusion(nn.Module):
-    """A linear layer over both descriptions side by side, started at their mean."""
+    """A linear layer on the concatenated descriptions, which starts as their mean."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()

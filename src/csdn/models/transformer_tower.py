@@ -1,4 +1,4 @@
-"""CLIP's vision transformers, adapted to person images: any height and width, one patch embedding a modality."""
+"""CLIP's vision transformers adapted to person images: any height and width, one patch embedding per modality."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from csdn.models.attention_pooling import resample_positions
 
 
 class TwoStreamTransformer(nn.Module):
-    """A CLIP vision transformer with one patch embedding a modality and everything after it shared."""
+    """A CLIP vision transformer with one patch embedding for each modality and everything after it shared."""
 
     def __init__(self, vit: VisionTransformer) -> None:
         super().__init__()
@@ -24,12 +24,12 @@ class TwoStreamTransformer(nn.Module):
         self.channels, self.embed_dim = vit.proj.shape
 
     def forward(self, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
-        """Visible (N, 3, H, W) and infrared (M, 3, H, W), either may be empty -> class tokens (N + M, C)."""
+        """Visible (N, 3, H, W) and infrared (M, 3, H, W), each possibly empty -> class tokens (N + M, C)."""
         streams = [(self.visible_stem, visible), (self.infrared_stem, infrared)]
         return self.trunk(torch.cat([stem(images) for stem, images in streams if len(images)]))
 
     def trunk(self, stems: torch.Tensor) -> torch.Tensor:
-        """What both modalities share: patches (N, C, h, w) -> class tokens (N, C) after the final layer norm."""
+        """The layers shared by both modalities: patches (N, C, h, w) -> class tokens (N, C) after the final norm."""
         patches = stems.flatten(2).transpose(1, 2)
         first = self.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
         tokens = torch.cat([first, patches], dim=1) + self.positional_embedding
@@ -41,7 +41,7 @@ class TwoStreamTransformer(nn.Module):
         return tokens @ self.projection
 
     def build_pooling(self) -> nn.Module:
-        """What makes `pooled` (N, C): the class token as it is, for there is no map to take a generalised mean of."""
+        """The module that computes `pooled` (N, C): the class token itself, as there is no map to pool."""
         return nn.Identity()
 
 

@@ -1,1 +1,1 @@
-"""Statistics, tables, figures and the report page."""
+"""Tables, costs, curves, summary sentences and the report page."""

@@ -1,4 +1,4 @@
-"""The table of costs: what each variant trains, computes and waits for, beside what it gains."""
+"""The table of costs: what each variant trains, computes and takes, and what it gains."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ NOTE = (
     "Trainable parameters; operations of the training (forward and backward, a multiplication and an addition counting "
     "as two; matrix products, convolutions and attention only); operations of one image's descriptor; what a step of "
     "stage 2 keeps for its backward pass in float32; seconds of training, mean over runs, each stage as if the variant "
-    "had trained it alone. In parentheses: the change against the row above. Seconds were measured beside whatever "
-    "else ran."
+    "had trained it alone. In parentheses: the change from the row above. Seconds include the effect of whatever else "
+    "was running."
 )
 
 
 def add_differences(rows: Sequence[CostRow]) -> list[CostRow]:
-    """Rows of one dataset with what each adds to the row above it; None in the first."""
+    """Rows of one dataset with their change from the row above; None in the first row."""
     out: list[CostRow] = []
     for row in rows:
         above = out[-1] if out else None
@@ -73,9 +73,9 @@ def to_markdown(rows: Sequence[CostRow]) -> str:
 
 
 def cost_cells(row: CostRow) -> dict[str, str]:
-    """The cells of a row as a reader sees them, without the dataset."""
+    """The cells of a row as displayed, without the dataset."""
     value, gained = row["map_mean"], row["added_map"]
-    told = "" if value is None else f"{100 * value:.1f}"
+    text = "" if value is None else f"{100 * value:.1f}"
     return {
         "Variant": row["variant"],
         "Parameters": _with_added(quantity(row["parameters"]), row["added_parameters"], quantity),
@@ -83,12 +83,12 @@ def cost_cells(row: CostRow) -> dict[str, str]:
         "FLOPs an image": quantity(row["image_flops"]),
         "Step memory": f"{row['activation_bytes'] / 2**20:,.0f} MiB",
         "Seconds": _with_added(f"{row['training_seconds']:,.0f}", row["added_seconds"], lambda s: f"{s:,.0f}"),
-        "mAP": _with_added(told, gained, lambda share: f"{100 * share:.1f}"),
+        "mAP": _with_added(text, gained, lambda share: f"{100 * share:.1f}"),
     }
 
 
 def cost_group(rows: Sequence[CostRow]) -> dict[str, Any]:
-    """One dataset's rows as the page shows them, headed by the protocol of the gain."""
+    """One dataset's rows as the page shows them, with the protocol of the gain as heading."""
     protocol = f"mAP: {protocol_label(rows[0]['protocol'])}" if rows else ""
     return {"caption": CAPTION, "note": NOTE, "protocol": protocol, "rows": [cost_cells(row) for row in rows]}
 

@@ -1,4 +1,4 @@
-"""The numbers of the curves as CSV, one row a point, for `dvc plots` and for drawing them elsewhere."""
+"""The data of the curves as CSV, one row for each point, for `dvc plots` and other programs."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ COLUMNS = ["panel", "variant"]
 def write_curves(params: Params, output_folder: Path | str) -> list[Path]:
     """Write matches.csv (panel, variant, rank, matched) and training.csv (panel, variant, epoch, value).
 
-    A panel is what belongs into one picture: a dataset's protocol, or a dataset's loss term. Values are means over
-    runs, `matched` and the validation mAP in [0, 1].
+    A panel is one plot: a dataset's protocol, or a dataset's loss term. Values are means over runs; `matched` and the
+    validation mAP are in [0, 1].
 
     Returns:
         The files written.

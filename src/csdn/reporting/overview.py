@@ -1,4 +1,4 @@
-"""The present state of all tables, for a terminal: from the score files alone, while others may still be computed."""
+"""The current state of all tables, for a terminal: read from the score files, even while others are computed."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from csdn.statistics.scores import METRICS
 from csdn.study.labels import dataset_label, protocol_label
 
 ALL = "all variants"
-SHOWN = {"map": "mAP", "rank_1": "Rank-1", "rank_10": "Rank-10", "minp": "mINP"}  # what fits 80 columns
+SHOWN = {"map": "mAP", "rank_1": "Rank-1", "rank_10": "Rank-10", "minp": "mINP"}  # as many as fit 80 columns
 
 
 def current_tables(results: Path, params: Params | None = None) -> list[dict[str, Any]]:
-    """One entry for each table, dataset and protocol that has a score, with a row for each of its variants.
+    """One entry for each table, dataset and protocol that has scores, with a row for each of its variants.
 
     Args:
         results: results folder of a run, finished or not.
-        params: settings whose tables are shown and whose runs are expected; without them every variant that has
-            scores is shown in one table.
+        params: settings that define the tables and the expected runs; without them all variants with scores are shown
+            in one table.
 
     Returns:
         JSON-ready entries: table, caption, dataset, protocol, rows; a row has variant, runs (scored), planned (None
@@ -36,7 +36,7 @@ def current_tables(results: Path, params: Params | None = None) -> list[dict[str
     """
     files = find_score_files(results)
     if not files:
-        raise UserError(f"{results}: holds no scores yet; run the pipeline, or give its results folder")
+        raise UserError(f"{results}: has no scores yet; run the pipeline, or give its results folder")
     runs = pd.DataFrame([read_run(file) for file in files])
     tables = {name: (table.caption, table.variants) for name, table in params.tables.items()} if params else {}
     entries = []
@@ -73,7 +73,7 @@ def print_tables(entries: list[dict[str, Any]], params: Params | None = None) ->
             cells = [percent(row[metric]["mean"], row[metric]["std"]) for metric in SHOWN]
             table.add_row(row["variant"], runs, *cells, style="" if row["runs"] else "dim")
         console.print(table)
-    console.print("Percent, mean ± standard deviation over runs. Intervals and tests: see the report.")
+    console.print("Percent, mean ± standard deviation over runs. The report has intervals and tests.")
 
 
 def _row(scored: pd.DataFrame, variant: str, planned: int | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Write results/report.html: one page that needs no other file, no script and no network."""
+"""Write results/report.html: one page that needs no other file, no scripts and no network."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from csdn.study.jobs import study_jobs
 from csdn.study.labels import dataset_label, in_report_order, in_table_order, protocol_label
 from csdn.study.paths import paths_of
 
-COLOURS = {  # of style.mplstyle and charts.py, and what they are on the page
+COLOURS = {  # colours of style.mplstyle and charts.py, and their variables on the page
     "#1f2328": "var(--ink)",
     "#59636e": "var(--muted)",
     "#d0d7de": "var(--rule)",
@@ -38,8 +38,8 @@ COLOURS = {  # of style.mplstyle and charts.py, and what they are on the page
     "#ffffff": "var(--paper)",
     "#0072b2": "var(--blue)",
 }
-PRECISIONS = {"fp32": "float32 (no TF32)", "tf32": "TF32", "bf16": "bfloat16"}  # of `Compute`, in words
-OF_TABLES = ("components", "matches", "sweep", "differences")  # kinds that stand beside their table
+PRECISIONS = {"fp32": "float32 (no TF32)", "tf32": "TF32", "bf16": "bfloat16"}  # in words
+OF_TABLES = ("components", "matches", "sweep", "differences")  # kinds of figures shown with their table
 
 
 def write_report(params: Params, output: Path | str, *, date: datetime.date | None = None) -> None:
@@ -74,12 +74,12 @@ def write_report(params: Params, output: Path | str, *, date: datetime.date | No
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["kept"] = _kept
+    environment.filters["unbroken"] = _unbroken
     write_text(output, environment.get_template("report.html.jinja").render(context))
 
 
 def inline_svg(svg: str, name: str) -> Markup:
-    """A figure as markup for the page: its colours follow light and dark, its ids cannot meet another figure's.
+    """A figure as markup for the page, with colours that follow light and dark mode and with ids of its own.
 
     Args:
         svg: a file that `figures.save` wrote.
@@ -111,9 +111,9 @@ def _dataset(params: Params, name: str) -> dict[str, Any]:
             pairs = [r for r in report_inputs.read_table(params, differences_table(table_name)) if r["dataset"] == name]
         if not rows:
             continue
-        told = {claim.title for claim in claims}
+        answered = {claim.title for claim in claims}
         claims += [
-            claim for claim in summary.claims(pairs, protocol_order(pairs, protocols)) if claim.title not in told
+            claim for claim in summary.claims(pairs, protocol_order(pairs, protocols)) if claim.title not in answered
         ]
         notes += _notes(params, name, rows, pairs) if not notes else []
         tables.append(
@@ -141,24 +141,24 @@ def _dataset(params: Params, name: str) -> dict[str, Any]:
     }
 
 
-def _kept(text: str) -> str:
-    """The text, in which no line ends between a number and its percent sign."""
+def _unbroken(text: str) -> str:
+    """The text with non-breaking spaces before percent signs."""
     return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _training_time(params: Params, dataset: str) -> str:
-    """Seconds of training a run of each variant, stage 2 only: `baseline 41 s, csdn 43 s`; empty without training."""
-    told, histories = [], report_inputs.encoder_histories(params, dataset)
+    """Mean seconds of stage 2 of each variant: `baseline 41 s, csdn 43 s`; empty without training."""
+    times, histories = [], report_inputs.encoder_histories(params, dataset)
     for variant in in_table_order(params, list(histories)):
         runs = histories[variant]
         seconds = [run["seconds"].sum() for run in runs if "seconds" in run]
         if seconds:
-            told.append(f"{variant} {statistics.mean(seconds):.0f} s")
-    return ", ".join(told)
+            times.append(f"{variant} {statistics.mean(seconds):.0f} s")
+    return ", ".join(times)
 
 
 def _notes(params: Params, dataset: str, rows: list[Row], pairs: list[Row]) -> list[str]:
-    """Sentences about floor and power in the dataset's first protocol."""
+    """Sentences about the untrained floor and the power in the dataset's first protocol."""
     untrained = set(params.variants) - set(params.trained_variants_of(dataset))
     first = protocol_order(rows, params.protocols_of(dataset))[0]
     sentences = [
@@ -184,13 +184,13 @@ def _figure(params: Params, planned: Planned) -> dict[str, Any]:
         "name": planned.name,
         "kind": planned.kind,
         "title": planned.title,
-        "caption": _kept(planned.caption),
+        "caption": _unbroken(planned.caption),
         "svg": inline_svg(svg, planned.name),
     }
 
 
 def _zero_shot(params: Params) -> list[dict[str, Any]]:
-    """One row an attribute of the small CLIP's table; empty when no variant that runs starts from it."""
+    """One row for each attribute of the small CLIP's table; empty if no variant starts from the small CLIP."""
     if not uses_small_clip(params):
         return []
     frame = report_inputs.read_zero_shot(params)
@@ -211,7 +211,7 @@ def _zero_shot(params: Params) -> list[dict[str, Any]]:
 
 
 def _published(params: Params) -> list[dict[str, Any]]:
-    """Published figures for each real dataset; nothing beside synthetic data, which they do not describe."""
+    """Published results for each real dataset; none for rendered data, to which they do not apply."""
     out = []
     for name in in_report_order(params):
         dataset = params.datasets[name]
@@ -226,7 +226,7 @@ def _published(params: Params) -> list[dict[str, Any]]:
 
 
 def _provenance(params: Params) -> dict[str, Any]:
-    """Code, versions and machines of all provenance records, each distinct value once, and the jobs' durations."""
+    """Code, versions and machines of all provenance records without repetition, and the jobs' durations."""
     records = report_inputs.read_provenance(params).values()
     packages: dict[str, set[str]] = {}
     for record in records:
@@ -239,7 +239,7 @@ def _provenance(params: Params) -> dict[str, Any]:
         "count": len(records),
         "code": sorted({str(record["code"]) for record in records if record.get("code")}),
         "packages": [(name, ", ".join(sorted(versions))) for name, versions in packages.items()],
-        "machines": sorted({_told(record.get("machine", {})) for record in records}),
+        "machines": sorted({_machine_in_words(record.get("machine", {})) for record in records}),
         "computed": _computed(records),
         "jobs": [(job, duration(job.mean), duration(job.seconds)) for job in jobs],
         "graph": job_graph(study_jobs(params), jobs),
@@ -248,7 +248,7 @@ def _provenance(params: Params) -> dict[str, Any]:
 
 
 def _computed(records: Iterable[dict[str, Any]]) -> list[str]:
-    """What networks computed on, each device a sentence that names the steps of each precision."""
+    """What networks computed on: a sentence for each device with the steps of each precision."""
     devices: dict[str, dict[str, set[str]]] = {}
     for record in records:
         if compute := record.get("compute"):
@@ -262,7 +262,7 @@ def _computed(records: Iterable[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _told(machine: dict[str, Any]) -> str:
+def _machine_in_words(machine: dict[str, Any]) -> str:
     """A machine in words: `Linux, AMD EPYC, 2 CPUs`."""
     known = [str(value) for name, value in machine.items() if name != "cpus" and value]
     return ", ".join([*known, f"{machine.get('cpus')} CPUs"])

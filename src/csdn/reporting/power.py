@@ -1,4 +1,4 @@
-"""What a benchmark can tell: the smallest differences that its own scores let a study find."""
+"""Power of a study: the smallest differences that it would find, simulated from its scores."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from csdn.statistics.comparison import identity_differences, panels
 from csdn.statistics.power import STUDIES, smallest_found, variance_components
 from csdn.study.labels import protocol_label
 
-FURTHER_STUDIES = 200  # of the slower test
+FURTHER_STUDIES = 200  # simulated for further seeds, whose test is slower
 
 
 def simulate_power(
@@ -26,8 +26,8 @@ def simulate_power(
     Args:
         results: folder with score files.
         params: settings whose tables name the differences.
-        identities: number of test identities of the simulated studies; those of the scores by default.
-        seeds: number of seeds; those of the scores by default.
+        identities: number of test identities of the simulated studies; by default that of the scores.
+        seeds: number of seeds; by default that of the scores.
 
     Raises:
         UserError: none of the differences has scores.
@@ -41,7 +41,7 @@ def simulate_power(
             if not runs or len({split for split, _ in runs}) > 1:
                 continue
             differences = identity_differences(panel, a, b, runs).dropna(axis=1).to_numpy()
-            if differences.shape[1] < 2:  # no spread, hence no test
+            if differences.shape[1] < 2:  # no test without a spread
                 continue
             components = variance_components(differences)
             row: dict[str, Any] = {"dataset": panel.dataset, "protocol": panel.protocol, "a": a, "b": b}

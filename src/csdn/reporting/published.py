@@ -1,4 +1,4 @@
-"""Figures printed in papers, shown in a table of their own and only beside results on the same real dataset."""
+"""Results published in papers, shown in a separate table and only with results on the same real dataset."""
 
 from __future__ import annotations
 
@@ -67,5 +67,5 @@ PUBLISHED = (
 
 
 def published_rows(layout: str) -> list[Published]:
-    """Published rows that have a figure in one of the layout's settings."""
+    """Published rows with a result in one of the layout's settings."""
     return [row for row in PUBLISHED if set(row.figures) & set(SETTINGS[layout])]

@@ -1,4 +1,4 @@
-"""Plain sentences about what the tables show, generated from their rows and from nothing else. Pure."""
+"""Plain sentences about what the tables show, generated only from their rows. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from csdn.study.labels import MINUS, protocol_label
 
 @dataclass(frozen=True)
 class Question:
-    """A difference that the report answers: variant a - variant b, and the sign that the paper reports (0: none)."""
+    """A question that the report answers: the sign of variant a - variant b, and the paper's (0: not reported)."""
 
     a: str
     b: str
@@ -33,11 +33,11 @@ class Claim:
 QUESTIONS = (
     Question("mspl", "clip_vireid", -1, "Separate prompts alone fall below the shared prompt"),
     Question("csdn", "mspl", +1, "Fusion (SII) more than makes up for it"),
-    Question("csdn", "baseline", +1, "CSDN lies above the baseline"),
+    Question("csdn", "baseline", +1, "CSDN is above the baseline"),
     Question("csdn", "permuted_text", 0, "The right descriptions against permuted ones"),
     Question("permuted_text", "baseline", 0, "Permuted descriptions against none"),
 )
-_NBSP = "\N{NO-BREAK SPACE}"  # keeps a number with what it belongs to
+_NBSP = "\N{NO-BREAK SPACE}"  # prevents line breaks within a formula
 VERDICTS = {
     "appears": "appears",
     "reversed": "reversed",
@@ -52,7 +52,7 @@ def claims(rows: Sequence[Row], protocols: Sequence[str]) -> list[Claim]:
 
     Args:
         rows: rows of a table of differences of one dataset.
-        protocols: the dataset's protocols; the first that a pair was scored on is told, the others are counted.
+        protocols: the dataset's protocols; the first one with the pair is reported, the others are only counted.
     """
     out = []
     for question in QUESTIONS:
@@ -92,7 +92,7 @@ def ordering_sentence(found: Sequence[Claim]) -> str:
 
 
 def floor_sentence(rows: Sequence[Row], untrained: Sequence[str]) -> str | None:
-    """Whether every trained variant lies above the untrained initialisation; None where none was scored.
+    """Whether every trained variant is above the untrained initialisation; None if none was scored.
 
     Args:
         rows: rows of one dataset and protocol.
@@ -110,8 +110,8 @@ def floor_sentence(rows: Sequence[Row], untrained: Sequence[str]) -> str | None:
     if apart:
         return f"Every trained variant is far above the untrained initialisation, the lowest {numbers}."
     if lowest["map_mean"] > floor["map_mean"]:
-        return f"Every trained variant lies above the untrained initialisation, but intervals overlap: {numbers}."
-    return f"Not every trained variant lies above the untrained initialisation: {numbers}."
+        return f"Every trained variant is above the untrained initialisation, but intervals overlap: {numbers}."
+    return f"Not every trained variant is above the untrained initialisation: {numbers}."
 
 
 def power_sentence(rows: Sequence[Row]) -> str | None:
@@ -122,8 +122,8 @@ def power_sentence(rows: Sequence[Row]) -> str | None:
     identities = max(row["identities"] for row in rows)
     size = percent(max(values))
     return (
-        f"With {identities} test identities the paired test finds differences from about {size} points of mAP on with "
-        "80 % power before correction; smaller ones can stay unseen."
+        f"With {identities} test identities the paired test finds differences of about {size} points of mAP or more "
+        "with 80 % power before correction; smaller ones can be missed."
     )
 
 
@@ -143,7 +143,7 @@ def _claim(question: Question, row: Row, others: Sequence[Row]) -> Claim:
 
 
 def _support(row: Row) -> str:
-    """What the spread and the tests allow to say."""
+    """What the spread and the tests support."""
     runs = len(row["map_by_run"])
     reasons = []
     if row["p_permutation_holm"] >= paired_tests.SIGNIFICANCE:

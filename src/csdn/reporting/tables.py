@@ -32,7 +32,7 @@ DIFFERENCE_COLUMNS = [
 ]  # fmt: skip
 EMPTY = "\N{EN DASH}"
 HEADLINES = ("map", "rank_1", "minp")
-DIGITS = 6  # of fractions in CSV and JSON: far below one query's weight
+DIGITS = 6  # decimals of fractions in CSV and JSON: far finer than the weight of one query
 ROW_NOTE = (
     "Metrics in percent: mean ± standard deviation over runs (seeds and splits); in brackets the 95 % bootstrap "
     "interval over test identities; p: permutation test of per-identity average precision against the row above, "
@@ -49,16 +49,16 @@ DIFFERENCE_NOTE = (
 def compare_variants(
     params: Params | CompareVariants, score_files: Iterable[Path | str], output_folder: Path | str
 ) -> list[Path]:
-    """Write `<table>.{csv,md,tex,json}`, `<table>_differences.*` where pairs are named, and metrics.json.
+    """Write `<table>.{csv,md,tex,json}`, `<table>_differences.*` if the table has differences, and metrics.json.
 
     Returns:
         The files written.
 
     Raises:
-        UserError: params.tables is empty, or score files are missing, malformed or do not belong together.
+        UserError: params.tables is empty, or score files are missing, malformed or inconsistent.
     """
     if not params.tables:
-        raise UserError("tables: none is named; add one to params.yaml")
+        raise UserError("tables: is empty; add a table to params.yaml")
     scores = read_scores(score_files)
     folder = Path(output_folder)
     content: dict[str, tuple[str, list[Row], bool]] = {}
@@ -74,7 +74,7 @@ def compare_variants(
 
 
 def labelled(caption: str, rows: Iterable[Row]) -> str:
-    """The caption of a table, which says so if any of its rows was selected on the test set."""
+    """The caption of a table, with a note if any of its rows was selected on the test set."""
     chosen = any(row["protocol"].endswith(SELECTED_ON_TEST) for row in rows)
     return caption + (" Rows selected on the test set flatter their variant; do not compare them." if chosen else "")
 
@@ -82,8 +82,8 @@ def labelled(caption: str, rows: Iterable[Row]) -> str:
 def headline_metrics(scores: Scores) -> dict[str, Any]:
     """Mean mAP, Rank-1 and mINP over runs, nested by dataset, protocol and variant, for `dvc metrics show`.
 
-    Only what a person compares at a glance: of each dataset the first protocol that was scored, without re-ranking;
-    variants selected on the test set stand apart under their own protocol. The tables hold everything.
+    For comparison at a glance: only the first scored protocol of each dataset, without re-ranking; variants selected on
+    the test set are under a protocol of their own. The tables contain everything.
     """
     out: dict[str, Any] = {}
     means = scores.runs.groupby(["dataset", "protocol", "variant"], sort=True)[list(HEADLINES)].mean()
@@ -101,7 +101,7 @@ def headline_metrics(scores: Scores) -> dict[str, Any]:
 
 
 def percent(value: float | None, std: float | None = None, *, sign: bool = False) -> str:
-    """A fraction as percent with one decimal, its spread after it: `47.2 ± 0.5`; empty for None."""
+    """A fraction in percent with one decimal, followed by its spread: `47.2 ± 0.5`; empty for None."""
     if value is None:
         return ""
     text = f"{100 * value:+.1f}" if sign else f"{100 * value:.1f}"
@@ -120,7 +120,7 @@ def p_value(p: float | None) -> str:
 
 
 def row_cells(row: Row) -> dict[str, str]:
-    """The cells of a row as a reader sees them, without dataset and protocol."""
+    """The cells of a row as displayed, without dataset and protocol."""
     cells = {"Variant": row["variant"], "Runs": str(len(row["runs"]))}
     cells["mAP"] = percent(row["map_mean"], row["map_std"])
     cells["mAP interval"] = interval(row["map_low"], row["map_high"])
@@ -130,7 +130,7 @@ def row_cells(row: Row) -> dict[str, str]:
 
 
 def difference_cells(row: Row) -> dict[str, str]:
-    """The cells of a difference as a reader sees them, without dataset and protocol."""
+    """The cells of a difference as displayed, without dataset and protocol."""
     cells = {"Difference": f"{row['a']} {MINUS} {row['b']}", "Runs": str(len(row["map_by_run"]))}
     for metric, name in (("map", "mAP"), ("rank_1", "Rank-1")):
         cells[name] = percent(row[f"{metric}_difference"], row[f"{metric}_std"], sign=True)
@@ -144,7 +144,7 @@ def difference_cells(row: Row) -> dict[str, str]:
 
 
 def to_markdown(caption: str, rows: Sequence[Row], is_difference: bool) -> str:
-    """A table as GitHub Markdown, its caption above and the meaning of its cells below."""
+    """A table as GitHub Markdown, with its caption above and an explanation of its cells below."""
     cells = _displayed(rows, is_difference)
     lines = [f"**{caption}**", ""]
     if not cells:
@@ -187,7 +187,7 @@ def _displayed(rows: Sequence[Row], is_difference: bool) -> list[dict[str, str]]
 
 
 def _rounded(value: Any) -> Any:
-    """Floats to DIGITS decimals, at any depth, so that files do not differ in the last bits."""
+    """Round floats to DIGITS decimals, at any depth, so that files do not differ in the last bits."""
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,1 +1,1 @@
-"""Use of a trained encoder: search in galleries of any size, and export."""
+"""Use of a trained encoder: searching galleries of any size, and export."""

@@ -26,15 +26,15 @@ from csdn.models.reid_network import Features
 if TYPE_CHECKING:
     from csdn.search.trained import TrainedEncoder
 
-PARITY = 1e-4  # largest difference of a descriptor's number that counts as rounding
-TRIED = 5  # images; not the number that the program is traced with, so that the batch is seen to be free
-METADATA = "metadata.json"  # of an exported program: the file in it that says what it is
+PARITY = 1e-4  # largest difference in a descriptor's values that counts as rounding
+TESTED = 5  # images; unlike the number that the program is traced with, to test that the batch size is free
+METADATA = "metadata.json"  # name of the file in an exported program that describes it
 
 
 class Descriptor(nn.Module):
     """Images of one modality -> retrieval descriptors (docs/method.md), each part of unit length.
 
-    Everything from raw pixels on is in it: normalisation of the input, the modality's stem, and the mirrored image.
+    Contains everything from raw pixels on: normalisation of the input, the modality's stem, and the mirrored image.
     """
 
     def __init__(self, encoder: TrainedEncoder, modality: str) -> None:
@@ -60,7 +60,7 @@ class Descriptor(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A file that was written, and the largest difference of a number of its descriptors from the encoder's own."""
+    """A written file, and the largest difference between its descriptors' values and those of the encoder."""
 
     path: Path
     modality: str
@@ -70,7 +70,7 @@ class Exported:
 def export_encoder(encoder: TrainedEncoder, source: Path, folder: Path) -> list[Exported]:
     """Write `<modality>.onnx` and `<modality>.pt2` and compare what each computes with the encoder.
 
-    Every file says what it was made of and, if so, that its epoch was selected on the test set.
+    Every file says which encoder it was made from and whether that encoder's epoch was selected on the test set.
 
     Args:
         encoder: to export, on the CPU.
@@ -78,13 +78,13 @@ def export_encoder(encoder: TrainedEncoder, source: Path, folder: Path) -> list[
         folder: where to write.
 
     Raises:
-        UserError: onnx is missing, or a program computes something else; no file is then left.
+        UserError: onnx is missing, or a program computes something else; then no file is left.
     """
     onnx, runtime = import_onnx()
     folder.mkdir(parents=True, exist_ok=True)
-    told = metadata(encoder, source)
+    common = metadata(encoder, source)
     height, width = encoder.settings.image_size
-    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (TRIED, height, width, 3), dtype=np.uint8))
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (TESTED, height, width, 3), dtype=np.uint8))
     out = []
     for modality in MODALITIES:
         module = Descriptor(encoder, modality).eval()
@@ -95,7 +95,7 @@ def export_encoder(encoder: TrainedEncoder, source: Path, folder: Path) -> list[
             model = torch.onnx.export(program, input_names=["images"], output_names=["descriptors"], verbose=False)
         if model is None:
             raise RuntimeError("torch exported nothing")
-        about = told | {"modality": modality}
+        about = common | {"modality": modality}
         with atomic(folder / f"{modality}.onnx") as temporary:
             proto = model.model_proto
             onnx.helper.set_model_props(proto, about)
@@ -113,7 +113,7 @@ def export_encoder(encoder: TrainedEncoder, source: Path, folder: Path) -> list[
 
 
 def metadata(encoder: TrainedEncoder, source: Path) -> dict[str, str]:
-    """What an exported file says of itself, as text."""
+    """The metadata of an exported file, as text."""
     settings = encoder.settings
     height, width = settings.image_size
     return {
@@ -132,24 +132,22 @@ def _checked(path: Path, modality: str, found: np.ndarray, expected: np.ndarray)
     difference = float(np.abs(found - expected).max()) if found.shape == expected.shape else float("inf")
     if not difference <= PARITY:
         raise UserError(
-            f"{path}: computes other descriptors than the encoder (by up to {difference:.2g}, allowed {PARITY:g}); it "
-            "is not written. Use other versions of torch and onnx (constraints.txt)"
+            f"{path}: its descriptors differ from the encoder's (by up to {difference:.2g}, allowed {PARITY:g}), so it "
+            "is not written; use the versions of torch and onnx in constraints.txt"
         )
     return Exported(path, modality, difference)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the exporters' messages to their developers."""
+    """Suppress the exporters' messages, which are meant for their developers."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript")]
     before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", message="No complete tensor found", category=UserWarning
-            )  # tensors shared
+            warnings.filterwarnings("ignore", message="No complete tensor found", category=UserWarning)
             yield
     finally:
         for logger, level in zip(loggers, before, strict=True):
@@ -157,7 +155,7 @@ def quiet() -> Iterator[None]:
 
 
 def import_onnx() -> tuple[Any, Any]:
-    """onnx and onnxruntime, which are an extra.
+    """onnx and onnxruntime, which are optional dependencies.
 
     Raises:
         UserError: they are not installed.

@@ -1,4 +1,4 @@
-"""What is searched in: the features of many images, from a file of embeddings or from a folder of images."""
+"""Galleries to search: the features of many images, from a file of embeddings or from a folder of images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from csdn.search.trained import TrainedEncoder
 
 SUFFIXES = (".bmp", ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
-READ_AT_ONCE = 256  # images of a folder
+READ_AT_ONCE = 256  # images of a folder embedded together
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class Gallery:
     Attributes:
         features: (N, D); memory-mapped where they come from a file.
         paths: (N,) path of each image, relative to `root`.
-        root: folder of the images; None if they are not at hand.
-        known: what the index says of each image (`person_id`, `camera_id`, `modality`), by name; may be empty.
+        root: folder of the images; None if they are not available.
+        known: columns of the index (`person_id`, `camera_id`, `modality`) by name; may be empty.
     """
 
     features: np.ndarray
@@ -44,7 +44,7 @@ def map_features(path: Path) -> np.ndarray:
     """The tensor `features` (N, D) of a safetensors file, memory-mapped.
 
     Raises:
-        UserError: there is none, or the file is damaged.
+        UserError: the file has no such tensor, or is damaged.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -72,7 +72,7 @@ def from_embeddings(embeddings: Path, index: Path | None, root: Path | None, onl
         embeddings: written by embed-images.
         index: the image index that they were made with, which names the images.
         root: folder of the dataset, for the page's pictures.
-        only: modality that is searched; None for both.
+        only: modality to search; None for both.
 
     Raises:
         UserError: a file is missing or damaged, they do not belong together, or nothing is left.
@@ -83,7 +83,7 @@ def from_embeddings(embeddings: Path, index: Path | None, root: Path | None, onl
     features = map_features(embeddings)
     if index is None:
         if only:
-            raise UserError("--modality: an embeddings file does not say what its images are; give its --index too")
+            raise UserError("--modality: an embeddings file does not give the modality of its images; add its --index")
         return Gallery(features, [f"image {row}" for row in range(len(features))], None, {})
     frame = read_index(index)
     rows = read_tensors(embeddings).get("rows", np.arange(len(features)))
@@ -122,7 +122,7 @@ def from_folder(folder: Path, encoder: TrainedEncoder, modality: str) -> Gallery
 
 
 def fingerprint(gallery: Gallery, embeddings: Path | None) -> str:
-    """What identifies a gallery's features, so that a kept index is never used for others."""
+    """Identifies a gallery's features, so that a stored index is never used for another gallery."""
     if embeddings is not None:
         named = hashlib.sha256("\n".join(gallery.paths).encode()).hexdigest()
         return f"{digest(embeddings)}-{named}"

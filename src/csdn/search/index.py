@@ -1,7 +1,7 @@
 """Nearest neighbours by cosine similarity: an exact scan in bounded memory, and two approximate indices of faiss.
 
-An approximate index holds short codes in memory and names candidates; the features themselves, which may stay on disk,
-then decide their order.
+An approximate index keeps short codes in memory and proposes candidates, which are then ordered by the features
+themselves, which can stay on disk.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from csdn.data.vectors import unit_vectors
 from csdn.errors import UserError
 
 KINDS = ("flat", "ivf-pq", "hnsw")
-FEWEST = {"ivf-pq": 1000, "hnsw": 2}  # a product quantiser learns 256 centroids for each part
-REDUCED = 256  # dimensions that are kept for the codes
-PART = 4  # of them make a byte of a product-quantised code
-LINKS = 16  # of a node in the HNSW graph
-TRAINED_ON = 30_000  # vectors, at most
+FEWEST = {"ivf-pq": 1000, "hnsw": 2}  # images; a product quantiser learns 256 centroids for each part
+REDUCED = 256  # dimensions kept for the codes
+PART = 4  # dimensions encoded by each byte of a product-quantised code
+LINKS = 16  # links of a node in the HNSW graph
+TRAINED_ON = 30_000  # largest number of vectors to train on
 BLOCK = 8192  # vectors in memory at once
 
 
@@ -33,13 +33,13 @@ def blocks(features: np.ndarray, size: int = BLOCK) -> Iterator[tuple[int, np.nd
 def exact_search(
     features: np.ndarray, queries: np.ndarray, top: int, block: int = BLOCK
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The `top` most similar rows for each query, by comparing it with all; ties in the order of rows.
+    """The `top` most similar rows for each query, by comparing it with all rows; ties in the order of rows.
 
     Args:
-        features: (N, D), of any length but zero; may be memory-mapped.
+        features: (N, D), not necessarily of unit length; may be memory-mapped.
         queries: (Q, D).
         top: at most N are returned.
-        block: rows compared at once; memory is in proportion to it.
+        block: rows compared at a time; memory is proportional to it.
 
     Returns:
         Cosine similarities (Q, top), descending, and rows (Q, top).
@@ -56,14 +56,14 @@ def exact_search(
 
 
 def build_index(features: np.ndarray, kind: str, *, seed: int = 0) -> Any:
-    """An approximate index of features (N, D), which are read twice: a sample to learn from, then all in blocks.
+    """An approximate index of features (N, D), which are read twice: a sample for training, then all in blocks.
 
     `ivf-pq`: principal components, inverted lists, product-quantised codes of up to 64 bytes. `hnsw`: principal
-    components, 8 bits each, in a navigable graph.
+    components, 8 bits each, in a navigable small-world graph.
 
     Args:
         features: may be memory-mapped.
-        kind: one of KINDS but `flat`.
+        kind: one of KINDS except `flat`.
         seed: draws the sample.
 
     Returns:
@@ -75,7 +75,7 @@ def build_index(features: np.ndarray, kind: str, *, seed: int = 0) -> Any:
     faiss = import_faiss()
     count, width = features.shape
     if count < FEWEST[kind]:
-        raise UserError(f"--kind {kind}: needs at least {FEWEST[kind]:,} images, there are {count}; use flat")
+        raise UserError(f"--kind {kind}: needs at least {FEWEST[kind]:,} images, but there are {count}; use flat")
     sample = np.sort(np.random.default_rng(seed).permutation(count)[:TRAINED_ON])
     learn_from = unit_vectors(features[sample], np.float32)
     index = faiss.index_factory(width, _factory(kind, count, width, len(sample)), faiss.METRIC_INNER_PRODUCT)
@@ -83,7 +83,7 @@ def build_index(features: np.ndarray, kind: str, *, seed: int = 0) -> Any:
         faiss.downcast_index(index.index).hnsw.efConstruction = 40
     else:
         quantiser = faiss.downcast_index(index.index).pq.cp
-        quantiser.min_points_per_centroid, quantiser.niter = 1, 10  # FEWEST says what is too few
+        quantiser.min_points_per_centroid, quantiser.niter = 1, 10  # we check FEWEST instead
     index.train(learn_from)
     del learn_from
     for _, vectors in blocks(features):
@@ -98,22 +98,22 @@ def _factory(kind: str, count: int, width: int, sample: int) -> str:
         return f"PCA{reduced},HNSW{LINKS}_SQ8"
     reduced -= reduced % PART if reduced > PART else 0
     parts = max(1, reduced // PART)
-    lists = max(1, min(round(2 * math.sqrt(count)), sample // 39))  # faiss asks for 39 vectors a list
-    return f"PCA{reduced},IVF{lists},PQ{parts}np"  # np: no polysemous codes, whose training takes seconds a part
+    lists = max(1, min(round(2 * math.sqrt(count)), sample // 39))  # faiss recommends 39 vectors per list
+    return f"PCA{reduced},IVF{lists},PQ{parts}np"  # np: without polysemous codes, which take seconds per part to train
 
 
 def search_index(
     index: Any, features: np.ndarray, queries: np.ndarray, top: int, *, effort: int = 64, candidates: int = 100
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Like `exact_search`, among the candidates that an approximate index names.
+    """Like `exact_search`, among the candidates that an approximate index proposes.
 
     Args:
-        index: of `build_index`.
-        features: those it was built of.
+        index: from `build_index`.
+        features: those it was built from.
         queries: (Q, D).
         top: neighbours to return.
-        effort: inverted lists looked into, or candidates kept while walking the graph.
-        candidates: how many are compared with the features themselves; at least `top`.
+        effort: number of inverted lists to search, or of candidates kept while walking the graph.
+        candidates: number of candidates to compare by their features; at least `top`.
 
     Returns:
         Cosine similarities (Q, top) and rows (Q, top); where fewer were found, -inf and -1 at the end.
@@ -129,7 +129,7 @@ def search_index(
     _, named = index.search(asked, wanted)
     best = np.full((len(asked), wanted), -np.inf, dtype=np.float32)
     for query, rows in enumerate(named):
-        rows[rows >= 0] = np.sort(rows[rows >= 0])  # from disk in order; ties then come in the order of rows, too
+        rows[rows >= 0] = np.sort(rows[rows >= 0])  # reads the disk in order, and gives ties in the order of rows
         kept = rows >= 0
         if kept.any():
             best[query, kept] = unit_vectors(features[rows[kept]], np.float32) @ asked[query]
@@ -137,13 +137,13 @@ def search_index(
 
 
 def _largest(similarity: np.ndarray, rows: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarray]:
-    """The `top` largest columns of each row, descending; equal ones in their present order."""
+    """The `top` largest columns of each row, descending; ties keep their order."""
     order = np.argsort(-similarity, axis=1, kind="stable")[:, :top]
     return np.take_along_axis(similarity, order, axis=1), np.take_along_axis(rows, order, axis=1)
 
 
 def import_faiss() -> Any:
-    """faiss, which is an extra.
+    """faiss, which is an optional dependency.
 
     Raises:
         UserError: it is not installed.

@@ -19,7 +19,7 @@ def write_page(path: Path, answers: list[dict[str, Any]], root: Path | None, not
     Args:
         answers: see `csdn.jobs.search.run_search`.
         root: folder of the gallery's images; None shows their names only.
-        note: what is told above the answers.
+        note: text shown above the answers.
     """
     import jinja2
 
@@ -40,7 +40,7 @@ def write_page(path: Path, answers: list[dict[str, Any]], root: Path | None, not
 
 
 def _picture(path: Path) -> str | None:
-    """The image as a data URI; None if there is none, for a page without a picture is still an answer."""
+    """The image as a data URI; None if it cannot be read, since the page is useful without it."""
     from csdn.data.image_files import decode
 
     try:

@@ -1,4 +1,4 @@
-"""A trained encoder as one object, rebuilt from its file and the record beside it; no settings have to be given."""
+"""A trained encoder as one object, rebuilt from its file and the record next to it, without further settings."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrainedEncoder:
-    """An encoder, how it was trained, and how it describes images.
+    """An encoder, how it was trained, and how it computes descriptors.
 
     Attributes:
         network: in evaluation mode on `device`.
         settings: the settings it was trained with.
-        selected_on_test: its epoch was chosen on the test set, which every use has to say.
-        flip: the mirrored image's descriptor is part of the descriptor.
+        selected_on_test: whether its epoch was chosen on the test set, which every use must state.
+        flip: whether the mirrored image's descriptor is part of the descriptor.
     """
 
     network: ReIDNetwork
@@ -42,7 +42,7 @@ class TrainedEncoder:
 
     @property
     def width(self) -> int:
-        """Numbers of a descriptor."""
+        """Length of a descriptor."""
         backbone = self.network.backbone
         return (backbone.channels + backbone.embed_dim) * (2 if self.flip else 1)
 
@@ -71,7 +71,7 @@ def load_trained(path: Path, *, device: str = "auto", threads: int = 1, flip: bo
     """Rebuild the encoder of a run.
 
     Args:
-        path: `encoder.safetensors`, with its record beside it.
+        path: `encoder.safetensors`, with its record next to it.
 
     Raises:
         UserError: a file is missing, was edited, or is of another version of training.
@@ -81,7 +81,7 @@ def load_trained(path: Path, *, device: str = "auto", threads: int = 1, flip: bo
 
     record = Path(f"{path}{RECORD}")
     if path.is_file() and not record.is_file():
-        raise UserError(f"{record}: no such file; an encoder is rebuilt from the record that lies beside it")
+        raise UserError(f"{record}: no such file; copy the encoder's record too, without which it cannot be rebuilt")
     content = read_json(record) if path.is_file() else {}
     check_results([path])
     if not path.is_file():

@@ -1,1 +1,1 @@
-"""From scores to comparisons, paired tests and power: pure."""
+"""Comparisons of scores, paired tests and power. Pure: no file is read or written."""

@@ -21,7 +21,7 @@ RunKey = tuple[str, int]  # split, seed
 
 @dataclass(frozen=True)
 class Panel:
-    """The scores of one dataset and protocol: what may be compared with each other.
+    """The scores of one dataset and protocol, which can be compared with each other.
 
     Attributes:
         runs: for each (variant, split, seed) its row of `Scores.runs`.
@@ -54,7 +54,7 @@ class Panel:
         return out
 
     def generator(self, *names: str) -> np.random.Generator:
-        """Random numbers that depend on what is tested only, so that a further variant changes no p-value."""
+        """Random numbers that depend only on what is tested, so that adding a variant does not change any p-value."""
         return np.random.default_rng(derive_seed(0, "statistics", self.dataset, self.protocol, *names))
 
 
@@ -81,9 +81,9 @@ def panels(scores: Scores, variants: Sequence[str]) -> Iterator[Panel]:
 
 
 def compare_rows(scores: Scores, variants: Sequence[str]) -> list[Row]:
-    """Rows of a table, sorted by dataset, protocol and the order of `variants`; variants that did not run are absent.
+    """Rows of a table, sorted by dataset, protocol and the order of `variants`, without variants that did not run.
 
-    Each row but a protocol's first carries the permutation test against the row above, Holm-corrected over all rows.
+    Each row except a protocol's first has the permutation test against the row above, Holm-corrected over all rows.
     """
     rows: list[Row] = []
     for panel in panels(scores, variants):
@@ -100,7 +100,7 @@ def compare_rows(scores: Scores, variants: Sequence[str]) -> list[Row]:
 
 
 def compare_pairs(scores: Scores, pairs: Sequence[tuple[str, str]]) -> list[Row]:
-    """One row for each dataset, protocol and pair (a, b) with common runs: a - b, its spread and tests.
+    """One row for each dataset, protocol and pair (a, b) with common runs: a - b, with its spread and tests.
 
     The p-values ending in `_holm` are corrected over all rows of the table.
     """
@@ -118,7 +118,7 @@ def compare_pairs(scores: Scores, pairs: Sequence[tuple[str, str]]) -> list[Row]
 
 
 def paired_comparison(panel: Panel, a: str, b: str) -> Row | None:
-    """Variant `a` minus variant `b` over the splits and seeds that both have, or None if there are none.
+    """Variant `a` minus variant `b` over the splits and seeds that they have in common; None if there are none.
 
     Raises:
         UserError: a common run was scored on different identities in the two variants.
@@ -190,6 +190,6 @@ def protocol_order(rows: Sequence[Row], protocols: Sequence[str]) -> list[str]:
 
 
 def supported(row: Row) -> bool:
-    """Whether a difference stands: corrected p below 0.05 over identities, and the same sign in every run."""
+    """Whether a difference is supported: corrected p below 0.05 over identities, and the same sign in every run."""
     signs = {value > 0 for value in row["map_by_run"]}
     return row["p_permutation_holm"] < paired_tests.SIGNIFICANCE and len(signs) == 1

@@ -1,7 +1,7 @@
-"""Means, spreads, intervals and paired tests over seeds and identities: arrays in, numbers out.
+"""Means, standard deviations, intervals and paired tests over seeds and identities: arrays in, numbers out.
 
-Queries of one identity are not independent, so identities, never queries, are resampled and tested. Both the interval
-and the identity tests hold for the models that were trained; only `crossed_test` also generalises to further seeds.
+Queries of one identity are not independent, so identities, not queries, are resampled and tested. The interval and the
+tests over identities hold for the trained models only; only `crossed_test` generalises to further seeds.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from scipy import stats
 
 Array = NDArray[np.float64]
 
-LEVEL = 0.95  # of every interval
-SIGNIFICANCE = 0.05  # below which a corrected p-value counts as support
+LEVEL = 0.95  # coverage of every interval
+SIGNIFICANCE = 0.05  # a corrected p-value below it counts as support
 BOOTSTRAP_RESAMPLES = 10_000
 PERMUTATIONS = 9_999
-MIN_SEEDS = 3  # below, nothing can be said about further seeds
+MIN_SEEDS = 3  # fewer do not allow a statement about further seeds
 
 
 def mean_and_std(values: Sequence[float] | Array) -> tuple[float, float | None]:
@@ -47,7 +47,7 @@ def bootstrap_interval(
     Args:
         sums: (identities, splits) sum of the quantity over an identity's queries in each split; 0 where it has none.
         counts: (identities, splits) number of those queries.
-        weights: (resamples, identities) from `resampling_weights`; one matrix for all variants pairs their resamples.
+        weights: (resamples, identities) from `resampling_weights`; variants with the same matrix have paired resamples.
         level: coverage in (0, 1).
 
     Returns:
@@ -71,11 +71,11 @@ def wilcoxon_test(differences: Array) -> float:
 def permutation_test(differences: Array, generator: np.random.Generator, permutations: int = PERMUTATIONS) -> float:
     """Two-sided p-value that the mean of paired differences is zero, by flipping their signs.
 
-    All sign patterns are counted when there are no more than `permutations`; otherwise random ones and the observed
-    one, so that the p-value is never 0 (Phipson and Smyth 2010).
+    If there are at most `permutations` sign patterns, all are counted; otherwise random ones and the observed one, so
+    that the p-value is never 0 (Phipson and Smyth 2010).
 
     Args:
-        differences: (identities,) paired differences, one an identity.
+        differences: (identities,) paired differences, one for each identity.
         generator: source of the random signs.
         permutations: number of random sign patterns.
     """
@@ -94,11 +94,11 @@ def permutation_test(differences: Array, generator: np.random.Generator, permuta
 def crossed_test(differences: Array) -> float | None:
     """Two-sided p-value of a mean difference when seeds *and* identities are random samples.
 
-    Seeds play the readers and identities the cases of a multi-reader multi-case study: crossed random effects, variance
-    components that cannot be negative and Satterthwaite's degrees of freedom (Dorfman, Berbaum and Metz 1992; Hillis,
-    Statistics in Medicine 26, 2007, 596-619). It tells a difference between methods from one between the few models
-    that happened to be trained. In simulations without a difference it found one in 3 to 8 % of cases at a level of 5 %
-    with three seeds and in 4 to 6 % with five, but in up to 11 % with two, so for two nothing is returned.
+    Seeds correspond to the readers and identities to the cases of a multi-reader multi-case study: crossed random
+    effects, non-negative variance components and Satterthwaite's degrees of freedom (Dorfman, Berbaum and Metz 1992;
+    Hillis, Statistics in Medicine 26, 2007, 596-619). It distinguishes a difference between methods from one between
+    the few models that happened to be trained. In simulations without a difference, at a level of 5 %, it found one in
+    3 to 8 % of cases with three seeds and in 4 to 6 % with five, but in up to 11 % with two, so two give None.
 
     Args:
         differences: (seeds, identities) paired differences.
@@ -121,7 +121,7 @@ def crossed_test(differences: Array) -> float | None:
 
 
 def mean_squares(differences: Array) -> tuple[float, float, float]:
-    """Mean squares of seeds, identities and what is left, of differences (seeds, identities), at least two of each."""
+    """Mean squares of seeds, identities and residuals of differences (seeds, identities), at least two of each."""
     seeds, identities = differences.shape
     mean = differences.mean()
     by_seed, by_identity = differences.mean(axis=1), differences.mean(axis=0)
@@ -132,7 +132,7 @@ def mean_squares(differences: Array) -> tuple[float, float, float]:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down correction of one family of p-values; None (no test) stays None and does not count.
+    """Holm's step-down correction of one family of p-values; None (no test) stays None and is not counted.
 
     Source: S. Holm, A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6 (1979) 65-70.
     """
@@ -146,7 +146,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def effect_size(differences: Array) -> float | None:
-    """Mean of paired differences in units of their standard deviation (Cohen's d_z); None where that is zero."""
+    """Mean of paired differences in units of their standard deviation (Cohen's d_z); None if that is zero."""
     if differences.size < 2:
         return None
     std = float(differences.std(ddof=1))
@@ -157,7 +157,7 @@ def detectable_difference(differences: Array, power: float = 0.8, level: float =
     """Smallest mean difference that a two-sided paired test at `level` finds with `power`, by the normal approximation.
 
     Args:
-        differences: (identities,) paired differences, of which only the spread is used.
+        differences: (identities,) paired differences; only their spread is used.
         power: probability of finding it.
         level: false-positive rate of the test.
     """

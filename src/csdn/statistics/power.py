@@ -1,4 +1,4 @@
-"""What a benchmark can tell: the smallest difference that its paired tests find, simulated from its own scores."""
+"""Power of a benchmark: the smallest difference that its paired tests find, simulated from its own scores."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from csdn.statistics import paired_tests
 
 Array = NDArray[np.float64]
 
-STUDIES = 1_000  # simulated ones
-STEPS = 12  # halvings of the range in which the smallest difference lies
+STUDIES = 1_000  # number of simulated studies
+STEPS = 12  # bisections of the range of the smallest difference
 
 
 class Components(NamedTuple):
-    """Variances of paired differences: of identities, of seeds, and of what is left (an identity in a run)."""
+    """Variances of paired differences: of identities, of seeds, and residual (an identity in a run)."""
 
     identity: float
     seed: float
@@ -25,9 +25,9 @@ class Components(NamedTuple):
 
 
 def variance_components(differences: Array) -> Components:
-    """Components of (seeds, identities) differences by the analysis of variance; what would be negative is 0.
+    """Components of (seeds, identities) differences by analysis of variance; negative estimates become 0.
 
-    With a single seed what is left cannot be told from the identities' spread, and counts as such.
+    With a single seed the residual variance cannot be separated from that of identities, and is counted there.
     """
     seeds, identities = differences.shape
     if seeds < 2:
@@ -49,11 +49,11 @@ def smallest_found(
     """Smallest mean difference that a test at 5 % finds in a share `power` of simulated studies.
 
     A study draws normal identities and residuals with the variances of `components`. The test over identities (a paired
-    t test on their means, which the permutation test equals at this size) speaks of the models that were trained, so
-    seeds add nothing there but an average; with `further_seeds` seeds are drawn, too, and `crossed_test` decides.
+    t test on their means, equivalent to the permutation test at this size) is about the trained models, so seeds are
+    only averaged; with `further_seeds`, seeds are drawn too and `crossed_test` is used.
 
     Returns:
-        The difference in the unit of the components' roots, or None where the test does not exist (too few seeds).
+        The difference, in the unit of the components' square roots; None if the test is impossible (too few seeds).
     """
     if further_seeds and seeds < paired_tests.MIN_SEEDS:
         return None

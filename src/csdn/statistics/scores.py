@@ -1,4 +1,4 @@
-"""Scores that are compared: one row a run, and one row an identity of a run."""
+"""The scores to compare: one row for each run, and one row for each identity of a run."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import pandas as pd
 METRICS = ("map", "rank_1", "rank_5", "rank_10", "rank_20", "minp")
 
 RANKS = 20
-MARKED_RANKS = (1, 5, 10, 20)  # where the CMC has an interval
+MARKED_RANKS = (1, 5, 10, 20)  # ranks for which the CMC has an interval
 
 
 @dataclass(frozen=True)
 class Scores:
-    """All scores that are compared.
+    """All scores to compare.
 
     Attributes:
-        runs: one row a score file: RUN columns, METRICS (fractions), trials, valid_queries, cmc ((RANKS,) fractions).
-        identities: one row an identity of a run: RUN columns, person_id, queries, and the sums over its queries (and
-            trials) average_precision and rank_<k> for each of MARKED_RANKS.
+        runs: a row for each score file: RUN columns, METRICS (fractions), trials, valid_queries, cmc ((RANKS,)
+        fractions).
+            identities: a row for each identity of a run: RUN columns, person_id, queries, and the sums over its queries
+            (and trials) of average_precision and rank_<k> for each of MARKED_RANKS.
     """
 
     runs: pd.DataFrame
@@ -38,5 +39,5 @@ def per_identity(queries: pd.DataFrame) -> pd.DataFrame:
 
 
 def cumulative_matches(first_match_ranks: np.ndarray, ranks: int) -> np.ndarray:
-    """Cumulative match characteristic: (ranks,) share of queries whose first match stands at rank k or better."""
+    """Cumulative match characteristic: (ranks,) share of queries whose first match has rank k or better."""
     return (first_match_ranks[:, None] <= np.arange(1, ranks + 1)).mean(axis=0)

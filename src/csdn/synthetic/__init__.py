@@ -1,1 +1,1 @@
-"""The embedded benchmark: rendered pedestrians in the official layouts."""
+"""The embedded benchmark: pedestrians rendered in the official layouts."""

@@ -1,4 +1,4 @@
-"""What tells one rendered person from another: described attributes, body proportions and materials."""
+"""What distinguishes rendered people: described attributes, body proportions and materials."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class Body:
         stance: how far apart the feet are.
         stride: amplitude of the gait, in radians.
         arm_out: how far the arms are held from the body.
-        lean: forward or sideward lean.
-        hem: how far the upper garment reaches below (positive) or above the hips.
+        lean: forward or sideways lean.
+        hem: how far the upper garment extends below (positive) or above the hips.
         lapel: how open a jacket or coat is, 0..1.
         pattern_period: length of one stripe, check or dot of the upper garment.
         pattern_duty: share of the period that has the second colour.
@@ -125,7 +125,7 @@ def sample_identity(rng: np.random.Generator, luminance_share: float) -> Identit
 
 
 def sample_attributes(rng: np.random.Generator) -> dict[str, str]:
-    """Draw a value of every attribute; hair and lower garment depend on the gender, nothing else on anything."""
+    """Draw a value of every attribute; hair and lower garment depend on the gender, the others are independent."""
     gender = drawn(rng, ATTRIBUTES["gender"])
     shares = _SHARES | _SHARES_OF_GENDER[gender]
     others = {name: drawn(rng, values, shares.get(name)) for name, values in ATTRIBUTES.items() if name != "gender"}
@@ -133,7 +133,7 @@ def sample_attributes(rng: np.random.Generator) -> dict[str, str]:
 
 
 def sample_body(attributes: dict[str, str], rng: np.random.Generator) -> Body:
-    """Draw proportions that fit the described gender, build and height, and the habits that no attribute names."""
+    """Draw proportions that fit the described gender, build and height, and habits that no attribute describes."""
     woman = attributes["gender"] == "woman"
     weight = {"slim": -1.0, "average": 0.0, "heavy": 1.0}[attributes["build"]]
     tallness = {"short": 0.0, "medium": 1.0, "tall": 2.0}[attributes["height"]]

@@ -1,4 +1,4 @@
-"""Bags, drawn in two turns: what is behind the body first, what is before it last."""
+"""Bags, drawn in two passes: what is behind the body first, what is in front of it last."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def draw_bag_behind(canvas: Canvas, person: Identity, skeleton: Skeleton) -> Non
 
 
 def draw_bag_before(canvas: Canvas, person: Identity, skeleton: Skeleton) -> None:
-    """Straps, and every bag that hangs on this side of the body."""
+    """Straps, and every bag in front of the body."""
     if person["bag"] == "backpack":
         _draw_backpack(canvas, person, skeleton)
     elif person["bag"] == "shoulder bag":

@@ -1,4 +1,4 @@
-"""Cameras: where they look, what they do to light, and the photographs they take of people."""
+"""Cameras: where they look, how they respond to light, and the photographs that they take of people."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Camera:
     """One camera; `background` and `horizon` are the scene it looks at (see `sample_scene`).
 
     Attributes:
-        spectrum: the light it takes.
+        spectrum: the light that it records.
         background: float32 (2 height, 4 width, 3).
         horizon: row of `background` where the floor begins.
-        heading: how the paths of people run past it, radians.
-        heading_shares: how often people come, leave, and cross to the right or left.
+        heading: direction of people's paths relative to it, radians.
+        heading_shares: how often people approach, leave, and cross to the right or left.
         pitch: how far it looks down.
         gain: colour cast, (3,).
         brightness: exposure.
@@ -63,11 +63,11 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Photograph:
-    """A photograph and what in it is person.
+    """A photograph and where the person is.
 
     Attributes:
         pixels: uint8 (height, width, 3); infrared ones have three equal channels.
-        mask: float32 (height, width), share of each pixel that the person or what is before it covers.
+        mask: float32 (height, width), share of each pixel covered by the person or by what is in front of it.
     """
 
     pixels: np.ndarray
@@ -157,7 +157,7 @@ def _painted(
 
 
 def _lit(body: np.ndarray, mask: np.ndarray, frame: Frame, scale: int, rng: np.random.Generator) -> np.ndarray:
-    """Light from one side and from above, folds of the cloth, and darker rims that round the body off."""
+    """Light from one side and from above, folds of cloth, and darker edges that make the body look round."""
     height, width = mask.shape[:2]
     x = ((np.arange(width) + 0.5) * scale - frame.center) / (0.12 * frame.scale)
     y = ((np.arange(height) + 0.5) * scale - frame.top) / frame.scale
@@ -187,7 +187,7 @@ def _shaded_ground(scene: np.ndarray, frame: Frame, scale: int, spectrum: Spectr
 
 
 def _scene_exposure(body: np.ndarray, mask: np.ndarray, scene: np.ndarray, spectrum: Spectrum) -> float:
-    """The factor nearest to 1 by which the scene must be lit differently for the person to stand out."""
+    """The factor closest to 1 on the scene's brightness with which the person stands out."""
     share = mask[..., 0]
     inside = share > 0.5
     if not inside.any():
@@ -200,7 +200,7 @@ def _scene_exposure(body: np.ndarray, mask: np.ndarray, scene: np.ndarray, spect
 
 
 def _exposed(light: np.ndarray, camera: Camera, hour: Hour, rng: np.random.Generator) -> np.ndarray:
-    """The light of the hour, and the sensor: colour cast, exposure, response, blur and noise."""
+    """The light at that time of day, and the sensor: colour cast, exposure, response, blur and noise."""
     height, width = light.shape[:2]
     u = rng.uniform
     noisy = camera.noise

@@ -1,4 +1,4 @@
-"""Captions of rendered people, and the prompts that ask for one attribute in the same words."""
+"""Captions of rendered people, and prompts for one attribute in the same words."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ DROP = 0.25
 MAX_WORDS = 27
 """Longest caption in words: with articles, hyphens and split words it stays below 40 CLIP tokens."""
 
-_SILENT = {"plain": 0.4, "average": 0.4, "medium": 0.4, "none": 0.7}  # what is nothing special is often not said
+_SILENT = {"plain": 0.4, "average": 0.4, "medium": 0.4, "none": 0.7}  # unremarkable values are often not mentioned
 _SUBJECTS = ("person", "man", "woman")
 _PLURAL = ("trousers", "shorts")
 
 
 def caption(attributes: Mapping[str, str], rng: np.random.Generator, modality: Modality) -> str:
-    """Describe a person in one sentence that leaves out a random part; infrared captions name no colour."""
+    """Describe a person in one sentence that omits random parts; infrared captions mention no colour."""
 
     def said(name: str) -> str:
         value = attributes[name]
@@ -56,7 +56,7 @@ def zero_shot_prompts(attribute: str, modality: Modality = "visible") -> dict[st
     if attribute not in ATTRIBUTES:
         raise ValueError(f"unknown attribute {attribute!r}; known: {', '.join(ATTRIBUTES)}")
     if modality == "infrared" and attribute in COLOR_ATTRIBUTES:
-        raise ValueError(f"{attribute}: an infrared image shows no colour")
+        raise ValueError(f"{attribute}: infrared images show no colour")
     write = _PROMPTS[attribute]
     return {value: [_sentence(*parts, modality) for parts in write(value)] for value in ATTRIBUTES[attribute]}
 

@@ -47,14 +47,14 @@ def smoothed(points: Sequence[Point]) -> list[Point]:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where a body stands in the image: x 0 is its middle, y 0 the crown and y 1 the ground.
+    """Position of a body in the image: x 0 is its middle, y 0 the top of the head and y 1 the ground.
 
     Attributes:
         center: column of the body's middle, in pixels of the canvas.
         top: row of y 0.
-        scale: pixels of the body's height.
-        lean: sideward shift of the crown, in body heights.
-        pitch: how much the camera looks down: the upper body grows and the legs shrink.
+        scale: the body's height in pixels.
+        lean: sideways shift of the top of the head, in body heights.
+        pitch: how much the camera looks down, which enlarges the upper body and shrinks the legs.
     """
 
     center: float

@@ -9,19 +9,19 @@ from csdn.synthetic.poses import NECK, SHOULDER, Skeleton
 
 
 def head_size(person: Identity) -> tuple[float, float, float]:
-    """Height of the head's middle and the half width and half height of the head."""
+    """Height of the head's middle, and half the width and half the height of the head."""
     ry = person.body.head
     return NECK - ry * 1.02, ry * 0.80, ry
 
 
 def draw_neck(canvas: Canvas, person: Identity) -> None:
-    """The neck, to be drawn before the upper garment so that only what the collar leaves free is seen."""
+    """The neck, to be drawn before the upper garment, whose collar covers a part of it."""
     y, _, ry = head_size(person)
     canvas.limb((0.0, y + 0.5 * ry), (0.0, NECK + 0.014), 0.024, 0.027, label(Part.SKIN, DARK))
 
 
 def draw_hair_behind(canvas: Canvas, person: Identity, skeleton: Skeleton) -> None:
-    """Long hair that falls behind the shoulders, seen past the head from the front and the side."""
+    """Long hair behind the shoulders, visible beside the head from the front and the side."""
     if person["hair"] == "long" and not skeleton.is_back:
         y, rx, ry = head_size(person)
         canvas.ellipse(

@@ -19,12 +19,12 @@ from csdn.data.image_cache import write_pixels
 from csdn.errors import UserError, cannot_write
 from csdn.seeding import derive_seed
 from csdn.study.paths import ANNOTATIONS, PERMUTATIONS, PIXELS
+from csdn.synthetic import shot_lists
 from csdn.synthetic.attributes import ATTRIBUTES
-from csdn.synthetic.plans import plan_llcm, plan_pretraining, plan_regdb, plan_sysu_mm01, regdb_halves
 from csdn.synthetic.studio import Progress, Shot, Studio, render_arrays, render_files
 
 MARKER = "benchmark.json"
-"""File that marks a folder as rendered, so that nothing else is ever replaced; holds the generator's settings."""
+"""File that marks a folder as rendered, so that no other folder is ever replaced; has the generator's settings."""
 TRIALS = 10
 _MAT_HEADER = b"MATLAB 5.0 MAT-file, embedded benchmark"
 
@@ -37,7 +37,7 @@ def write_sysu_mm01(
     Raises:
         UserError: `root` exists and is not a rendered set.
     """
-    shots = plan_sysu_mm01(benchmark)
+    shots = shot_lists.sysu_mm01_shots(benchmark)
     with _replacing(Path(root), benchmark) as folder:
         render_files(benchmark, shots, folder, workers, progress)
         members = {name: sorted({s.person_id for s in shots if s.subset == name}) for name in ("train", "val", "test")}
@@ -55,11 +55,11 @@ def write_regdb(root: Path | str, benchmark: Benchmark, *, workers: int = 1, pro
     Raises:
         UserError: `root` exists and is not a rendered set.
     """
-    shots = plan_regdb(benchmark)
+    shots = shot_lists.regdb_shots(benchmark)
     with _replacing(Path(root), benchmark) as folder:
         render_files(benchmark, shots, folder, workers, progress)
         for split in range(1, TRIALS + 1):
-            for subset, ids in zip(("train", "test"), regdb_halves(benchmark, split), strict=True):
+            for subset, ids in zip(("train", "test"), shot_lists.regdb_halves(benchmark, split), strict=True):
                 for modality, name in FILE_NAMES["regdb"].items():
                     lines = _labelled((s for s in shots if s.modality == modality), ids)
                     write_text(folder / "idx" / f"{subset}_{name}_{split}.txt", lines)
@@ -73,8 +73,8 @@ def write_llcm(root: Path | str, benchmark: Benchmark, *, workers: int = 1, prog
         UserError: `root` exists and is not a rendered set, or validation identities are asked for.
     """
     if benchmark.llcm.val:
-        raise UserError("benchmark.llcm.val: the LLCM layout names no validation identities; set it to 0")
-    shots = plan_llcm(benchmark)
+        raise UserError("benchmark.llcm.val: the LLCM layout has no validation identities; set it to 0")
+    shots = shot_lists.llcm_shots(benchmark)
     with _replacing(Path(root), benchmark) as folder:
         render_files(benchmark, shots, folder, workers, progress)
         train = [shot for shot in shots if shot.subset == "train"]
@@ -91,12 +91,12 @@ def write_llcm(root: Path | str, benchmark: Benchmark, *, workers: int = 1, prog
 def write_pretraining(
     folder: Path | str, benchmark: Benchmark, *, workers: int = 1, progress: Progress | None = None
 ) -> None:
-    """Render `images.npy`, uint8 (images, height, width, 3), and `annotations.parquet` with two captions an image.
+    """Render `images.npy`, uint8 (images, height, width, 3), and `annotations.parquet` with two captions per image.
 
     Raises:
         UserError: `folder` exists and is not a rendered set.
     """
-    shots = plan_pretraining(benchmark)
+    shots = shot_lists.pretraining_shots(benchmark)
     with _replacing(Path(folder), benchmark) as target:
         shape = (len(shots), *benchmark.image_size, 3)
         blocks = render_arrays(benchmark, shots, workers, progress)
@@ -152,7 +152,7 @@ def _write_annotations(
 
 
 def _write_mat(path: Path, variables: dict[str, np.ndarray]) -> None:
-    """Write a MAT-file whose header does not hold the time of writing."""
+    """Write a MAT-file whose header does not contain the time of writing."""
     buffer = BytesIO()
     savemat(buffer, variables)
     content = _MAT_HEADER.ljust(116) + buffer.getvalue()[116:]
@@ -161,16 +161,16 @@ def _write_mat(path: Path, variables: dict[str, np.ndarray]) -> None:
 
 @contextmanager
 def _replacing(target: Path, benchmark: Benchmark) -> Iterator[Path]:
-    """Yield an empty sibling folder that takes the place of `target` when the block ends without an error."""
+    """Yield an empty sibling folder that replaces `target` if the block ends without an error."""
     if target.exists() and not target.is_dir():
-        raise UserError(f"{target}: is a file; give a folder to render into")
+        raise UserError(f"{target}: is a file; give a folder for the rendered images")
     if target.is_dir() and not (target / MARKER).exists() and any(target.iterdir()):
         raise UserError(
-            f"{target}: holds files that were not rendered here (no {MARKER}); give another folder or empty it"
+            f"{target}: contains files that were not rendered (it has no {MARKER}); give another folder or empty it"
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh, old = (target.with_name(f".{target.name}.{word}") for word in ("part", "old"))
-    shutil.rmtree(fresh, ignore_errors=True)  # what a killed run left
+    shutil.rmtree(fresh, ignore_errors=True)  # left by a killed run
     try:
         fresh.mkdir()
         write_text(fresh / MARKER, benchmark.model_dump_json(indent=2) + "\n")

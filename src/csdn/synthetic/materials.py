@@ -1,4 +1,4 @@
-"""What the parts of a person look like: visible colour, near-infrared reflectance and thermal radiance."""
+"""Appearance of the parts of a person: visible colour, near-infrared reflectance and thermal radiance."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _INSULATED_LOWER = {"trousers": 0.56, "shorts": 0.60, "skirt": 0.52, "long skirt
 
 
 class Part(IntEnum):
-    """What a pixel of a drawn person belongs to; a second colour is always its first colour plus one."""
+    """The part of a drawn person that a pixel belongs to; a second colour is always its first colour plus one."""
 
     BACKGROUND = 0
     SKIN = 1
@@ -80,18 +80,18 @@ class Materials:
 
 
 def sample_materials(attributes: dict[str, str], luminance_share: float, rng: np.random.Generator) -> Materials:
-    """Draw the materials of a person with these attributes; unnamed colours (shoes, bag, hat, scarf) are drawn too."""
+    """Draw the materials of a person with these attributes, including colours that no attribute describes."""
     visible = _sample_colors(attributes, rng)
     return Materials(visible, _sample_reflectance(visible, luminance_share, rng), _sample_radiance(attributes, rng))
 
 
 def drawn(rng: np.random.Generator, values: Sequence[str], shares: Sequence[float] | None = None) -> str:
-    """One of `values`, the one that `rng.choice` would draw, without making arrays of them.
+    """One of `values`: the one that `rng.choice` would draw, without making an array of them.
 
     Args:
         rng: source of the choice.
-        values: what is drawn from.
-        shares: probability of each; None: all alike.
+        values: the values to draw from.
+        shares: probability of each; None: all equal.
     """
     if shares is None:
         return values[int(rng.integers(len(values)))]
@@ -105,7 +105,7 @@ def luminance(colors: np.ndarray) -> np.ndarray:
 
 
 def mix_reflectance(brightness: np.ndarray, independent: np.ndarray, luminance_share: float) -> np.ndarray:
-    """Near-infrared reflectance: `luminance_share` of visible luminance, the rest drawn without regard to colour."""
+    """Near-infrared reflectance: `luminance_share` of visible luminance, the rest drawn independently of colour."""
     return luminance_share * brightness + (1 - luminance_share) * independent
 
 
@@ -141,7 +141,7 @@ def _sample_reflectance(visible: np.ndarray, luminance_share: float, rng: np.ran
     reflectance[Part.HAIR] = rng.uniform(0.12, 0.50)
     reflectance[Part.SOLES] = 0.25
     reflectance[Part.BAG_TRIM] = 0.65 * reflectance[Part.BAG]
-    # A pattern stays visible in the infrared nearly always: some dyes really do vanish.
+    # A pattern is nearly always visible in the infrared too; only some dyes vanish there.
     contrast = rng.uniform(0.28, 0.55) if rng.uniform() < 0.94 else rng.uniform(0.06, 0.12)
     reflectance[Part.UPPER_SECOND] = _apart(reflectance[Part.UPPER], contrast)
     reflectance[Part.LOWER_SECOND] = _apart(reflectance[Part.LOWER], rng.uniform(0.28, 0.55))
@@ -162,7 +162,7 @@ def _sample_radiance(attributes: dict[str, str], rng: np.random.Generator) -> np
     radiance[Part.BAG_TRIM] = radiance[Part.BAG] + 0.06
     radiance[Part.HAT] = u(0.3, 0.55)
     radiance[Part.SCARF] = u(0.3, 0.6)
-    # Prints hardly change what cloth radiates, but sewn-in panels and thick dyes do a little.
+    # Prints hardly change the radiance of cloth, but sewn-in panels and thick dyes change it a little.
     radiance[Part.UPPER_SECOND] = _apart(radiance[Part.UPPER], u(0.08, 0.22))
     radiance[Part.LOWER_SECOND] = _apart(radiance[Part.LOWER], u(0.08, 0.22))
     return _with_sleeves(np.clip(radiance, 0.1, 1.0))

@@ -1,4 +1,4 @@
-"""One person in one pose as a label map: every pixel's part and shade."""
+"""One person in one pose as a label map: the part and shade of every pixel."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def draw_person(
     """Draw a person.
 
     Args:
-        person: who.
-        pose: how.
+        person: the person to draw.
+        pose: its pose.
         height: rows of the label map; `width` its columns.
         width: see `height`.
-        occluder: if given, draws something that stands before the person.
+        occluder: if given, draws something in front of the person.
 
     Returns:
-        Label map, uint8 (height, width), see `drawing.label`; and where the body stands in it.
+        Label map, uint8 (height, width), see `drawing.label`; and the body's position in it.
     """
     frame = frame_of(pose, person.body, height, width)
     canvas = Canvas(height, width, frame)
@@ -88,7 +88,7 @@ def _lower_pattern(kind: str, body: Body, y: np.ndarray, hip_height: float) -> n
 
 
 def _draw_obstacle(canvas: Canvas, rng: np.random.Generator) -> None:
-    """A post or a bush before the person, at one side and never over the whole of the body."""
+    """A post or a bush in front of the person, on one side and never covering the whole body."""
     side = 1 if rng.uniform() < 0.5 else -1
     if rng.uniform() < 0.4:
         x = side * rng.uniform(0.03, 0.16)

@@ -1,4 +1,4 @@
-"""How a person stands in one image: view, gait and place, and the joints that follow from them."""
+"""The pose of a person in one image: view, gait and position, and the resulting joints."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Pose:
 
     Attributes:
         view: heading in radians; 0 towards the camera, +-pi away from it, +pi/2 to the right.
-        phase: where in the gait, radians.
-        effort: multiplies the stride: 0 stands still.
-        lean: sideward lean added to the person's own.
+        phase: phase of the gait, radians.
+        effort: factor on the stride; 0 is standing still.
+        lean: sideways lean added to the person's own.
         scale: body height as a share of the image's height.
-        shift: sideward shift of the body as a share of the image's width.
-        drop: where the spare height goes: 0 all below, 1 all above; beyond that the body is cut off.
+        shift: sideways shift of the body as a share of the image's width.
+        drop: where the spare height is: 0 all below, 1 all above; beyond that the body is cropped.
         pitch: how far the camera looks down.
     """
 
@@ -70,14 +70,14 @@ class Skeleton:
         facing: -1 if the person looks to the left, else 1.
         frontal: |cos(view)|: 1 seen from the front or back, 0 from the side.
         lateral: |sin(view)|.
-        is_front: seen more from the front; likewise `is_back`; both are False from the side.
+        is_front: whether it is seen mainly from the front; likewise `is_back`; both are False from the side.
         is_back: see `is_front`.
-        shoulder: half width of the shoulders as seen; likewise `waist` and `hip`.
+        shoulder: half the visible width of the shoulders; likewise `waist` and `hip`.
         waist: see `shoulder`.
         hip: see `shoulder`.
         hip_height: y of the hips.
         knee_height: y of straight knees.
-        spread: how far the legs are apart along the image, for skirts.
+        spread: distance of the legs in the image, for skirts.
         legs: far and near leg.
         arms: far and near arm.
     """
@@ -98,7 +98,7 @@ class Skeleton:
 
 
 def sample_pose(view: float, pitch: float, rng: np.random.Generator) -> Pose:
-    """Draw a gait and a place in the image for a person seen from `view`."""
+    """Draw a gait and a position in the image for a person seen from `view`."""
     well_cropped = rng.uniform() < 0.9
     return Pose(
         view=view,
@@ -113,7 +113,7 @@ def sample_pose(view: float, pitch: float, rng: np.random.Generator) -> Pose:
 
 
 def frame_of(pose: Pose, body: Body, height: int, width: int) -> Frame:
-    """Where the body stands on a canvas of `height` x `width` pixels."""
+    """The body's position on a canvas of `height` x `width` pixels."""
     scale = pose.scale * height
     return Frame(
         center=width / 2 + pose.shift * width,
@@ -186,7 +186,7 @@ def _arm(body: Body, pose: Pose, shoulder: float, side: int) -> Arm:
     lower = swing + 0.25 + 0.3 * pose.effort
     out = side * (0.012 + body.arm_out * 0.25) * abs(depth)
     x, y = side * (shoulder - 0.006), SHOULDER + 0.02
-    if abs(depth) < 0.6:  # from the side both arms hang at the middle of the trunk
+    if abs(depth) < 0.6:  # seen from the side, both arms are at the middle of the trunk
         x *= 0.45
     ex, ey = x + out + _UPPER_ARM * math.sin(swing) * forward, y + _UPPER_ARM * math.cos(swing)
     hx, hy = ex + 0.3 * out + _FOREARM * math.sin(lower) * forward, ey + _FOREARM * math.cos(lower)

@@ -1,4 +1,4 @@
-"""Backgrounds: a textured wall or hedge above a floor in perspective, larger than an image so that crops differ."""
+"""Backgrounds: a textured wall or hedge above a floor in perspective, larger than the images, so that crops differ."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def sample_scene(rng: np.random.Generator, spectrum: Spectrum, height: int, widt
 
     Args:
         rng: source of every random choice.
-        spectrum: which light it is seen in: infrared scenes are grey, thermal ones cold and smooth.
+        spectrum: the light in which it is seen: infrared scenes are grey, thermal ones cold and smooth.
         height: rows of the images taken of it; `width` their columns. The scene is 2 x 4 times as large.
         width: see `height`.
 
@@ -33,7 +33,7 @@ def sample_scene(rng: np.random.Generator, spectrum: Spectrum, height: int, widt
     below = np.arange(rows)[:, None] >= horizon + 0.02 * height * fractal_noise(rng, 1, columns, height)
     wall_color, floor_color = _base_colors(wall_kind, floor_kind, rng, spectrum)
     scene = np.where(below[..., None], floor[..., None] * floor_color, wall[..., None] * wall_color)
-    # The wall's foot lies in the shade of the wall, and light falls unevenly along it.
+    # The foot of the wall is in its shade, and the light along it is uneven.
     distance = np.abs(np.arange(rows) - horizon)[:, None] / height
     scene = scene * (1 - 0.3 * np.exp(-((distance / 0.06) ** 2)))[..., None]
     scene = scene * (1 + 0.18 * fractal_noise(rng, rows, columns, height * 1.5, octaves=1))[..., None]
@@ -57,7 +57,7 @@ def fractal_noise(rng: np.random.Generator, rows: int, columns: int, period: flo
 def _base_colors(wall: str, floor: str, rng: np.random.Generator, spectrum: Spectrum) -> tuple[np.ndarray, np.ndarray]:
     if spectrum == "thermal":
         return np.full(3, rng.uniform(22, 50)), np.full(3, rng.uniform(28, 62))
-    if spectrum == "near_infrared":  # leaves reflect near infrared strongly, whatever their colour
+    if spectrum == "near_infrared":  # leaves reflect near-infrared light strongly, whatever their colour
         bright = {"foliage": rng.uniform(70, 125), "grass": rng.uniform(70, 115)}
         return np.full(3, bright.get(wall, rng.uniform(30, 100))), np.full(3, bright.get(floor, rng.uniform(30, 90)))
     wall_color = rng.uniform(80, 190) + rng.uniform(-16, 16, 3)
@@ -89,7 +89,7 @@ def _wall(kind: str, rng: np.random.Generator, rows: int, columns: int, unit: in
 
 
 def _floor(kind: str, rng: np.random.Generator, rows: int, columns: int, horizon: int, unit: int) -> np.ndarray:
-    """Brightness of a floor around 1, seen in perspective: joints close up towards the horizon."""
+    """Brightness of a floor around 1, in perspective: joints get closer towards the horizon."""
     y, x = np.mgrid[0:rows, 0:columns].astype(float)
     below = np.clip((y - horizon) / unit, 0, None)
     distance = 1 / (below + 0.18)

@@ -1,4 +1,4 @@
-"""From planned images to pixels: identities, cameras and photographs that depend on their keys and nothing else."""
+"""From lists of shots to pixels: identities, cameras and photographs, which depend only on their keys."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from csdn.synthetic.hours import sample_hour
 from csdn.synthetic.scenes import Spectrum
 
 Progress = Callable[[int], None]
-_CHUNK_PIXELS = 2**20  # an answer of a worker stays around 3 MB
+_CHUNK_PIXELS = 2**20  # keeps a worker's answers at about 3 MB
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One planned image.
+    """One image to render.
 
     Attributes:
         path: where it is written, relative to the dataset's root; empty if it goes into an array.
-        subset: "train", "val", "test", "held_out", or "all" where the subset depends on the split.
+        subset: "train", "val", "test", "held_out", or "all" if the subset depends on the split.
         person_id: label in the dataset.
         camera_id: camera number in the dataset.
         modality: "visible" or "infrared".
-        spectrum: the light it is taken in.
-        identity_key: name of the person, unique over the whole generator.
-        camera_key: name of the camera, unique over the whole generator.
-        number: which image of this person by this camera, from 1.
+        spectrum: the light in which it is taken.
+        identity_key: name of the person, unique in the whole generator.
+        camera_key: name of the camera, unique in the whole generator.
+        number: number of the image of this person by this camera, from 1.
     """
 
     path: str
@@ -55,7 +55,7 @@ class Shot:
 
 
 class Studio:
-    """Makes and remembers the identities and cameras of one benchmark; the same keys always give the same pixels."""
+    """Makes and caches the identities and cameras of one benchmark; the same keys always give the same pixels."""
 
     def __init__(self, benchmark: Benchmark) -> None:
         self.benchmark = benchmark
@@ -64,34 +64,34 @@ class Studio:
         self._cameras: dict[tuple[str, Spectrum], Camera] = {}
 
     def identity(self, key: str) -> Identity:
-        """The person of that name."""
+        """The person with this key."""
         if key not in self._identities:
             self._identities[key] = sample_identity(self._rng("identity", key), self.benchmark.luminance_share)
         return self._identities[key]
 
     def attributes(self, key: str) -> dict[str, str]:
-        """That person's attributes, which are drawn before anything else of it."""
+        """The attributes of that person, which are drawn before everything else."""
         if key not in self._attributes:
             self._attributes[key] = sample_attributes(self._rng("identity", key))
         return self._attributes[key]
 
     def camera(self, key: str, spectrum: Spectrum) -> Camera:
-        """The camera of that name."""
+        """The camera with this key."""
         if (key, spectrum) not in self._cameras:
             rng = self._rng("camera", key, spectrum)
             self._cameras[key, spectrum] = sample_camera(rng, spectrum, self.benchmark.image_size, self.benchmark.noise)
         return self._cameras[key, spectrum]
 
     def take(self, shot: Shot) -> Photograph:
-        """The photograph of a planned image."""
+        """The photograph of a shot."""
         rng = self._rng("image", shot.identity_key, shot.camera_key, shot.spectrum, shot.number)
         camera = self.camera(shot.camera_key, shot.spectrum)
-        visit = self._rng("visit", shot.identity_key, shot.camera_key)  # of which all images are of the same hour
+        visit = self._rng("visit", shot.identity_key, shot.camera_key)  # its images have the same time of day
         hour = sample_hour(visit, self.benchmark.night)
         return photograph(self.identity(shot.identity_key), camera, rng, self.benchmark.occlusion, hour)
 
     def captions(self, shot: Shot, count: int = 1) -> list[str]:
-        """`count` independently drawn captions of a planned image."""
+        """`count` independently drawn captions of a shot."""
         rng = self._rng("caption", shot.identity_key, shot.camera_key, shot.spectrum, shot.number)
         return [caption(self.attributes(shot.identity_key), rng, shot.modality) for _ in range(count)]
 
@@ -102,7 +102,7 @@ class Studio:
 def render_files(
     benchmark: Benchmark, shots: Sequence[Shot], folder: Path, workers: int = 1, progress: Progress | None = None
 ) -> None:
-    """Render every shot into its path below `folder`; `progress` is told how many images each step finished."""
+    """Render every shot to its path in `folder`; `progress` is called with the number of images finished."""
     for parent in sorted({(folder / shot.path).parent for shot in shots}):
         parent.mkdir(parents=True, exist_ok=True)
     for count in _map_chunks(partial(_write_files, folder=folder), benchmark, shots, workers):

@@ -1,7 +1,7 @@
-"""Experiment tracking: a tracker that does nothing, which training code logs to, and one that logs to MLflow.
+"""Experiment tracking: the tracker that training code logs to, which records nothing, and the one that logs to MLflow.
 
-Runs are flat (MLflow's comparison page hides children) and found again by the tag `csdn.key`, so that no run id has
-to travel through files.
+Runs are flat (MLflow's comparison page hides child runs) and found by the tag `csdn.key`, so that no run id has to be
+passed on in files.
 """
 
 from __future__ import annotations
@@ -28,49 +28,49 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
 
 KEY_TAG = "csdn.key"
-PROCESS_TAG = "csdn.process"  # host, process id and start time of who logs: tells a killed job's run from a live one
-FLUSH_EVERY = 10.0  # seconds: curves appear while training runs, at the price of one transaction
+PROCESS_TAG = "csdn.process"  # the logging process (`this_process`), to recognise the runs of killed jobs
+FLUSH_EVERY = 10.0  # seconds: curves appear during training, at the cost of one transaction each time
 FLUSH_AT = 500  # metrics; MLflow takes up to 1000 at once
 PARAMS_AT_ONCE = 100  # MLflow's limit
-LONGEST_PARAM = 6000  # MLflow's limit, in characters
-SHOWN_DIGEST = 16  # MLflow takes up to 36 characters
+MAX_PARAM = 6000  # MLflow's limit, in characters
+SHOWN_DIGEST = 16  # characters; MLflow takes up to 36
 EXPERIMENT_TAGS = {
-    "mlflow.experimentKind": "custom_model_development",  # else the UI opens its pages for language models
-    "mlflow.note.content": "One run for each split, variant and seed, with the curves of its training and its scores "
-    "(`<protocol>/map`). Filter `tags.kind = 'runs'`, group by the tag `variant`, open the chart view. What variants "
-    "share has runs of its own (`tags.kind = 'prompts'`, `'semantics'`).",
+    "mlflow.experimentKind": "custom_model_development",  # otherwise the UI opens its pages for language models
+    "mlflow.note.content": "One run for each split, variant and seed, with its training curves and its scores "
+    "(`<protocol>/map`). Filter by `tags.kind = 'runs'`, group by the tag `variant`, and open the chart view. Prompts "
+    "and semantics, which variants share, have runs of their own (`tags.kind = 'prompts'`, `'semantics'`).",
 }
 
 log = logging.getLogger(__name__)
 
 
 class Tracker:
-    """Where a training loop reports to; this one records nothing. Losses and models never see it."""
+    """What a training loop logs to; this one records nothing. Losses and models never use it."""
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Record settings; nested mappings become dotted names."""
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
-        """Record numbers, at a step of a curve or once."""
+        """Record numbers, for a step of a curve or once."""
 
     def artifact(self, path: Path | str, folder: str | None = None) -> None:
         """Store a copy of a file or folder."""
 
     def dataset(self, name: str, source: Path, digest: str) -> None:
-        """Record which images were used: a name, where their index lies and its SHA-256."""
+        """Record which images were used: a name, the path of their index and its SHA-256."""
 
     def model(self, name: str, source: Path, digest: str) -> None:
-        """Record which file the run made: a name, where it lies and its SHA-256; no copy is stored."""
+        """Record which file the run made: a name, its path and its SHA-256; no copy is stored."""
 
 
 @dataclass(frozen=True)
 class RunPlace:
-    """Where a run stands in MLflow.
+    """The place of a run in MLflow.
 
     Attributes:
-        experiment: second part of its experiment's name, after `tracking.project`: the dataset, or `clip`.
+        experiment: its experiment's name after `tracking.project`: the dataset, or `clip`.
         name: what the UI shows and sorts by: `csdn seed 0`, `csdn split 03 seed 0`, `prompts specific seed 0`.
-        tags: kind (runs, prompts, semantics or clip), and split, variant (or key) and seed where it has them.
+        tags: kind (runs, prompts, semantics or clip), and split, variant (or key) and seed if it has them.
     """
 
     experiment: str
@@ -94,7 +94,7 @@ class MlflowTracker(Tracker):
     """Logs to one MLflow run; metrics are gathered and written together.
 
     Args:
-        resumed: the run was begun by a job that was killed; points of curves that it has logged are not logged again.
+        resumed: a killed job started the run; points of curves that it has logged are not logged again.
     """
 
     def __init__(self, client: MlflowClient, run: Run, *, resumed: bool = False) -> None:
@@ -108,10 +108,10 @@ class MlflowTracker(Tracker):
         self._flushed = time.monotonic()
 
     def params(self, values: Mapping[str, Any]) -> None:
-        """Record settings. MLflow cannot change one, so one that changed since the run began becomes a tag."""
+        """Record settings. MLflow cannot change one, so a setting that changed since the run started becomes a tag."""
         from mlflow.entities import Param
 
-        flat = {name: str(value)[:LONGEST_PARAM] for name, value in _flatten(values)}
+        flat = {name: str(value)[:MAX_PARAM] for name, value in _flatten(values)}
         for name, value in flat.items():
             if self._params.get(name, value) != value:
                 self._client.set_tag(self.run_id, name, value)
@@ -121,7 +121,7 @@ class MlflowTracker(Tracker):
         self._params |= {param.key: param.value for param in new}
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
-        """Record numbers; they reach the store within seconds, and all of them at the end."""
+        """Record numbers; they are written within seconds, and the last ones at the end of the run."""
         from mlflow.entities import Metric
 
         now, at = int(time.time() * 1000), step or 0
@@ -132,12 +132,12 @@ class MlflowTracker(Tracker):
                 self.flush()
 
     def _steps_logged(self, name: str) -> set[int]:
-        """Steps at which the killed job has logged this metric; none where nothing was resumed."""
+        """Steps for which the killed job has logged this metric; empty if the run is not resumed."""
         from mlflow.exceptions import MlflowException
 
         if self._resumed and name not in self._logged:
             points = []
-            with suppress(MlflowException):  # then a point may come twice, which loses nothing
+            with suppress(MlflowException):  # then a point may be logged twice, which does no harm
                 points = self._client.get_metric_history(self.run_id, name)
             self._logged[name] = {point.step for point in points}
         return self._logged.get(name, set())
@@ -149,7 +149,7 @@ class MlflowTracker(Tracker):
             store(self.run_id, str(path), folder)
 
     def dataset(self, name: str, source: Path, digest: str) -> None:
-        """Record which images were used; the UI's column `Dataset` shows the name and the digest's beginning."""
+        """Record which images were used; the UI's column `Dataset` shows the name and the first part of the digest."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         place = json.dumps({"uri": str(source)})
@@ -159,7 +159,7 @@ class MlflowTracker(Tracker):
             self._client.log_inputs(self.run_id, [used])
 
     def model(self, name: str, source: Path, digest: str) -> None:
-        """Record which file the run made, as a model of MLflow's without files of its own."""
+        """Record which file the run made, as an MLflow model without files of its own."""
         from mlflow.entities import LoggedModelOutput
 
         tags = {"path": str(source), "sha256": digest}
@@ -171,10 +171,10 @@ class MlflowTracker(Tracker):
             self._client.log_outputs(self.run_id, [LoggedModelOutput(made.model_id, step=0)])
 
     def flush(self) -> None:
-        """Write what is pending. Training does not fail for the store's sake: it is kept and tried again.
+        """Write pending metrics. If the store fails, training goes on: they are kept and written later.
 
         Raises:
-            _StoreFailed: the store refused; nothing is lost yet.
+            _StoreFailed: the store failed; nothing is lost yet.
         """
         from mlflow.exceptions import MlflowException
 
@@ -201,20 +201,20 @@ def _tolerated() -> Iterator[None]:
 
 
 class _StoreFailed(Exception):
-    """The store refused a batch."""
+    """The store did not accept a batch."""
 
 
 @contextmanager
 def open_tracker(tracking: Tracking, key: str, *, replace: bool, resume: bool = False) -> Iterator[Tracker]:
-    """Yield the tracker of the run `key`, and end the run as FINISHED, FAILED or KILLED.
+    """Yield the tracker of the run `key`, and then end the run as FINISHED, FAILED or KILLED.
 
-    Runs of jobs that were killed and never repeated are ended as KILLED on the way.
+    Runs left open by killed jobs that were not repeated are ended as KILLED first.
 
     Args:
         tracking: backend and store.
-        key: identifies the run, whatever process opens it, and says where it stands (`run_place`).
-        replace: delete what an earlier run of this key logged and start anew; else go on with it, or create it.
-        resume: go on with it after a kill: what it has logged at a step is not logged again. Wins over `replace`.
+        key: identifies the run in any process, and defines its place (`run_place`).
+        replace: delete the earlier run of this key and start a new one; otherwise continue it, or create it.
+        resume: continue it after a kill: what it has logged for a step is not logged again. Overrides `replace`.
 
     Raises:
         UserError: the store cannot be used.
@@ -241,10 +241,10 @@ def track_scores(
     Args:
         tracking: backend and store.
         score_files: JSON files of score-retrieval.
-        artifacts: files and folders (tables, figures) to store in a run of their own, `summary/latest`.
+        artifacts: files and folders (tables, figures) to store in a separate run, `summary/latest`.
 
     Returns:
-        The run id of each run key; empty when nothing is tracked.
+        The run id of each run key; empty if tracking is off.
 
     Raises:
         UserError: a file cannot be read, or the store cannot be used.
@@ -281,7 +281,7 @@ def _open_run(client: MlflowClient, tracking: Tracking, key: str, *, replace: bo
     try:
         experiment_id = _experiment(client, tracking, f"{tracking.project}/{place.experiment}")
         found = client.search_runs([experiment_id], f"tags.`{KEY_TAG}` = '{key}'")
-        _end_runs_of_the_dead(client, experiment_id)
+        _end_runs_of_killed_jobs(client, experiment_id)
         if found and resume:
             client.set_tag(found[0].info.run_id, PROCESS_TAG, this_process())
             client.update_run(found[0].info.run_id, status="RUNNING")
@@ -297,15 +297,15 @@ def _open_run(client: MlflowClient, tracking: Tracking, key: str, *, replace: bo
         ) from error
 
 
-def _end_runs_of_the_dead(client: MlflowClient, experiment_id: str) -> None:
-    """End as KILLED the runs whose process is gone: it could not do so itself."""
+def _end_runs_of_killed_jobs(client: MlflowClient, experiment_id: str) -> None:
+    """End the runs whose process no longer exists as KILLED, since it could not do so itself."""
     for run in client.search_runs([experiment_id], "attributes.status = 'RUNNING'"):
         if is_gone(run.data.tags.get(PROCESS_TAG, "")):
             client.set_terminated(run.info.run_id, "KILLED")
 
 
 def _experiment(client: MlflowClient, tracking: Tracking, name: str) -> str:
-    """The id of an experiment; several processes may create it at once."""
+    """The id of an experiment, which several processes may create at the same time."""
     from mlflow.exceptions import MlflowException
 
     remote = os.environ.get("MLFLOW_TRACKING_URI")

@@ -1,7 +1,7 @@
-"""`make mlflow-server`: MLflow's server on PostgreSQL, for jobs on several hosts; ends with an interrupt.
+"""`make mlflow-server`: MLflow's server on PostgreSQL, for jobs on several hosts; runs until it is interrupted.
 
-The database is the one named in CSDN_TRACKING_DATABASE or, if none is, one of its own in the server's folder, which
-is reached through a socket there and by nobody else. Metrics and parameters are in the database, files in `artifacts`.
+The database is the one named in CSDN_TRACKING_DATABASE or, by default, a private one in the server's folder, reachable
+only through a local socket. Metrics and parameters are in the database, files in `artifacts`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ INSTALL = "install PostgreSQL (Debian: apt-get install postgresql), or name a da
 
 
 def server_command(database: str, artifacts: Path, host: str, port: int, workers: int) -> list[str]:
-    """The command line of MLflow's server, which also takes and hands out the artifacts."""
+    """The command line of MLflow's server, which also stores and serves the artifacts."""
     return [
         *(sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", str(workers)),
         *("--backend-store-uri", database, "--artifacts-destination", artifacts.resolve().as_uri()),
@@ -39,7 +39,7 @@ def postgres_programs() -> Path:
     """The folder of `initdb` and `postgres`; Debian keeps them out of PATH.
 
     Raises:
-        UserError: there are none.
+        UserError: PostgreSQL is not installed.
     """
     found = shutil.which("initdb")
     folders = [Path(found).resolve().parent] if found else []
@@ -52,9 +52,9 @@ def postgres_programs() -> Path:
 
 @contextmanager
 def postgres(folder: Path) -> Iterator[str]:
-    """Run a PostgreSQL of one's own on the data in `folder`, which are created if need be, and yield its URI.
+    """Run a private PostgreSQL on the data in `folder`, which are created if necessary, and yield its URI.
 
-    It refuses to run as root, for whom it runs as the user `postgres` of Debian's package.
+    PostgreSQL refuses to run as root; root starts it as the user `postgres` of Debian's package.
 
     Raises:
         UserError: PostgreSQL is not installed or does not start.
@@ -66,11 +66,11 @@ def postgres(folder: Path) -> Iterator[str]:
         try:
             account = pwd.getpwnam(user)
         except KeyError:
-            raise UserError(f"PostgreSQL: does not run as root, and there is no user `postgres`; {INSTALL}") from None
+            raise UserError(f"PostgreSQL: cannot run as root, and there is no user `postgres`; {INSTALL}") from None
         run_as = ["runuser", "-u", user, "--"]
     folder.mkdir(parents=True, exist_ok=True)
     data = folder.resolve() / "postgres"
-    # A socket's path is limited to about 100 characters, so that it cannot be in just any folder.
+    # A socket's path is limited to about 100 characters, so it cannot be in `folder`, whose path may be longer.
     sockets = Path(tempfile.mkdtemp(prefix="csdn-"))
     for path in (data, sockets):
         path.mkdir(mode=0o700, exist_ok=True)
@@ -95,16 +95,16 @@ def postgres(folder: Path) -> Iterator[str]:
 def _call(command: Sequence[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, cwd="/")  # noqa: S603
     if done.returncode:
-        told = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
-        raise UserError(f"PostgreSQL: {Path(command[-1]).name}: {told[-1]}; its log is server.log beside its data")
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        raise UserError(f"PostgreSQL: {Path(command[-1]).name}: {lines[-1]}; see server.log next to its data")
     return done.stdout
 
 
 def serve(folder: Path, host: str, port: int, workers: int) -> int:
-    """Run the server until it ends or is told to, and return its exit code.
+    """Run the server until it ends or is interrupted, and return its exit code.
 
     Raises:
-        UserError: there is no driver or no database.
+        UserError: PostgreSQL or its driver is not installed, or the database does not start.
     """
     try:
         import psycopg2  # noqa: F401
@@ -140,9 +140,9 @@ def _serve_on(database: str, artifacts: Path, host: str, port: int, workers: int
 
 
 def main() -> None:
-    """Parse and serve; wrong input is one line and exit code 2."""
+    """Parse the arguments and serve; wrong input gives one line and exit code 2."""
     parser = argparse.ArgumentParser(prog="python -m csdn.tracking.server", description=__doc__)
-    parser.add_argument("folder", type=Path, help="holds the database and the artifacts")
+    parser.add_argument("folder", type=Path, help="folder of the database and the artifacts")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=5000)
     parser.add_argument("--workers", type=int, default=2)

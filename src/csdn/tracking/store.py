@@ -1,4 +1,4 @@
-"""MLflow's embedded store: one SQLite file, created once, safe when many jobs meet it at the same time."""
+"""MLflow's embedded store: one SQLite file, created once, safe for many jobs at the same time."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def ensure_store(folder: Path | str) -> str:
-    """The URI of the SQLite store in `folder`, which is created if need be.
+    """The URI of the SQLite store in `folder`, which is created if necessary.
 
-    Processes that meet a missing database all migrate it at once and break it for good, so it is created under a lock,
-    once, in WAL mode.
+    Several processes that create the database at the same time would damage it, so it is created under a lock, once, in
+    WAL mode.
 
     Raises:
-        UserError: the folder cannot be written, or the database is not one of this MLflow.
+        UserError: the folder cannot be written, or the database is not usable by this version of MLflow.
     """
     root = Path(folder).resolve()
     database, ready = root / "mlflow.db", root / ".ready"
@@ -53,10 +53,10 @@ def _create(uri: str, database: Path) -> None:
     for logger in quiet:
         logger.setLevel(logging.WARNING)
     try:
-        mlflow_client(uri).search_experiments(max_results=1)  # migrates
+        mlflow_client(uri).search_experiments(max_results=1)  # creates or migrates the tables
     except Exception as error:
         raise UserError(
-            f"{database}: cannot be used by this MLflow ({first_line(error)}); move it away, or upgrade it"
+            f"{database}: cannot be used by this version of MLflow ({first_line(error)}); move it away, or upgrade it"
         ) from error
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")

@@ -1,4 +1,4 @@
-"""Batches of stage 2: who is in them, and their augmented pixels, made where the network computes."""
+"""Batches of stage 2: which images they hold, and their augmentation on the device of the network."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.random import Generator
 
 from csdn.config.encoder import Encoder
 from csdn.config.fidelity import Fidelity
@@ -21,14 +22,14 @@ CPU = torch.device("cpu")
 
 
 class Batch(NamedTuple):
-    """Augmented images: the visible ones twice (second view channel-exchanged), then infrared; labels (B,)."""
+    """Augmented images: visible (2 B, ...), first views then channel-exchanged ones; infrared (B, ...); labels (B,)."""
 
     visible: torch.Tensor
     infrared: torch.Tensor
     labels: torch.Tensor
 
 
-class Plan(NamedTuple):
+class RawBatch(NamedTuple):
     """A batch before augmentation: uint8 images (3 B, H, W, 3) in the order of `Batch`, their views, labels (B,)."""
 
     pixels: np.ndarray
@@ -37,7 +38,7 @@ class Plan(NamedTuple):
 
 
 def build_augmenter(settings: Encoder, fidelity: Fidelity) -> Augmenter:
-    """The augmentation of the settings, with the normalisation of `fidelity`."""
+    """The augmentation of the settings, with the normalisation that `fidelity` selects."""
     mean, std = MEAN_STD[fidelity.normalization]
     return Augmenter(
         **settings.augmentation.model_dump(),
@@ -51,56 +52,56 @@ def augmented_batches(
     images: TrainingImages,
     settings: Encoder,
     augmenter: Augmenter,
-    rng: np.random.Generator,
+    rng: Generator,
     device: torch.device = CPU,
 ) -> Iterator[Batch]:
     """One epoch of batches; every view is cropped, mirrored and erased independently.
 
-    The same random numbers are drawn for every device. On a GPU the images travel as uint8 and are augmented there,
-    some batches ahead of the training step; `rng` is then ahead too, but for the end of the epoch.
+    The same random numbers are drawn for every device. Images are sent to a GPU as uint8 and augmented there, some
+    batches before they are needed; until the end of the epoch `rng` has then drawn for later batches too.
     """
-    plans = _plans(images, settings, augmenter, rng)
+    raw_batches = _raw_batches(images, settings, augmenter, rng)
     if device.type != "cpu":
-        yield from batches_on_device(plans, augmenter, device)
+        yield from batches_on_device(raw_batches, augmenter, device)
         return
-    for plan in plans:
-        yield _batch(_render(plan, augmenter), torch.from_numpy(plan.labels))
+    for raw in raw_batches:
+        yield _batch(_render(raw, augmenter), torch.from_numpy(raw.labels))
 
 
-def batches_on_device(plans: Iterable[Plan], augmenter: Augmenter, device: torch.device) -> Iterator[Batch]:
-    """Batches augmented on `device`, made ahead of their use."""
+def batches_on_device(raw_batches: Iterable[RawBatch], augmenter: Augmenter, device: torch.device) -> Iterator[Batch]:
+    """Batches augmented on `device`, before they are needed."""
 
-    def send(plan: Plan) -> Batch:
-        pixels, labels = torch.from_numpy(plan.pixels), torch.from_numpy(plan.labels)
-        if device.type == "cuda":  # only from pinned memory is a copy asynchronous
+    def send(raw: RawBatch) -> Batch:
+        pixels, labels = torch.from_numpy(raw.pixels), torch.from_numpy(raw.labels)
+        if device.type == "cuda":  # copies are asynchronous only from pinned memory
             pixels, labels = pixels.pin_memory(), labels.pin_memory()
         sent = pixels.to(device, non_blocking=True)
-        return _batch(render_views(sent, plan.views, augmenter), labels.to(device, non_blocking=True))
+        return _batch(render_views(sent, raw.views, augmenter), labels.to(device, non_blocking=True))
 
-    for tensors in on_side_stream(plans, send, device):
+    for tensors in on_side_stream(raw_batches, send, device):
         yield Batch(*tensors)
 
 
-def _plans(images: TrainingImages, settings: Encoder, augmenter: Augmenter, rng: np.random.Generator) -> Iterator[Plan]:
-    batches = identity_batches(images.visible.labels, images.infrared.labels, settings.identities, settings.images, rng)
-    for visible, infrared in batches:
-        seen, thermal = images.visible.pixels(visible), images.infrared.pixels(infrared)
-        shape = seen.shape[1:]
+def _raw_batches(images: TrainingImages, settings: Encoder, augmenter: Augmenter, rng: Generator) -> Iterator[RawBatch]:
+    counts = settings.identities, settings.images
+    for rows, infrared_rows in identity_batches(images.visible.labels, images.infrared.labels, *counts, rng):
+        visible, infrared = images.visible.pixels(rows), images.infrared.pixels(infrared_rows)
+        shape = visible.shape[1:]
         draws = [
             (
                 augmenter.draw_visible(shape, rng),
                 augmenter.draw_exchanged(shape, rng),
                 augmenter.draw_infrared(shape, rng),
             )
-            for _ in range(len(seen))
+            for _ in range(len(visible))
         ]
         views = [view for kind in zip(*draws, strict=True) for view in kind]
-        yield Plan(np.concatenate([seen, seen, thermal]), views, images.visible.labels[visible])
+        yield RawBatch(np.concatenate([visible, visible, infrared]), views, images.visible.labels[rows])
 
 
-def _render(plan: Plan, augmenter: Augmenter) -> torch.Tensor:
-    out = np.empty(plan.pixels.shape, dtype=np.float32)
-    for image, view, target in zip(plan.pixels, plan.views, out, strict=True):
+def _render(raw: RawBatch, augmenter: Augmenter) -> torch.Tensor:
+    out = np.empty(raw.pixels.shape, dtype=np.float32)
+    for image, view, target in zip(raw.pixels, raw.views, out, strict=True):
         augmenter.render(image, view, target)
     return torch.from_numpy(out).permute(0, 3, 1, 2)
 

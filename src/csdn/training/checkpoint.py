@@ -1,7 +1,7 @@
-"""Checkpoints of a training: written whole or not at all, verified before they are read, never of another training.
+"""Checkpoints of a training: written completely or not at all, verified before use, never those of other trainings.
 
-A checkpoint is one safetensors file whose name carries the SHA-256 of its content, so that a single rename makes it
-valid. Checkpoints lie in a folder named after the digest of what the training depends on.
+A checkpoint is one safetensors file whose name contains the SHA-256 of its content, so that a single rename makes it
+valid. Its folder is named after the digest of everything that the training depends on.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from csdn.artifacts.digests import canonical_json, sha256
 from csdn.artifacts.files import atomic
 from csdn.errors import UserError
 
-KEPT = 2  # the newest, and the one before it in case the newest is damaged
-COST_SHARE = 0.01  # of the training's time, which writing checkpoints may take
+KEPT = 2  # the newest, and the previous one in case the newest is damaged
+COST_SHARE = 0.01  # largest share of the training's time spent on writing checkpoints
 CODE = ("data", "jobs", "losses", "models", "training", "artifacts/cache_record.py", "seeding.py")
 PACKAGES = ("numpy", "open_clip_torch", "torch")
 ASIDE = "not_finite"
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What was saved: tensors, and everything else as JSON values."""
+    """The saved state: tensors, and everything else as JSON values."""
 
     tensors: dict[str, np.ndarray]
     values: dict[str, Any]
@@ -52,8 +52,8 @@ class Checkpoints:
     """The checkpoints of one training.
 
     Args:
-        folder: of this training alone; made when the first checkpoint is written.
-        identity: what the training depends on, as JSON values by part (settings, inputs, code, ...). Checkpoints of
+        folder: used by this training only; created with the first checkpoint.
+        identity: what the training depends on, as JSON values by part (settings, inputs, code, ...). Checkpoints with
             another identity are never read.
         seconds: of training between two checkpoints; 0 writes one after every step, whatever it costs.
     """
@@ -67,19 +67,19 @@ class Checkpoints:
 
     @property
     def resumable(self) -> bool:
-        """Whether there is a checkpoint of this very training."""
+        """Whether there is a checkpoint with this identity."""
         return bool(self._files())
 
     def due(self, *, epoch_ended: bool) -> bool:
-        """Whether it is time for a checkpoint: at the end of an epoch, or when `seconds` have passed.
+        """Whether a checkpoint should be written: at the end of an epoch, or when `seconds` have passed.
 
-        Either only as long as writing takes no more than a hundredth of the training's time.
+        In both cases only while writing checkpoints takes at most a hundredth of the training's time.
         """
         wait = 0.0 if epoch_ended else self._seconds
         return self._seconds == 0 or time.monotonic() - self._written >= max(wait, self._cost / COST_SHARE)
 
     def load(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole, or None. What is damaged or of another training is told and ignored."""
+        """The newest intact checkpoint, or None. Damaged ones and other trainings' are ignored with a warning."""
         files = self._files()
         for path in files:
             with suppress(SafetensorError, OSError, ValueError, KeyError):
@@ -90,25 +90,25 @@ class Checkpoints:
             log.warning("%s is damaged and is ignored", path)
             path.unlink(missing_ok=True)
         if files:
-            log.warning("no checkpoint in %s is whole; starting anew", self._folder)
+            log.warning("no checkpoint in %s is intact; starting from the beginning", self._folder)
         else:
-            self._tell_of_others()
+            self._report_other_trainings()
         return None
 
     def save(self, checkpoint: Checkpoint, step: int) -> None:
-        """Write a checkpoint and drop all but the last two. A disk that refuses does not stop the training."""
+        """Write a checkpoint and delete all but the last two. If that fails, training continues with a warning."""
         start = time.monotonic()
         try:
             self._write(self._folder, checkpoint, step)
             for old in self._files()[KEPT:]:
                 old.unlink()
         except (OSError, UserError) as error:
-            log.warning("checkpoint of step %d not written (%s); the training goes on", step, error)
+            log.warning("checkpoint of step %d not written (%s); training continues", step, error)
         self._written = time.monotonic()
         self._cost = self._written - start
 
     def keep_aside(self, checkpoint: Checkpoint, step: int) -> Path | None:
-        """Write a checkpoint to look at; training never continues from it. None where the disk refuses."""
+        """Write a checkpoint for inspection; training never continues from it. None if it cannot be written."""
         folder = self._root / ASIDE
         try:
             for old in folder.glob("*"):
@@ -119,17 +119,17 @@ class Checkpoints:
             return None
 
     def remove(self) -> None:
-        """Remove every checkpoint of this training, also those of other settings: it has succeeded."""
+        """Remove every checkpoint of this training, including those of other settings, because it has succeeded."""
         shutil.rmtree(self._root, ignore_errors=True)
         with suppress(OSError):
-            self._root.parent.rmdir()  # unless another training has its checkpoints there
+            self._root.parent.rmdir()  # fails if other trainings have checkpoints there
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold this training alone: a process that a killed run left behind may still be at work on it."""
+        """Lock this training: a process left behind by a killed run may still be working on it."""
         lock = _lock(self._root)
         try:
-            for path in self._root.rglob(".*.part"):  # nobody else writes here: of a process that was killed
+            for path in self._root.rglob(".*.part"):  # left by a killed process: nobody else writes here
                 path.unlink()
             yield
         finally:
@@ -148,13 +148,13 @@ class Checkpoints:
             temporary.write_bytes(content)
         return path
 
-    def _tell_of_others(self) -> None:
+    def _report_other_trainings(self) -> None:
         newest = {path.parent: path for path in sorted(self._root.glob("*/step_*.safetensors"))}
         for path in (path for folder, path in newest.items() if folder.name != ASIDE):
             with suppress(SafetensorError, OSError, ValueError, KeyError):
                 other = json.loads(_metadata(path)["identity"])
                 parts = [name for name in self._identity if other.get(name) != self._identity[name]]
-                log.warning("%s is of other %s and is ignored; starting anew", path, " and ".join(parts))
+                log.warning("ignoring %s, which has other %s; starting from the beginning", path, " and ".join(parts))
 
 
 def training_identity(
@@ -193,7 +193,7 @@ def _metadata(path: Path) -> dict[str, str]:
 
 def _read(path: Path) -> Checkpoint:
     with safe_open(path, framework="np") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         return Checkpoint(tensors, json.loads(file.metadata()["values"]))
 
 
@@ -208,7 +208,7 @@ def _lock(folder: Path) -> FileLock:
                 lock.acquire(timeout=0)
             except Timeout:
                 owner = path.read_text() or "unknown"
-                log.warning("%s: process %s is at work on this training; waiting until it ends", folder, owner)
+                log.warning("%s: process %s is working on this training; waiting until it ends", folder, owner)
                 lock.acquire()
     path.write_text(str(os.getpid()))
     return lock

@@ -19,7 +19,7 @@ from csdn.training.checkpoint import Checkpoints
 from csdn.training.resumable import History, OnEpoch, TrainingRun
 from csdn.training.schedules import pretraining_learning_rate
 
-MAX_LOGIT_SCALE = 100.0  # CLIP's own ceiling (Radford et al. 2021, section 2.5)
+MAX_LOGIT_SCALE = 100.0  # as for CLIP (Radford et al. 2021, section 2.5)
 SHIFT = (3, 2)  # largest random shift of a batch in pixels, rows and columns
 LOG_EVERY = 50
 
@@ -35,19 +35,19 @@ def pretrain_clip(
     on_log: OnEpoch,
     checkpoints: Checkpoints | None = None,
 ) -> History:
-    """Train `model` in place on image-caption pairs, with auxiliary attribute classifiers that are thrown away.
+    """Train `model` in place on image-caption pairs, with auxiliary attribute classifiers that are discarded.
 
-    One classifier reads the image tower's map; another, shared by both towers, reads the joint space. Without the
-    shared one the contrastive loss stays at its start for some hundred steps, how many is a matter of rounding.
+    One classifier uses the image tower's map; another, shared by both towers, uses the joint space. Without the shared
+    one the contrastive loss stays at its initial value for some hundred steps; how many depends on rounding.
 
-    Only the token vectors of words that occur are trained; the other rows of the vocabulary keep their start.
+    Only the token vectors of words that occur are trained; the other rows of the vocabulary stay as initialised.
 
     Args:
         model: the small CLIP with its single-query attention pool.
         images: uint8 (N, H, W, 3).
-        captions: N lists of alternative captions, one of which is drawn at every sight.
-        attributes: name -> class index (N,), -1 where it does not apply.
-        checkpoints: where the training is kept and continued from; None keeps nothing.
+        captions: N lists of alternative captions, one of which is drawn each time the image is used.
+        attributes: name -> class index (N,), -1 if it does not apply.
+        checkpoints: saves the training and continues it; None saves nothing.
 
     Returns:
         Rows of step, loss, contrastive and attribute terms, learning rate, seconds.
@@ -56,7 +56,7 @@ def pretrain_clip(
         model.visual.attnpool.positional_embedding.normal_(std=settings.position_std)
     tokens = tokenize(captions, model.context_length)
     words, compact = torch.unique(tokens, return_inverse=True)
-    ends = tokens.argmax(2).numpy()  # end of text has the highest id
+    ends = tokens.argmax(2).numpy()  # the end of text has the highest id
     classes = [int(values.max()) + 1 for values in attributes.values()]
     targets = torch.from_numpy(np.stack(list(attributes.values()), axis=1)).long()
     pool = model.visual.attnpool
@@ -69,7 +69,7 @@ def pretrain_clip(
     optimizer = _optimizer(model, [vectors, *map_head.parameters(), *joint_head.parameters()], settings)
     parts = {"model": model, "vectors": vectors, "map_head": map_head, "joint_head": joint_head}
     run = TrainingRun(parts, optimizer, rng, on_log, checkpoints)
-    order = run.arrays.setdefault("order", np.empty(0, dtype=int))  # images left of this pass over all
+    order = run.arrays.setdefault("order", np.empty(0, dtype=int))  # images left in this pass over all images
     for step in run.steps(settings.steps):
         if len(order) < settings.batch:
             order = rng.permutation(len(images))
@@ -103,7 +103,7 @@ def pretrain_clip(
 
 
 def tokenize(captions: Sequence[Sequence[str]], context_length: int) -> torch.Tensor:
-    """Token ids (N, alternatives, L) of caption lists, cut after the longest."""
+    """Token ids (N, alternatives, L) of caption lists, as long as the longest caption."""
     tokenizer = SimpleTokenizer(context_length=context_length)
     flat = [text for alternatives in captions for text in alternatives]
     tokens = tokenizer(flat)
@@ -112,7 +112,7 @@ def tokenize(captions: Sequence[Sequence[str]], context_length: int) -> torch.Te
 
 
 def shift_and_mirror(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """uint8 images (N, H, W, 3), shifted by a few pixels and mirrored, alike for the whole batch."""
+    """uint8 images (N, H, W, 3), all shifted by the same few pixels and mirrored together."""
     dy, dx = (int(rng.integers(-limit, limit + 1)) for limit in SHIFT)
     images = images.roll((dy, dx), dims=(1, 2))
     if dy:
@@ -126,14 +126,14 @@ def shift_and_mirror(images: torch.Tensor, rng: np.random.Generator) -> torch.Te
 def zero_shot_accuracy(
     model: CLIP, images: np.ndarray, labels: np.ndarray, prompts: Mapping[str, Sequence[str]], batch: int = 256
 ) -> float:
-    """Balanced accuracy of zero-shot classification: the class whose mean prompt feature is nearest.
+    """Balanced accuracy of zero-shot classification by the class whose mean prompt feature is nearest.
 
     Args:
-        images: uint8 (N, H, W, 3); labels: (N,) names among the keys of `prompts`.
+        images: uint8 (N, H, W, 3); labels: (N,) class names, keys of `prompts`.
         prompts: class name -> prompts.
 
     Returns:
-        Mean over the classes that occur of the share of their images named right, in [0, 1].
+        Share of correctly classified images, averaged over the classes that occur, in [0, 1].
     """
     model.eval()
     tower = TextTower(model)

@@ -35,7 +35,7 @@ from csdn.training.schedules import encoder_learning_rate
 
 Validate = Callable[[ReIDNetwork], dict[str, float]]
 SELECTED_BY = {"best_on_validation": "validation_map", "best_on_test": "test_rank_1"}
-"""Which value of `Validate` chooses the epoch that is kept."""
+"""The value of `Validate` by which the epoch to keep is chosen."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,13 @@ def train_encoder(
     Args:
         descriptions: None trains without the semantic loss (baseline).
         validate: called every `settings.validate_every` epochs and after the last; its values join the history.
-        checkpoints: where the training is kept and continued from; None keeps nothing.
+        checkpoints: saves the training and continues it; None saves nothing.
 
     Returns:
-        One row an epoch: epoch, step, learning rate, mean of each loss term, seconds, validation values.
+        One row per epoch: epoch, step, learning rate, mean of each loss term, seconds, validation values.
 
     Raises:
-        NotFiniteError: a loss is not finite; names step, term and learning rate.
+        NotFiniteError: a loss is not finite; the message gives step, term and learning rate.
     """
     optimizer = build_optimizer(network, settings, fidelity)
     augmenter = build_augmenter(settings, fidelity)
@@ -79,7 +79,7 @@ def train_encoder(
     run = TrainingRun({"network": network}, optimizer, rng, on_epoch, checkpoints)
     for epoch in run.epochs(settings.epochs):
         network.train()
-        for step, batch in run.rest(augmented_batches(images, settings, augmenter, rng, device)):
+        for step, batch in run.remaining(augmented_batches(images, settings, augmenter, rng, device)):
             rate = encoder_learning_rate(
                 epoch + step / steps,
                 settings.epochs,
@@ -112,7 +112,7 @@ def optimize(
     device: torch.device,
     record: Callable[[Mapping[str, torch.Tensor]], None],
 ) -> None:
-    """One optimiser step; before it `record` gets each loss term and their weighted sum `loss`, on the device."""
+    """One optimiser step; `record` is called before it with each loss term and their weighted sum `loss`."""
     batch = Batch(*(part.to(device, non_blocking=True) for part in batch))
     with products_in(settings.precision):
         with autocast(device, settings.precision):
@@ -137,7 +137,7 @@ def loss_terms(
 ) -> dict[str, torch.Tensor]:
     """The unweighted terms of docs/method.md's loss; identity, MSEL and WRT are summed over both features.
 
-    A term whose weight is 0 is absent, the identity loss apart.
+    Terms of weight 0 are absent, except for the identity loss.
 
     Args:
         features: of first visible views, second visible views and infrared images, (3 B, ...).
@@ -149,7 +149,7 @@ def loss_terms(
     smoothing, floor = settings.label_smoothing, fidelity.triplet_denominator_floor
     unit = settings.metric_features == "unit"
     weights = settings.weights
-    # Always, whatever its weight: the necks that the descriptor goes through get their statistics here.
+    # Computed even with weight 0, because the necks of the descriptor get their statistics here.
     terms = {
         "identity": _total(
             identity_loss(logits, everyone, label_smoothing=smoothing) for logits in network.classify(Features(*both))
@@ -191,7 +191,7 @@ def semantic_term(
 
 
 def build_optimizer(network: ReIDNetwork, settings: Encoder, fidelity: Fidelity) -> torch.optim.Optimizer:
-    """Adam with a higher rate on the classifiers; decay spares BN, biases and the pooling exponent.
+    """Adam with a higher rate for the classifiers and no decay on BN, biases and the pooling exponent.
 
     `fidelity.decay_everything` restores the authors' groups: the higher rate on whole heads, decay on everything.
     """
@@ -219,7 +219,7 @@ def build_optimizer(network: ReIDNetwork, settings: Encoder, fidelity: Fidelity)
 def permute_descriptions(descriptions: Descriptions, rng: np.random.Generator) -> Descriptions:
     """The control: every identity gets another identity's description, the same one in both modalities.
 
-    A random cyclic order assigns each identity the next one's description, so that none keeps its own.
+    Each identity gets the description of the next one in a random cyclic order, so that none keeps its own.
     """
     count = len(descriptions.visible)
     order = torch.from_numpy(rng.permutation(count))

@@ -25,14 +25,14 @@ def train_fusion(
 ) -> History:
     """Train `fusion` in place on frozen descriptions (identities, embed) and frozen image features.
 
-    Fused descriptions are contrasted with images of both modalities, `settings.batch` shuffled images at a time. A
-    fusion without parameters is only evaluated.
+    The loss contrasts fused descriptions with images of both modalities, `settings.batch` shuffled images at a time.
+    A fusion without parameters is only evaluated.
 
     Args:
-        checkpoints: where the training is kept and continued from; None keeps nothing.
+        checkpoints: saves the training and continues it; None saves nothing.
 
     Returns:
-        One row an epoch: epoch, loss, image-to-text accuracy of both modalities, learning rate, seconds.
+        One row per epoch: epoch, loss, image-to-text accuracy of both modalities, learning rate, seconds.
     """
     scale = logit_scale(settings)
     parameters = list(fusion.parameters())
@@ -49,7 +49,7 @@ def train_fusion(
     for epoch in run.epochs(settings.epochs):
         order = torch.from_numpy(rng.permutation(len(labels)))
         fusion.train()
-        for step, chosen in run.rest(order.split(settings.batch)[:steps]):
+        for step, chosen in run.remaining(order.split(settings.batch)[:steps]):
             at = epoch + step / steps
             run.set_learning_rate(prompt_learning_rate(at, settings.epochs, settings.learning_rate, settings.schedule))
             persons = labels[chosen]
@@ -66,5 +66,5 @@ def train_fusion(
 def fuse_all(
     fusion: nn.Module, text_visible: torch.Tensor, text_infrared: torch.Tensor, *, dropout: bool = False
 ) -> torch.Tensor:
-    """Fused descriptions (identities, embed), dropout off; the authors' code leaves it on for the final ones."""
+    """Fused descriptions (identities, embed) without dropout, which the authors' code leaves on."""
     return fusion.train(dropout)(text_visible, text_infrared)

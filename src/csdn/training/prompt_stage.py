@@ -40,15 +40,15 @@ def learn_prompts(
     on_epoch: OnEpoch,
     checkpoints: Checkpoints | None = None,
 ) -> History:
-    """Train `bank` in place; everything it reads stays frozen.
+    """Train `bank` in place; the text tower and the image features stay frozen.
 
-    Each batch holds `settings.batch` images of each modality, and each image's text comes from its own modality.
+    Each batch has `settings.batch` images of each modality, and each image's text is that of its own modality.
 
     Args:
-        checkpoints: where the training is kept and continued from; None keeps nothing.
+        checkpoints: saves the training and continues it; None saves nothing.
 
     Returns:
-        One row an epoch: epoch, loss, image-to-text accuracy of both modalities, learning rate, seconds.
+        One row per epoch: epoch, loss, image-to-text accuracy of both modalities, learning rate, seconds.
     """
     optimizer = torch.optim.Adam(
         [bank.contexts], lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
@@ -57,7 +57,7 @@ def learn_prompts(
     run = TrainingRun({"contexts": bank.contexts}, optimizer, rng, on_epoch, checkpoints)
     for epoch in run.epochs(settings.epochs):
         batches = list(paired_batches(images.visible_labels, images.infrared_labels, settings.batch, rng))
-        for step, (visible, infrared) in run.rest(batches):
+        for step, (visible, infrared) in run.remaining(batches):
             at = epoch + step / len(batches)
             run.set_learning_rate(prompt_learning_rate(at, settings.epochs, settings.learning_rate, settings.schedule))
             labels = torch.from_numpy(images.visible_labels[visible])
@@ -79,7 +79,7 @@ def contrastive_step(
     record: Callable[[Mapping[str, torch.Tensor]], None],
     gradient_clip: float | None = None,
 ) -> None:
-    """One optimiser step of the symmetric contrastive loss, which `record` gets before the step."""
+    """One optimiser step of the symmetric contrastive loss; `record` is called with the loss before the step."""
     if scale is not None:
         features, texts = F.normalize(features, dim=1), F.normalize(texts, dim=1)
     temperature = 1.0 if scale is None else 1.0 / scale
@@ -93,7 +93,7 @@ def contrastive_step(
 
 @torch.no_grad()
 def describe_all(bank: PromptBank, block: int = 256) -> tuple[torch.Tensor, torch.Tensor]:
-    """Text features of every identity, (identities, embed) for visible and for infrared."""
+    """Text features of every identity, (identities, embed) each for visible and infrared."""
     rows = torch.arange(bank.contexts.shape[1]).split(block)
     visible, infrared = (torch.cat([bank(index, part) for part in rows]) for index in (VISIBLE, INFRARED))
     return visible, infrared
@@ -101,10 +101,10 @@ def describe_all(bank: PromptBank, block: int = 256) -> tuple[torch.Tensor, torc
 
 @torch.no_grad()
 def describe_by_captions(tower: TextTower, captions: Sequence[Sequence[str]], device: torch.device) -> torch.Tensor:
-    """Mean text feature of each identity's captions (identities, embed): an oracle, for nothing else has captions.
+    """Mean text feature of each identity's captions (identities, embed): an oracle, as real data have no captions.
 
     Args:
-        captions: for each identity one text or more, cut to the tower's context.
+        captions: one or more texts for each identity; each is cut to the tower's context.
     """
     tokenizer = SimpleTokenizer(context_length=tower.context_length)
     return torch.stack([tower.encode_tokens(tokenizer(list(texts)).to(device)).mean(0) for texts in captions])
@@ -114,7 +114,7 @@ def describe_by_captions(tower: TextTower, captions: Sequence[Sequence[str]], de
 def description_accuracy(
     images: StageOneImages, text_visible: torch.Tensor, text_infrared: torch.Tensor, scale: float | None
 ) -> dict[str, float]:
-    """How often an image's own description is its nearest one, by modality: do the descriptions fit?"""
+    """Share of images whose own description is the nearest one, by modality."""
     out = {}
     for name, texts in (("visible", text_visible), ("infrared", text_infrared)):
         features, labels = getattr(images, name), getattr(images, f"{name}_labels")
@@ -126,5 +126,5 @@ def description_accuracy(
 
 
 def logit_scale(settings: Prompts | Fusion) -> float | None:
-    """Scale of cosine logits, None for raw dot products."""
+    """Scale of cosine logits; None for raw dot products."""
     return settings.scale if settings.logits == "cosine" else None

@@ -1,4 +1,4 @@
-"""A training that may be interrupted at any moment: where it stands, and all that changes from step to step."""
+"""A training that may be interrupted at any moment: its position, and everything that changes between steps."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ History = list[Row]
 OnEpoch = Callable[[Row], None]
 Batch = TypeVar("Batch")
 
-LOOK_EVERY = 16  # steps between two looks at the losses: each look waits for the GPU
+FETCH_EVERY = 16  # steps after which losses are fetched from the device, which waits for the GPU
 
 
 class TrainingRun:
     """Counts the epochs and steps of a training, collects its history, and continues it from a checkpoint.
 
-    A resumed training draws the batches of its epoch again from where the generator stood at the epoch's start and
-    drops those it has seen. So it does not matter whether batches are drawn ahead of the step that uses them.
+    A resumed training restores the generator's state at the start of the epoch, draws the epoch's batches again and
+    skips those already used. So it does not matter whether batches are drawn before the step that uses them.
 
     Attributes:
-        epoch: epochs done; step: steps done of this epoch; total: steps done of all.
+        epoch: epochs done; step: steps done in this epoch; total: steps done in all epochs.
         learning_rate: of the last step.
-        terms: loss terms of this epoch's steps, or since the last row where there are no epochs.
+        terms: loss terms of this epoch's steps or, without epochs, of the steps since the last row.
         best: best validation score so far and the weights that reached it.
         arrays: further state of a loop, by name.
 
@@ -40,8 +40,8 @@ class TrainingRun:
         parts: modules and tensors that are trained, by name; they are changed in place when a checkpoint is found.
         optimizer: trains them.
         rng: draws batches and augmentations.
-        on_row: gets every row of the history, also those from before an interruption.
-        checkpoints: where the training is kept; None keeps nothing.
+        on_row: called with every row of the history, also with those from before an interruption.
+        checkpoints: saves the training; None saves nothing.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class TrainingRun:
         self._checkpoints = checkpoints
         self._device: torch.device = optimizer.param_groups[0]["params"][0].device
         self._terms: dict[str, list[float]] = {}
-        self._unseen: list[tuple[int, float, tuple[str, ...], torch.Tensor]] = []  # step, learning rate, terms
-        self._failed = torch.zeros((), device=self._device)  # 1 from the first loss on that is not finite
+        self._unfetched: list[tuple[int, float, tuple[str, ...], torch.Tensor]] = []  # step, learning rate, terms
+        self._failed = torch.zeros((), device=self._device)  # 1 once a loss was not finite
         self._epoch_draws: Mapping[str, Any] | None = None
         self._spent, self._clock = 0.0, time.monotonic()
         found = checkpoints.load() if checkpoints else None
@@ -70,14 +70,14 @@ class TrainingRun:
             self._restore(found)
 
     def epochs(self, count: int) -> Iterator[int]:
-        """The epochs that are left of `count`; `end_epoch` leads to the next."""
+        """The epochs left of `count`; `end_epoch` moves on to the next one."""
         while self.epoch < count:
             self._epoch_draws = self._rng.bit_generator.state
             self._clock = time.monotonic()
             yield self.epoch
 
-    def rest(self, batches: Iterable[Batch]) -> Iterator[tuple[int, Batch]]:
-        """The batches of this epoch that are left, with their numbers."""
+    def remaining(self, batches: Iterable[Batch]) -> Iterator[tuple[int, Batch]]:
+        """The batches left of this epoch, with their numbers."""
         for number, batch in enumerate(batches):
             if number < self.step:
                 continue
@@ -85,11 +85,11 @@ class TrainingRun:
             self._end_step()
 
     def steps(self, count: int) -> Iterator[int]:
-        """The steps that are left of a training without epochs, whose batches must not be drawn ahead."""
+        """The steps left of a training without epochs, whose batches must be drawn only when they are used."""
         while self.step < count:
             yield self.step
             self._end_step()
-        self.look_at_losses()
+        self.fetch_losses()
 
     def set_learning_rate(self, rate: float) -> None:
         """Set the optimiser's learning rate for this step."""
@@ -97,58 +97,58 @@ class TrainingRun:
         set_learning_rate(self._optimizer, rate)
 
     def record(self, terms: Mapping[str, torch.Tensor]) -> None:
-        """Take the loss terms of this step, scalars on the device, before the optimiser's step.
+        """Record the loss terms of this step, scalars on the device, before the optimiser's step.
 
-        Nothing waits for them here. From the first one on that is NaN or infinite, the device itself keeps the
-        optimiser from changing anything, until the next look at the losses ends the training.
+        Nothing waits for them here. Once one is NaN or infinite, the optimiser skips its steps on the device, until the
+        losses are fetched and the training ends.
         """
         values = torch.stack(list(terms.values()))
-        self._unseen.append((self.total, self.learning_rate, tuple(terms), values))
+        self._unfetched.append((self.total, self.learning_rate, tuple(terms), values))
         self._failed = torch.maximum(self._failed, (~values.isfinite().all()).float())
-        self._optimizer.found_inf = self._failed  # type: ignore[attr-defined]  # what fused optimisers obey (as GradScaler's)
+        self._optimizer.found_inf = self._failed  # type: ignore[attr-defined]  # fused optimisers skip a step if it is 1 (as for GradScaler)
 
     @property
     def terms(self) -> dict[str, list[float]]:
         """Loss terms of the steps so far (see the class)."""
-        self.look_at_losses()
+        self.fetch_losses()
         return self._terms
 
-    def look_at_losses(self) -> None:
-        """Fetch the loss terms that are still on the device, and wait for them.
+    def fetch_losses(self) -> None:
+        """Fetch the loss terms that are still on the device, waiting for them.
 
         Raises:
-            NotFiniteError: one is NaN or infinite; names step, term, learning rate and the checkpoint kept aside.
+            NotFiniteError: one is NaN or infinite; the message gives step, term, learning rate and the kept checkpoint.
         """
-        unseen, self._unseen = self._unseen, []
-        rows = torch.stack([values for *_, values in unseen]).tolist() if unseen else []
-        for (step, rate, names, _), values in zip(unseen, rows, strict=True):
+        unfetched, self._unfetched = self._unfetched, []
+        rows = torch.stack([values for *_, values in unfetched]).tolist() if unfetched else []
+        for (step, rate, names, _), values in zip(unfetched, rows, strict=True):
             for name, value in zip(names, values, strict=True):
                 if not np.isfinite(value):
                     raise self._not_finite(name, value, step, rate)
                 self._terms.setdefault(name, []).append(value)
 
     def _not_finite(self, name: str, value: float, step: int, rate: float) -> NotFiniteError:
-        """The error for the first loss that was not finite, at whose weights the training still stands."""
-        aside = self._checkpoints.keep_aside(self._state(), step) if self._checkpoints else None
-        kept = f" (the state is in {aside})" if aside else ""
+        """The error for the first loss that was not finite; the weights are still those that produced it."""
+        path = self._checkpoints.keep_aside(self._state(), step) if self._checkpoints else None
+        kept = f" (the state is in {path})" if path else ""
         return NotFiniteError(
             f"loss {name} is {value} at step {step}, learning rate {rate:g}; lower the learning rate{kept}"
         )
 
     @property
     def seconds(self) -> float:
-        """Time spent in this epoch, without that of interruptions."""
+        """Time spent in this epoch, without interruptions."""
         return self._spent + time.monotonic() - self._clock
 
     def log(self, row: Row) -> None:
-        """Add a row to the history; the terms that it is made of are then done with."""
-        self.look_at_losses()
+        """Add a row to the history and clear the terms that it was made from."""
+        self.fetch_losses()
         self.history.append(row)
         self._on_row(row)
         self._terms = {}
 
     def end_epoch(self, row: Row) -> None:
-        """Add the epoch's row to the history and go on to the next epoch."""
+        """Add the epoch's row to the history and move on to the next epoch."""
         self.log(row)
         self.epoch, self.step = self.epoch + 1, 0
         self._epoch_draws = None
@@ -157,13 +157,13 @@ class TrainingRun:
 
     def _end_step(self) -> None:
         self.step, self.total = self.step + 1, self.total + 1
-        if len(self._unseen) >= LOOK_EVERY:
-            self.look_at_losses()
+        if len(self._unfetched) >= FETCH_EVERY:
+            self.fetch_losses()
         self._save_if_due(epoch_ended=False)
 
     def _save_if_due(self, *, epoch_ended: bool) -> None:
         if self._checkpoints and self._checkpoints.due(epoch_ended=epoch_ended):
-            self.look_at_losses()  # nothing is saved after one that was not finite
+            self.fetch_losses()  # raises if one is not finite, so that such a state is never saved
             self._checkpoints.save(self._state(), self.total)
 
     def _state(self) -> Checkpoint:
@@ -189,8 +189,8 @@ class TrainingRun:
     def _restore(self, found: Checkpoint) -> None:
         groups: dict[str, dict[str, np.ndarray]] = {}
         for name, array in found.tensors.items():
-            kind, _, rest = name.partition("/")
-            groups.setdefault(kind, {})[rest] = array
+            kind, _, key = name.partition("/")
+            groups.setdefault(kind, {})[key] = array
         for name, part in self._parts.items():
             prefix = f"{name}/"
             own = {k.removeprefix(prefix): value for k, value in groups["part"].items() if k.startswith(prefix)}
@@ -207,7 +207,7 @@ class TrainingRun:
         values = dict(found.values)
         self._rng.bit_generator.state = values.pop("numpy")
         self._spent, self._terms = values.pop("seconds"), values.pop("terms")
-        _warn_of_other_device(values.pop("device"), device_name(self._device))
+        _warn_about_other_device(values.pop("device"), device_name(self._device))
         best = values.pop("best")
         self.best = None if best is None else (best, _as_tensors(groups["best"]))
         for name, value in values.items():
@@ -216,11 +216,11 @@ class TrainingRun:
             self._on_row(row)
 
 
-def _warn_of_other_device(begun: str, now: str) -> None:
-    if begun != now:
+def _warn_about_other_device(before: str, now: str) -> None:
+    if before != now:
         warn(
-            f"this training was begun on {begun} and goes on on {now}: as good a training, but not bit for bit the one "
-            "that would have been made without the interruption, for the two round differently"
+            f"this training started on {before} and continues on {now}: the result is just as valid, but not bit for "
+            "bit that of an uninterrupted training, because the two round differently"
         )
 
 
@@ -229,7 +229,7 @@ def _as_tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, arrays: Mapping[str, np.ndarray]) -> None:
-    """Load the optimiser's state, laid out in memory as its parameters are: fused kernels go by the order of bytes."""
+    """Load the optimiser's state with the memory layout of its parameters, which fused kernels rely on."""
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, array in arrays.items():
         index, key = name.split("/")

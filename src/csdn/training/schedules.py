@@ -1,4 +1,4 @@
-"""Learning rates as functions of the epoch."""
+"""Learning rates as functions of the epoch or step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def prompt_learning_rate(epoch: float, epochs: int, base: float, kind: str) -> f
     """Learning rate of stage 1.
 
     Args:
-        epoch: from 0; fractions count only for `cosine`.
+        epoch: from 0; its fraction matters only for `cosine`.
         epochs: of the whole stage.
         base: peak rate.
         kind: "reference" steps once an epoch: 5 epochs up from 1e-5, then a cosine to 1e-6 (docs/method.md);
@@ -34,7 +34,7 @@ def encoder_learning_rate(
     """Learning rate of stage 2: linear warm-up from 0.01 x base, then steps (`multistep`) or a cosine to 0.
 
     Args:
-        epoch: from 0; fractions count only for `cosine`.
+        epoch: from 0; its fraction matters only for `cosine`.
         warmup: epochs of warm-up.
         milestones: epochs after which `multistep` multiplies by 0.1.
     """

@@ -1,4 +1,4 @@
-"""Image features that stage 1 learns from: the frozen network's, of un-augmented training images."""
+"""Image features that stage 1 learns from: those of un-augmented training images by the frozen network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from csdn.models.inference import project_images
 from csdn.training.prompt_stage import StageOneImages
 
 EMBED_BATCH = 256
-IDENTITIES, IMAGES = 8, 4  # of a batch and modality in the authors' loaders (data_loader/loader.py)
+IDENTITIES, IMAGES = 8, 4  # in a batch, for each modality, as in the authors' data_loader/loader.py
 
 Progress = Callable[[int], None]
 
@@ -29,20 +29,20 @@ def stage_one_images(
     device: torch.device,
     progress: Progress,
 ) -> StageOneImages:
-    """Features of every training image once, in evaluation mode; `fidelity` restores what the authors' code does.
+    """Features of every training image once, in evaluation mode; `fidelity` can restore the authors' procedure.
 
-    `stage_one_images: sampler` takes the draws of one pass of the identity sampler: some images several times, others
-    never. `fusion_mode: training` normalises with the statistics of each batch of one modality.
+    `stage_one_images: sampler` uses the images of one pass of the identity sampler: some several times, others never.
+    `fusion_mode: training` normalises with the statistics of each batch of one modality.
 
     Args:
         backbone: its parameters and running statistics do not change.
-        rng: draws the sampler's batches; not used by default.
+        rng: draws the batches; not used by default.
     """
     sampled, training = fidelity.stage_one_images == "sampler", fidelity.fusion_mode == "training"
     if not sampled and not training:
         return _all_images(backbone, images, fidelity.normalization, device, progress)
     if training:
-        backbone = copy.deepcopy(backbone)  # batches in training mode change running statistics
+        backbone = copy.deepcopy(backbone)  # training mode changes running statistics
     backbone.train(training)
     sides = zip(*(sampler_pass if sampled else shuffled_pass)(images, rng), strict=True)
     made = []
@@ -64,14 +64,14 @@ def sampler_pass(images: TrainingImages, rng: np.random.Generator) -> Iterator[t
 
 
 def shuffled_pass(images: TrainingImages, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Positions of every image once, shuffled, in batches of which none has more than the sampler's images."""
+    """Positions of every image once, shuffled, in batches no larger than those of the sampler."""
     count = -(-max(len(images.visible), len(images.infrared)) // (IDENTITIES * IMAGES))
     sides = [np.array_split(rng.permutation(len(side)), count) for side in (images.visible, images.infrared)]
     return zip(*sides, strict=True)
 
 
 def count_images(images: TrainingImages, fidelity: Fidelity) -> int:
-    """How many images `stage_one_images` embeds."""
+    """Number of images that `stage_one_images` embeds."""
     visible, infrared = len(images.visible), len(images.infrared)
     if fidelity.stage_one_images == "all":
         return visible + infrared
@@ -107,7 +107,7 @@ def _project(
     normalization: str,
     device: torch.device,
 ) -> Iterator[torch.Tensor]:
-    """Projected features (n, embed) of each batch of one modality, in the mode that `backbone` is in."""
+    """Projected features (n, embed) of each batch of one modality, in the current mode of `backbone`."""
     for positions in batches:
         pixels = normalize_images(as_images(images.pixels(positions)).to(device), normalization)
         nothing = pixels[:0]

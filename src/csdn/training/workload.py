@@ -1,4 +1,4 @@
-"""How much a training computes: the costs of the modules times how often the stages use them."""
+"""How much a training computes: the costs of the modules times the number of their uses in each stage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from csdn.config.prompts import Prompts
 from csdn.data.sampling import batches_in_epoch
 from csdn.models.costs import ENCODER, FUSION, PROMPTS, ModuleCost
 
-VIEWS = 3  # of stage 2's batch: two visible ones and the infrared one
+VIEWS = 3  # in a batch of stage 2: two of each visible image and one of each infrared image
 
 
 def training_flops(
@@ -22,14 +22,14 @@ def training_flops(
     fusion: Fusion,
     encoder: Encoder,
 ) -> dict[str, int]:
-    """Operations of each stage's optimiser steps, and of the image features that 1a and 1b extract once each.
+    """Operations of each stage's optimiser steps, and of the image features that stages 1a and 1b extract once each.
 
-    Validation and the accuracy that stage 1 reports are left out. A batch of prompts reads the description of each
-    identity in it once; how many identities that is, is taken as if images were drawn independently.
+    Validation and the accuracy that stage 1 reports are not counted. A batch of stage 1a computes the description of
+    each of its identities once; their number is estimated as if images were drawn independently.
 
     Args:
         costs: of the modules that are used; a stage without any costs nothing.
-        visible: training images; infrared: training images; identities: theirs, in equal numbers.
+        visible, infrared: numbers of training images; identities: number of identities, assumed equally frequent.
     """
     images = visible * image_flops(costs, "visible") + infrared * image_flops(costs, "infrared")
     text = sum(cost.training_flops for cost in costs if cost.stage == PROMPTS)
@@ -47,22 +47,22 @@ def training_flops(
 
 
 def image_flops(costs: Sequence[ModuleCost], modality: str) -> int:
-    """Forward operations of an image of `modality` up to its two features."""
+    """Forward operations of one image of `modality` up to its two features."""
     wanted = (f"{modality} stem", "trunk", "attention pool", "projection")
     return sum(cost.forward_flops for cost in costs if cost.stage == ENCODER and cost.module in wanted)
 
 
 def step_flops(costs: Sequence[ModuleCost]) -> int:
-    """Forward and backward operations of stage 2 for each image of a modality in a batch, which gives three views."""
+    """Forward and backward operations of stage 2 for each image of a modality in a batch, that is for three views."""
     return sum(uses * cost.training_flops for cost, uses in _used(costs))
 
 
 def step_activation_bytes(costs: Sequence[ModuleCost], encoder: Encoder) -> int:
-    """What a step of stage 2 keeps for its backward pass, in float32 and without the losses' own matrices."""
+    """Bytes that a step of stage 2 keeps for its backward pass, in float32, without the losses' own matrices."""
     return encoder.identities * encoder.images * sum(uses * cost.activation_bytes for cost, uses in _used(costs))
 
 
 def _used(costs: Sequence[ModuleCost]) -> list[tuple[ModuleCost, int]]:
-    """Each module of stage 2 with how many of the three views go through it; HSE takes one of each modality."""
+    """Each module of stage 2 with the number of the three views that use it; HSE uses one of each modality."""
     uses = {"visible stem": 2, "infrared stem": 1, "HSE": 2}
     return [(cost, uses.get(cost.module, VIEWS)) for cost in costs if cost.stage == ENCODER]

@@ -37,7 +37,7 @@ def test_null_removes_what_a_layer_below_has():
     assert list(params.datasets) == ["sysu_mm01"]
 
 
-def test_all_problems_are_told_at_once_with_key_and_remedy():
+def test_all_problems_are_reported_at_once_with_key_and_remedy():
     assert problems(
         "encoder.epoch=3",
         "encoder.epochs=-3",
@@ -66,7 +66,7 @@ def test_overrides_of_variants_are_checked_too():
         "datasets.regdb.variants=[csnd]",
         "tables.components={variants: [mspl], differences: [[mspl, cdsn]]}",
     ) == [
-        "variants.baseline.clip: there is one small CLIP; set mini, image_size, pretraining in the section clip",
+        "variants.baseline.clip: all variants share one small CLIP; set mini, image_size, pretraining in section clip",
         "variants.mspl.encodr: unknown key; did you mean `encoder`?",
         "variants.csdn.prompts.tokens: must be greater than or equal to 1, not 0",
         "variants.csdn.encoder.epoch: unknown key; did you mean `epochs`?",
@@ -78,13 +78,13 @@ def test_overrides_of_variants_are_checked_too():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("epochs", "--set epochs: not of the form key.path=value"),
-        ("=3", "--set =3: not of the form key.path=value"),
-        ("encoder..epochs=3", "not of the form key.path=value"),
+        ("epochs", "--set epochs: is not of the form key.path=value"),
+        ("=3", "--set =3: is not of the form key.path=value"),
+        ("encoder..epochs=3", "is not of the form key.path=value"),
         ("encoder.epochs=[", "the value is not YAML"),
     ],
 )
-def test_an_override_that_is_none_is_told(override, message):
+def test_an_invalid_override_is_reported(override, message):
     assert message in problems(override)[0]
 
 
@@ -92,20 +92,20 @@ def test_an_override_that_is_none_is_told(override, message):
     ("text", "message"),
     [
         ("a: [1,\nb: 2", "line 2 is not YAML"),
-        ("- 1", "holds a list; write `key: value` lines"),
+        ("- 1", "contains a list; write `key: value` lines"),
         ("a: !!python/object:os.system {}", "is not YAML"),
         ("\x00", "the file is not YAML"),
         (b"\xff\xfe", "the file is not YAML"),
     ],
 )
-def test_a_layer_that_is_none_is_told(tmp_path, text, message):
+def test_an_invalid_layer_is_reported(tmp_path, text, message):
     (tmp_path / "wrong.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
     (line,) = problems(layers=[PARAMS, tmp_path / "wrong.yaml"])
     assert line.startswith(f"{tmp_path}/wrong.yaml: ")
     assert message in line
 
 
-def test_missing_layers_are_told(tmp_path):
+def test_missing_layers_are_reported(tmp_path):
     assert "no such file" in problems(layers=[tmp_path / "absent.yaml"])[0]
     assert problems(layers=[]) == [
         "datasets: missing; give it a value",

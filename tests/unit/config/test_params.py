@@ -68,18 +68,18 @@ def test_a_default_and_the_same_value_written_out_are_equal_as_json():
 @pytest.mark.parametrize(
     ("sections", "message"),
     [
-        ({"datasets": {"b": {"splits": [1, 1]}}}, "names one of"),
+        ({"datasets": {"b": {"splits": [1, 1]}}}, "lists one of"),
         ({"datasets": {"a": {"splits": ["1"]}}}, "do not exist in layout sysu_mm01"),
-        ({"datasets": {"a": {"train_subsets": ["val"]}}}, "needs `train`"),
-        ({"datasets": {"a": {"seeds": [0, 0]}}}, "names one of"),
+        ({"datasets": {"a": {"train_subsets": ["val"]}}}, "must include `train`"),
+        ({"datasets": {"a": {"seeds": [0, 0]}}}, "lists one of"),
         ({"datasets": {"A b": {"layout": "regdb"}}}, "pattern"),
         ({"prompts": {"template": "A photo."}}, "exactly once"),
-        ({"clip": {"model": "RN50"}}, "are weights of model: mini only"),
+        ({"clip": {"model": "RN50"}}, "goes with model: mini only"),
         ({"evaluation": {"protocols": ["sysu"]}}, "unknown protocol 'sysu'"),
-        ({"benchmark": {"regdb": {"train": 3, "test": 4, "train_images": 1, "test_images": 1}}}, "equal counts"),
+        ({"benchmark": {"regdb": {"train": 3, "test": 4, "train_images": 1, "test_images": 1}}}, "must be equal"),
         ({"encoder": {"learning_rate": float("nan")}}, "learning_rate"),
         ({"variants": {"two": {"tracking": {}}}}, "variants.two.tracking: unknown key"),
-        ({"encoder": {"selection": "best_on_test"}}, "needs validate_every of 1 or more"),
+        ({"encoder": {"selection": "best_on_test"}}, "set validate_every to 1 or more"),
         ({"encoder": {"gradient_clip": 0}}, "gradient_clip"),
         ({"fidelity": "refrence"}, "must be reference, or a mapping of switches, not 'refrence'"),
         ({"variants": {"two": {"fidelity": "odd"}}}, "variants.two.fidelity: must be reference, or a mapping"),
@@ -150,8 +150,8 @@ def test_captions_are_the_embedded_benchmarks():
     with pytest.raises(ValidationError) as caught:
         params(variants={"one": oracle}, datasets=real)
     assert (
-        "datasets.b.variants: one takes the captions of the embedded benchmark (prompts.kind: caption), but root is "
-        "'/data/RegDB'; leave it out here, or let it learn its prompts"
+        "datasets.b.variants: one needs the captions of the embedded benchmark (prompts.kind: caption), but root is "
+        "'/data/RegDB'; remove it here, or change its prompts.kind"
     ) in str(caught.value)
     without = oracle | {"encoder": {"text": "none"}}
     params(variants={"one": without}, datasets=real)

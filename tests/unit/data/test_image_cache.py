@@ -95,18 +95,18 @@ def test_a_cache_that_is_not_as_recorded_is_refused(cache, damage, message):
 def test_a_cache_of_other_images_is_refused(cache):
     with pytest.raises(UserError, match="holds the pixels of other images"):
         open_cache(cache, 50, reversed(PATHS))
-    with pytest.raises(UserError, match="holds 50 images, the index 49"):
+    with pytest.raises(UserError, match="holds 50 images, but the index has 49"):
         open_cache(cache, 49)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"text" * 50, b"PK\x03\x04" + b"\0" * 60])
-def test_what_is_no_cache_is_refused(tmp_path, content):
+def test_a_file_that_is_not_a_cache_is_refused(tmp_path, content):
     (tmp_path / "cache.npy").write_bytes(content)
     with pytest.raises(UserError, match="is not a pixel cache"):
         open_cache(tmp_path / "cache.npy", 1)
 
 
 def test_pixels_that_do_not_fill_the_shape_write_nothing(tmp_path, pixels):
-    with pytest.raises(ValueError, match="bytes of pixels for the shape"):
+    with pytest.raises(ValueError, match="bytes of pixels do not fill the shape"):
         write_pixels(tmp_path / "cache.npy", pixels.shape, iter(pixels[:-1]), PATHS)
     assert not list(tmp_path.iterdir())

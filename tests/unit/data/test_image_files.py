@@ -102,7 +102,7 @@ JPEG = encoded(Image.fromarray(np.kron(PIXELS, np.ones((8, 8, 1), np.uint8))), "
     ("data", "message"),
     [
         (b"", r"is empty \(0 bytes\)"),
-        (b"no image at all", "is no image"),
+        (b"no image at all", "is not an image"),
         (JPEG[: len(JPEG) // 2], "cannot be read as an image .*truncated"),
         (encoded(Image.fromarray(PIXELS))[:-40], "cannot be read as an image"),
         (encoded(Image.fromarray(PIXELS), "BMP")[:-40], "cannot be read as an image"),
@@ -110,20 +110,20 @@ JPEG = encoded(Image.fromarray(np.kron(PIXELS, np.ones((8, 8, 1), np.uint8))), "
         (encoded(Image.fromarray(GREY.astype(np.int32)), "TIFF"), "has pixels of mode I"),
         (transparent(), "is partly transparent"),
         (encoded(FRAMES[0], "TIFF", save_all=True, append_images=FRAMES[1:]), "holds 2 frames"),
-        (encoded(FRAMES[0], "GIF"), "is no image"),
+        (encoded(FRAMES[0], "GIF"), "is not an image"),
         (encoded(Image.new("1", (9000, 6000))), "has 9000 x 6000 pixels"),
     ],
 )
-def test_what_is_no_image_of_a_person_is_one_line(data, message):
+def test_a_file_that_is_not_an_image_of_a_person_is_reported_in_one_line(data, message):
     with pytest.raises(UserError, match=message) as caught:
         decode(data, "/data/a.jpg")
     assert re.fullmatch(r"/data/a\.jpg: .*; .*", str(caught.value))
 
 
-def test_a_missing_file_a_folder_and_a_large_file_are_told(tmp_path):
+def test_a_missing_file_a_folder_and_a_large_file_are_reported(tmp_path):
     with pytest.raises(UserError, match="no such image"):
         read_image(tmp_path / "a.jpg", (8, 4))
-    with pytest.raises(UserError, match="is no file"):
+    with pytest.raises(UserError, match="is not a file"):
         read_image(tmp_path, (8, 4))
     with (tmp_path / "b.jpg").open("wb") as handle:
         handle.truncate(100 * 2**20)

@@ -64,7 +64,10 @@ def test_reads_lists_and_test_folders(root):
     [
         (lambda root: shutil.rmtree(root / "test_nir/cam9"), r"missing test_nir/cam9/; expected the LLCM layout"),
         (lambda root: (root / "idx/test_id.txt").unlink(), r"missing idx/test_id\.txt"),
-        (lambda root: (root / "idx/test_id.txt").write_text("77"), r"test_vis: no image of an identity of idx/test_id"),
+        (
+            lambda root: (root / "idx/test_id.txt").write_text("77"),
+            r"test_vis: has no image of an identity in idx/test_id",
+        ),
         (lambda root: (root / "idx/test_id.txt").write_text("12,5"), r"5 are in train_\{vis,nir\}\.txt and in"),
         (lambda root: (root / "nir/0001/0001_c01_s1_f2_nir.jpg").unlink(), "1 of 6 images are missing"),
         (

@@ -60,15 +60,15 @@ def edit(name, function):
     [
         (lambda root: shutil.rmtree(root / "idx"), r"missing idx/, idx/train_visible_1\.txt"),
         (lambda root: (root / "idx/test_thermal_1.txt").unlink(), r"missing idx/test_thermal_1\.txt"),
-        (edit("test_thermal_1.txt", lambda lines: []), r"test_thermal_1\.txt: holds no image"),
+        (edit("test_thermal_1.txt", lambda lines: []), r"test_thermal_1\.txt: lists no image"),
         (edit("train_visible_1.txt", lambda lines: [*lines, "Visible/1/x.bmp"]), r"train_visible_1\.txt:19: expected"),
         (edit("train_visible_1.txt", lambda lines: [*lines, "Visible/1/x.bmp zero"]), "expected `path label`"),
         (edit("train_visible_1.txt", lambda lines: [*lines, "Visible/1/x.bmp 0"]), "1 of 19 images are missing, first"),
         (edit("train_visible_1.txt", lambda lines: [lines[0][:-1] + "3", *lines[1:]]), "folder 1 has labels 3 and 0"),
-        (edit("train_visible_1.txt", lambda lines: [line[:-1] + "0" for line in lines]), "label 0 stands for folders"),
+        (edit("train_visible_1.txt", lambda lines: [line[:-1] + "0" for line in lines]), "label 0 is used for folders"),
         (
             lambda root: shutil.copy(root / "idx/train_visible_1.txt", root / "idx/test_visible_1.txt"),
-            r"label 0 stands for folders 1 and 3|are in train_\*_1\.txt and in test_\*_1\.txt",
+            r"label 0 is used for folders 1 and 3|are in train_\*_1\.txt and in test_\*_1\.txt",
         ),
     ],
 )
@@ -90,7 +90,7 @@ def test_train_and_test_share_no_identity(root):
 def test_images_lie_in_numbered_folders(root):
     shutil.move(root / "Visible/1", root / "Visible/one")
     edit("train_visible_1.txt", lambda lines: [line.replace("Visible/1/", "Visible/one/") for line in lines])(root)
-    with pytest.raises(UserError, match="lies in no folder named by an identity number"):
+    with pytest.raises(UserError, match="is not in a folder named by an identity number"):
         read_regdb(root, "1")
 
 

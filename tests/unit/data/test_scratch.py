@@ -1,4 +1,4 @@
-"""Pixel caches on a node's own disk: copied once, verified, and given up without harm."""
+"""Pixel caches on a node's own disk: copied once, verified, and skipped without harm if the disk fails."""
 
 import subprocess
 import sys

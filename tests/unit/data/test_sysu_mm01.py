@@ -75,9 +75,9 @@ def write(name, text):
         (remove("cam3"), r"missing cam3/; expected the SYSU-MM01 layout"),
         (remove("exp"), r"missing exp/train_id\.txt, exp/val_id\.txt, exp/test_id\.txt"),
         (remove("exp/val_id.txt"), r"missing exp/val_id\.txt"),
-        (write("exp/test_id.txt", "333,two"), r"exp/test_id\.txt:1: 'two' is no identity"),
-        (write("exp/test_id.txt", "333,0"), r"exp/test_id\.txt:1: '0' is no identity"),
-        (write("exp/test_id.txt", ""), r"no image of an identity of exp/test_id\.txt"),
+        (write("exp/test_id.txt", "333,two"), r"exp/test_id\.txt:1: 'two' is not an identity"),
+        (write("exp/test_id.txt", "333,0"), r"exp/test_id\.txt:1: '0' is not an identity"),
+        (write("exp/test_id.txt", ""), r"has no image of an identity in exp/test_id\.txt"),
         (write("exp/test_id.txt", "333,7,4"), r"identities 4, 7 are in train_id\.txt and in test_id\.txt"),
         (lambda root: (root / "exp/val_id.txt").write_bytes(b"\xff\xfe"), r"exp/val_id\.txt: is not UTF-8 text"),
     ],
@@ -112,7 +112,7 @@ def test_a_complete_copy_differs_in_nothing():
     assert compare_counts(records, "sysu_mm01") == []
 
 
-def test_there_is_no_other_split_or_layout(root):
+def test_another_split_or_layout_is_refused(root):
     with pytest.raises(UserError, match="split '2' does not exist in layout sysu_mm01"):
         read_records("sysu_mm01", root, "2")
     with pytest.raises(UserError, match="unknown layout 'market'; known: sysu_mm01, regdb, llcm"):

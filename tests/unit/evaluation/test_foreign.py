@@ -140,7 +140,7 @@ def nan_in_row_4(array):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: {"query_features": None}, "lacks query_features .it holds gallery_cameras"),
+        (lambda c: {"query_features": None}, "lacks query_features .it has gallery_cameras"),
         (lambda c: {"gallery_ids": None}, "lacks gallery_paths, or gallery_ids and gallery_cameras"),
         (lambda c: {"gallery_cameras": None}, "gallery_cameras: missing; sysu_all_single depends on cameras"),
         (lambda c: {"query_features": nan_in_row_4(c["query_features"])}, "query_features: row 4 .* is not finite"),
@@ -148,7 +148,7 @@ def nan_in_row_4(array):
         (lambda c: {"query_features": c["query_features"][0]}, r"query_features: shape is \(6,\)"),
         (lambda c: {"query_features": np.float32(1)}, r"query_features: shape is \(\)"),
         (lambda c: {"query_ids": c["query_ids"][:-1]}, "query_ids: has 21 entries for 22 features"),
-        (lambda c: {"query_ids": c["query_ids"] + 0.5}, "query_ids: holds something else than whole numbers"),
+        (lambda c: {"query_ids": c["query_ids"] + 0.5}, "query_ids: has values that are not whole numbers"),
         (
             lambda c: {"query_cameras": c["query_cameras"] * 0 + 4},
             "query_cameras: row 0 .* has camera 4; .* cameras 3, 6",
@@ -184,14 +184,14 @@ def test_refuses_paths_in_one_line(records, features, tmp_path, change, message)
         score_foreign(save(tmp_path, "npz", content), "sysu_all_single", records=records)
 
 
-def test_says_what_is_needed_beside_the_file(records, features, tmp_path):
+def test_says_what_is_needed_besides_the_file(records, features, tmp_path):
     named = save(tmp_path, "npz", {"features": features, "paths": [record.path for record in records]})
-    with pytest.raises(UserError, match="name images of a dataset; give its folder too"):
+    with pytest.raises(UserError, match="refer to images of a dataset; give its folder too"):
         score_foreign(named, "sysu_all_single")
     with pytest.raises(UserError, match="unknown similarity 'l1'"):
         score_foreign(named, "sysu_all_single", records=records, similarity="l1")
     plain = save(tmp_path, "npz", labelled(records, features))
-    with pytest.raises(UserError, match="the official gallery is a choice of paths"):
+    with pytest.raises(UserError, match="the official gallery is defined by paths"):
         score_foreign(plain, "sysu_all_single", gallery="official")
     nameless = save(tmp_path, "npz", {"features": features, "ids": np.ones(len(features))})
     with pytest.raises(UserError, match="has features without paths"):
@@ -207,7 +207,7 @@ def test_refuses_files_that_cannot_be_read(tmp_path):
         load_features(tmp_path / "features.pkl")
     for kind in ("npz", "mat", "safetensors"):
         (tmp_path / f"text.{kind}").write_text("no features " * 20)
-        with pytest.raises(UserError, match=rf"text\.{kind}: (cannot be read|is no MATLAB file)"):
+        with pytest.raises(UserError, match=rf"text\.{kind}: cannot be read"):
             load_features(tmp_path / f"text.{kind}")
 
 

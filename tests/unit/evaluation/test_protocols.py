@@ -98,10 +98,10 @@ def test_official_galleries_follow_the_permutations(records, mode, cameras, shot
 
 
 def test_official_galleries_name_what_is_wrong(records):
-    with pytest.raises(UserError, match=r"rand_perm_cam.mat: holds no permutation of camera 1, identity 2, trial 9"):
+    with pytest.raises(UserError, match=r"rand_perm_cam.mat: has no permutation for camera 1, identity 2, trial 9"):
         sysu_gallery(records, "all", 1, 9, permutations=permutations_of(records, trials=9))
     fewer = [record for record in records if record.path != "cam1/0002/0019.jpg"]
-    with pytest.raises(UserError, match=r"names cam1/0002/0019, which is no image"):
+    with pytest.raises(UserError, match=r"names cam1/0002/0019, which is not an image"):
         sysu_gallery(fewer, "all", 99, 0, permutations=permutations_of(records))
 
 

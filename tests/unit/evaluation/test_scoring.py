@@ -128,10 +128,10 @@ def with_nan(features):
         (lambda r, f: {"features": f.astype(str)}, "expected real numbers"),
         (lambda r, f: {"features": with_nan(f)}, "features: row 5 .* is not finite"),
         (lambda r, f: {"features": np.full_like(f, 1e30)}, "products overflow"),
-        (lambda r, f: {"records": r[:9], "features": f[:9]}, "no infrared test image asks"),
+        (lambda r, f: {"records": r[:9], "features": f[:9]}, "no infrared test image to query"),
         (
             lambda r, f: {"records": [x for x in r if x.camera_id in (3, 6)]},
-            "no visible test image answers",
+            "no visible test image for a gallery",
         ),
         (
             lambda r, f: {"records": [x for x in r if (x.person_id == 21) or x.camera_id < 3]},
@@ -152,10 +152,10 @@ def test_permutations_that_cannot_be_read_are_named(tmp_path):
     with pytest.raises(UserError, match=r"none\.mat: no such file"):
         load_permutations(tmp_path / "none.mat")
     (tmp_path / "text.mat").write_text("hello")
-    with pytest.raises(UserError, match=r"text\.mat: is no MATLAB file"):
+    with pytest.raises(UserError, match=r"text\.mat: cannot be read as a MATLAB file"):
         load_permutations(tmp_path / "text.mat")
     savemat(tmp_path / "other.mat", {"perm": np.zeros(3)})
-    with pytest.raises(UserError, match=r"other\.mat: holds no array rand_perm_cam"):
+    with pytest.raises(UserError, match=r"other\.mat: has no array rand_perm_cam"):
         load_permutations(tmp_path / "other.mat")
 
 

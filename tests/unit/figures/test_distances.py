@@ -40,7 +40,7 @@ def test_overlap_is_one_for_equal_and_zero_for_distant_histograms():
     assert Histograms((near + far) / 2, far).overlap == 0.5
 
 
-def test_large_sets_are_sampled_always_alike(monkeypatch: pytest.MonkeyPatch):
+def test_large_sets_are_always_sampled_in_the_same_way(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(distances, "SAMPLE", 5)
     one, again = (distance_histograms(*sample(60))["visible to visible"] for _ in range(2))
     np.testing.assert_array_equal(one.different, again.different)

@@ -31,7 +31,7 @@ def test_descriptions_count_the_images_above_the_line():
     assert figure.axes[0].get_xlim() == figure.axes[0].get_ylim()
 
 
-def test_sweep_stands_in_the_order_of_its_values(tmp_path):
+def test_a_sweep_is_in_the_order_of_its_values(tmp_path):
     rows = [
         {"protocol": "p", "variant": v, "map_mean": m, "map_low": m - 0.1, "map_high": m + 0.1, "runs": [{"map": m}]}
         for v, m in (("high", 0.5), ("low", 0.3), ("csdn", 0.4), ("other", 0.9))
@@ -49,7 +49,7 @@ def test_sweep_stands_in_the_order_of_its_values(tmp_path):
     assert (tmp_path / "a" / "sweep.svg").read_bytes() == (tmp_path / "b" / "sweep.svg").read_bytes()
 
 
-def test_attributes_stand_beside_chance():
+def test_attributes_are_compared_with_chance():
     table = pd.DataFrame(
         [["hat", "visible", 0.7, 0.25], ["hat", "infrared", 0.4, 0.25], ["upper_color", "visible", 0.3, 0.1]],
         columns=["attribute", "modality", "balanced_accuracy", "chance"],

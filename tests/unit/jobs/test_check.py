@@ -72,9 +72,9 @@ def test_all_problems_of_all_datasets_are_told_at_once(capsys, data):
     assert code == 2
     assert len(problems) == 7
     for words in (
-        "test_id.txt:1: 'none' is no identity",
+        "test_id.txt:1: 'none' is not an identity",
         "cam1/0001/0001.jpg: is empty (0 bytes)",
-        "cam2/0002/0001.jpg: is no image",
+        "cam2/0002/0001.jpg: is not an image",
         "cam4/0001/0001.jpg (train) are the same image",
         "test_thermal_2.txt: 1 of 5 images are missing",
         "test_thermal_2.txt:6: '../x.bmp' leads out of the dataset",
@@ -108,7 +108,10 @@ def test_equal_images_may_be_allowed(capsys, data):
             lambda root: [shutil.rmtree(root / f"cam{c}/0007") for c in (3, 6)],
             "training identities 7 have images of one",
         ),
-        (lambda root: (root / "exp/rand_perm_cam.mat").write_bytes(b"x"), "rand_perm_cam.mat: is no MATLAB file"),
+        (
+            lambda root: (root / "exp/rand_perm_cam.mat").write_bytes(b"x"),
+            "rand_perm_cam.mat: cannot be read as a MATLAB file",
+        ),
     ],
 )
 def test_what_can_be_worked_with_is_a_warning(capsys, data, change, words):

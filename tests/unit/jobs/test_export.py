@@ -59,6 +59,6 @@ def test_programs_are_as_the_encoder_and_say_what_they_are(chosen_on_test, tmp_p
 def test_a_program_that_computes_something_else_is_not_written(run, tmp_path, monkeypatch):
     pytest.importorskip("onnx", reason="pip install -c constraints.txt -e '.[export]'")
     monkeypatch.setattr(export, "PARITY", -1.0)
-    with pytest.raises(UserError, match="computes other descriptors than the encoder"):
+    with pytest.raises(UserError, match="its descriptors differ from the encoder"):
         export_encoder(load_trained(run.encoder, device="cpu"), run.encoder, tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())

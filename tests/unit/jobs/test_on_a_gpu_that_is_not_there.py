@@ -27,7 +27,7 @@ from csdn.search.trained import load_trained
 from csdn.steps.settings import Checkpointing
 from csdn.training import clip_pretraining, encoder_stage
 from csdn.training.batches import Batch
-from csdn.training.resumable import LOOK_EVERY, TrainingRun
+from csdn.training.resumable import FETCH_EVERY, TrainingRun
 from helpers.fake_cuda import GPU, fake_cuda
 from unit.jobs.tiny import CHOICE, PARAMS, settings_of
 
@@ -241,7 +241,7 @@ def test_search_and_export_are_on_their_devices(given, tmp_path):
 
 
 def test_no_optimiser_step_waits_for_the_gpu():
-    """Between two looks at the losses nothing is fetched from the device."""
+    """Nothing is read from the device until the losses are fetched."""
     settings = Encoder(identities=3, images=2, precision="fp32")
     with fake_cuda() as mode:
         network = fake_network()
@@ -252,12 +252,12 @@ def test_no_optimiser_step_waits_for_the_gpu():
         texts = torch.zeros(6, FAKE.clip.mini.embed_dim, device=GPU)
         texts = encoder_stage.Descriptions(texts, texts)
         waits = []
-        for _ in run.steps(LOOK_EVERY):
+        for _ in run.steps(FETCH_EVERY):
             before = len(mode.seen)
             encoder_stage.optimize(network, batch, texts, settings, Fidelity(), optimizer, GPU, run.record)
             waits.append(sum(_waits(seen) for seen in mode.seen[before:]))
-        assert waits == [0] * LOOK_EVERY
-        assert len(run.terms["loss"]) == LOOK_EVERY
+        assert waits == [0] * FETCH_EVERY
+        assert len(run.terms["loss"]) == FETCH_EVERY
 
 
 def _waits(seen):

@@ -105,12 +105,12 @@ def test_wrong_input_is_one_line(run, frame, capsys, tmp_path):
         ((*start, "--gallery", narrow), "features of width 7"),
         ((*start, "--gallery", other), "has no tensor `features`"),
         ((*start, "--gallery", run.index), "index.parquet"),
-        ((*start, "--gallery", run.embeddings, "--modality", "visible"), "give its --index too"),
+        ((*start, "--gallery", run.embeddings, "--modality", "visible"), "add its --index"),
         ((*start, "--gallery", run.embeddings, "--kind", "lsh"), "--kind lsh: unknown"),
         ((*start, "--gallery", run.embeddings, "--store", "a"), "keeps no index"),
         (("--encoder", run.embeddings, *query, "--gallery", run.embeddings), "was made by embed_images"),
         (("--encoder", tmp_path / "e", *query, "--gallery", run.embeddings), "e: no such file"),
-        (("--encoder", narrow, *query, "--gallery", run.embeddings), "the record that lies beside it"),
+        (("--encoder", narrow, *query, "--gallery", run.embeddings), "copy the encoder's record too"),
     ):
         told = fail(capsys, *arguments)
         assert words in told and len(told.splitlines()) == 1

@@ -45,6 +45,6 @@ def check(place, capsys, step, *options):
     before = contents(place)
     output = ["--output", place / "results" / "made.safetensors"]
     line = refused(capsys, step, "--params", "params.yaml", "--set", "runtime.device=cuda", *options, *output)
-    assert line.startswith("runtime.device: `cuda` cannot be used, for ")
+    assert line.startswith("runtime.device: `cuda` cannot be used because ")
     assert line.endswith("; or set it to `cpu`")
     assert contents(place) == before

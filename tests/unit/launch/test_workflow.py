@@ -41,13 +41,13 @@ def test_a_plan_only_warns_of_files_that_are_missing(params, capsys):
 
 def test_a_layer_with_a_key_that_stands_twice_is_refused(params, tmp_path):
     (tmp_path / "layer.yaml").write_text("seeds: [0]\nseeds: [1]\n")
-    with pytest.raises(UserError, match="the key 'seeds' stands twice"):
+    with pytest.raises(UserError, match="the key 'seeds' is given twice"):
         workflow.read_settings([tmp_path / "layer.yaml"], params.model_dump(mode="json"), planning=True)
 
 
 def test_a_gpu_that_cannot_be_used_is_refused_or_done_without(monkeypatch, capsys):
     monkeypatch.setattr(workflow, "why_no_gpu", lambda: "no driver answers; install one")
-    with pytest.raises(UserError, match="`cuda` cannot be used, for no driver answers; install one; or"):
+    with pytest.raises(UserError, match="`cuda` cannot be used because no driver answers; install one; or"):
         workflow.check_device("cuda")
     workflow.check_device("auto")
     assert "jobs compute on the CPU: no driver answers" in capsys.readouterr().err

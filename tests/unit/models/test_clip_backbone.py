@@ -63,7 +63,7 @@ def test_trunk_matches_the_reference(inner_relu, name):
         np.testing.assert_allclose(tower(x, x[:0]).detach(), a[f"map_{name}eval"], atol=1e-5)
 
 
-def test_streams_start_alike_and_train_apart():
+def test_streams_start_equal_and_are_trained_separately():
     tower = TwoStreamResNet(create_clip(TINY, (64, 32)).visual).eval()
     images = torch.randn(2, 3, 64, 32)
     maps = tower(images, images)

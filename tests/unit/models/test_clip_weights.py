@@ -1,4 +1,4 @@
-"""Weights from files: every format that users have, nothing of a file runs, and each wrong file is told apart."""
+"""Weights from files: every common format can be read, no code in a file runs, and each wrong file has its message."""
 
 import zipfile
 
@@ -98,15 +98,15 @@ def wrong_files(folder):
         "empty.pt": (b"", "is empty"),
         "pointer.pt": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS pointer"),
         "page.pt": (b"<!DOCTYPE html><title>404</title>", "web page"),
-        "text.pt": (b"hello", "can be read"),
-        "cut.pt": (good[:1000], "cut off"),
-        "cut.safetensors": (tensors[:-100], "cut off"),
-        "text.safetensors": (b"hello", "cut off or no safetensors"),
+        "text.pt": (b"hello", "cannot be read as CLIP weights"),
+        "cut.pt": (good[:1000], "truncated"),
+        "cut.safetensors": (tensors[:-100], "truncated"),
+        "text.safetensors": (b"hello", "truncated or not a safetensors"),
     }
     for name, (content, _) in texts.items():
         (folder / name).write_bytes(content)
     states = {
-        "vit.pt": (random_state("tiny-vit"), "holds a vision transformer .* but clip.model tiny-resnet is a ResNet"),
+        "vit.pt": (random_state("tiny-vit"), "is a vision transformer .* but clip.model tiny-resnet is a ResNet"),
         "wide.pt": (random_state("tiny-wide-resnet"), "width 16.* is a ResNet .*width 8"),
         "visual.pt": ({k: v for k, v in state.items() if k.startswith("visual.")}, "lacks .* text tower"),
         "short.pt": (state | {"positional_embedding": torch.zeros(7, 16)}, r"of shape \(7, 16\), but .* \(40, 16\)"),
@@ -121,7 +121,11 @@ def wrong_files(folder):
         torch.save(content, folder / name)
     with zipfile.ZipFile(folder / "photos.pt", "w") as archive:
         archive.writestr("photo.jpg", b"")
-    more = {"missing.pt": ("", "no such file"), ".": ("", "cannot be read"), "photos.pt": ("", "can be read")}
+    more = {
+        "missing.pt": ("", "no such file"),
+        ".": ("", "cannot be read"),
+        "photos.pt": ("", "cannot be read as CLIP weights"),
+    }
     return {name: word for name, (_, word) in (texts | states | more).items()}
 
 
@@ -139,11 +143,11 @@ def test_each_wrong_file_has_a_message_of_its_own(tmp_path):
     ("changes", "size", "word"),
     [
         ({"model": "RN51"}, SIZE, "open_clip has no model 'RN51'"),
-        ({"model": "RN50-quickgelu", "weights": "nonsense"}, SIZE, "no tag of RN50-quickgelu; its tags: openai"),
-        ({"model": "ViT-B-16-SigLIP"}, SIZE, "text tower that is not CLIP's own"),
+        ({"model": "RN50-quickgelu", "weights": "nonsense"}, SIZE, "nor a tag of RN50-quickgelu; its tags: openai"),
+        ({"model": "ViT-B-16-SigLIP"}, SIZE, "text tower other than CLIP's own"),
         ({"model": "convnext_base"}, SIZE, "neither CLIP's ResNet nor its transformer"),
-        ({"model": "tiny-vit"}, (72, 32), "72x32 does not divide into the 16x16 pixels"),
-        ({"model": "tiny-resnet"}, (64, 40), "64x40 does not divide"),
+        ({"model": "tiny-vit"}, (72, 32), "72x32 is not a multiple of 16x16"),
+        ({"model": "tiny-resnet"}, (64, 40), "64x40 is not a multiple"),
     ],
 )
 def test_models_that_do_not_fit_are_refused(changes, size, word):

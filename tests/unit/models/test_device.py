@@ -1,4 +1,4 @@
-"""What `auto` means on a machine, what is refused, and what is said of it."""
+"""What `auto` means on a machine, what is refused, and what is reported."""
 
 import logging
 
@@ -100,11 +100,11 @@ def test_auto_says_why_it_falls_back(no_gpu, caplog):
     assert caplog.messages == ["computing on the CPU: no NVIDIA driver answers; install one"]
 
 
-def test_a_driver_that_answers_while_cuda_does_not_start_is_told_too(monkeypatch, no_gpu):
+def test_a_working_driver_with_a_cuda_that_does_not_start_is_reported(monkeypatch, no_gpu):
     def init():
         raise RuntimeError("CUDA unknown error\nand more")
 
     monkeypatch.setattr(module, "why_no_gpu", lambda: None)
     monkeypatch.setattr(torch.cuda, "init", init)
-    with pytest.raises(UserError, match=r"PyTorch cannot start CUDA \(CUDA unknown error\); look at"):
+    with pytest.raises(UserError, match=r"PyTorch cannot start CUDA \(CUDA unknown error\); check"):
         choose_device("cuda")

@@ -1,4 +1,4 @@
-"""The driver is asked through NVIDIA's own library, here one that plays machines."""
+"""The driver is queried through NVIDIA's library, here replaced by one that simulates machines."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ class NVMLError(Exception):
 
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
-    """Plays a machine: machine(gpus, cuda, driver), or machine(None) for one without a driver."""
+    """Simulates a machine: machine(gpus, cuda, driver), or machine(None) for one without a driver."""
     monkeypatch.delenv(VISIBLE, raising=False)
     monkeypatch.setattr(gpus, "_cuda_of_torch", lambda: "13.0")
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
@@ -53,7 +53,7 @@ def machine(monkeypatch, tmp_path):
             None,
             "the NVIDIA driver 535.104 is too old for PyTorch's CUDA 13.0; install driver 580 or newer",
         ),
-        ((0,), None, "the NVIDIA driver 580.65 finds no GPU; look at what `nvidia-smi` says"),
+        ((0,), None, "the NVIDIA driver 580.65 finds no GPU; check the output of `nvidia-smi`"),
         ((2,), "", "CUDA_VISIBLE_DEVICES='' hides every GPU; unset it"),
         ((2,), "-1", "CUDA_VISIBLE_DEVICES='-1' hides every GPU; unset it"),
     ],

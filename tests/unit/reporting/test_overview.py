@@ -51,6 +51,6 @@ def test_without_settings_every_variant_is_in_one_table(params, capsys):
     assert {row["variant"] for entry in entries for row in entry["rows"]} <= set(params.variants)
 
 
-def test_a_folder_without_scores_is_told(tmp_path):
-    with pytest.raises(UserError, match="holds no scores yet"):
+def test_a_folder_without_scores_is_reported(tmp_path):
+    with pytest.raises(UserError, match="has no scores yet"):
         current_tables(tmp_path)

@@ -86,7 +86,7 @@ def test_page_shows_every_table_figure_and_claim(page: Path, tree: Tree):
     assert {planned.name for planned in planned_figures(tree.params)} <= set(checker.ids)
     for text in ("All search, single-shot", "Infrared to visible", "csdn \N{MINUS SIGN} permuted_text", "2025-01-02"):
         assert text in checker.text
-    assert "CSDN lies above the baseline" in checker.text
+    assert "CSDN is above the baseline" in checker.text
     assert "upper color" in checker.text
     assert "learning_rate:" in checker.text
     assert "torch" in checker.text
@@ -118,7 +118,7 @@ def test_same_results_give_the_same_page(page: Path, tree: Tree, tmp_path: Path)
     assert (tmp_path / "again.html").read_bytes() == page.read_bytes()
 
 
-def test_published_figures_stand_only_beside_real_data(page: Path, tree: Tree, tmp_path: Path):
+def test_published_figures_are_shown_only_with_real_data(page: Path, tree: Tree, tmp_path: Path):
     assert "Published figures" not in page.read_text()
     assert "favours" in page.read_text()
     params = _copy(tree, tmp_path)

@@ -1,4 +1,4 @@
-"""Results whose epoch was chosen on the test set are labelled in every table and caption and compared with no other."""
+"""Results whose epoch was chosen on the test set: labelled in every table and caption, never compared with others."""
 
 import json
 from contextlib import nullcontext

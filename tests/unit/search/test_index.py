@@ -58,9 +58,9 @@ def test_an_approximate_index_finds_what_the_exact_search_finds(kind):
     assert (np.diff(similarity, axis=1) <= 0).all()
 
 
-def test_too_few_images_for_a_product_quantiser_are_told():
+def test_too_few_images_for_a_product_quantiser_are_refused():
     pytest.importorskip("faiss", reason="pip install -c constraints.txt -e '.[search]'")
-    with pytest.raises(UserError, match=r"--kind ivf-pq: needs at least 1,000 images, there are 80; use flat"):
+    with pytest.raises(UserError, match=r"--kind ivf-pq: needs at least 1,000 images, but there are 80; use flat"):
         build_index(people(80)[0], "ivf-pq")
 
 

@@ -1,4 +1,4 @@
-"""Identities depend on their generator alone; infrared brightness tells of colour only as much as it should."""
+"""Identities depend on their generator alone; infrared brightness depends on colour only as much as it should."""
 
 import numpy as np
 import pytest

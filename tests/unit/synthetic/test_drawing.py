@@ -1,4 +1,4 @@
-"""Labels, frames, joints and scenes: the geometry below the photographs."""
+"""Labels, frames, joints and scenes: the geometry of the photographs."""
 
 import math
 from typing import get_args

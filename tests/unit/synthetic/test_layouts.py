@@ -14,7 +14,7 @@ from csdn.errors import UserError
 from csdn.synthetic import studio
 from csdn.synthetic.attributes import ATTRIBUTES
 from csdn.synthetic.layouts import MARKER, write_llcm, write_pretraining, write_regdb, write_sysu_mm01
-from csdn.synthetic.plans import plan_regdb, plan_sysu_mm01, regdb_halves
+from csdn.synthetic.shot_lists import regdb_halves, regdb_shots, sysu_mm01_shots
 
 TINY = Benchmark(
     sysu_mm01=Population(train=4, val=2, test=3, train_images=1, test_images=2, infrared_factor=2),
@@ -90,8 +90,8 @@ def test_sysu_permutations_are_read_by_the_official_expression(rendered, tables)
 
 
 def test_permutations_leave_absent_people_empty(tmp_path, monkeypatch):
-    plan = [shot for shot in plan_sysu_mm01(TINY) if (shot.camera_id, shot.person_id) not in {(1, 2), (3, 9)}]
-    monkeypatch.setattr("csdn.synthetic.layouts.plan_sysu_mm01", lambda benchmark: plan)
+    shots = [shot for shot in sysu_mm01_shots(TINY) if (shot.camera_id, shot.person_id) not in {(1, 2), (3, 9)}]
+    monkeypatch.setattr("csdn.synthetic.shot_lists.sysu_mm01_shots", lambda benchmark: shots)
     write_sysu_mm01(tmp_path / "sysu", TINY)
     permutations = loadmat(tmp_path / "sysu" / "exp" / "rand_perm_cam.mat")["rand_perm_cam"]
     assert permutations[0][0].squeeze()[1].size == 0 and permutations[2][0].squeeze()[8].size == 0
@@ -161,8 +161,8 @@ def test_sets_share_neither_people_nor_cameras(tables):
 
 
 def test_numbers_are_shuffled_over_the_subsets():
-    plan = [(s.person_id, s.subset) for s in plan_sysu_mm01(Benchmark())]
-    train = {person for person, subset in plan if subset == "train"}
+    shots = [(s.person_id, s.subset) for s in sysu_mm01_shots(Benchmark())]
+    train = {person for person, subset in shots if subset == "train"}
     assert len(train) == Benchmark().sysu_mm01.train
     assert max(train) > 1.2 * len(train)
 
@@ -240,7 +240,7 @@ def test_all_images_of_a_visit_are_of_the_same_hour(monkeypatch):
     monkeypatch.setattr(
         studio, "photograph", lambda person, camera, rng, occlusion, hour: hours.append(hour.brightness)
     )
-    shots = plan_regdb(TINY)
+    shots = regdb_shots(TINY)
     maker = studio.Studio(TINY)
     for shot in shots:
         maker.take(shot)
@@ -251,5 +251,5 @@ def test_all_images_of_a_visit_are_of_the_same_hour(monkeypatch):
 
 def test_attributes_without_a_person_are_those_of_the_person():
     first, second = studio.Studio(TINY), studio.Studio(TINY)
-    for key in {shot.identity_key for shot in plan_regdb(TINY)}:
+    for key in {shot.identity_key for shot in regdb_shots(TINY)}:
         assert first.attributes(key) == second.identity(key).attributes

@@ -296,7 +296,7 @@ def test_tables_and_figures_are_kept_once_however_often_they_change(store, tmp_p
     assert client(store).list_artifacts(run.info.run_id, "tables")[0].path == "tables/components.csv"
 
 
-def test_a_store_that_is_no_database_is_named(tmp_path):
+def test_a_store_that_is_not_a_database_is_named(tmp_path):
     (tmp_path / "mlflow.db").write_text("not a database")
     with pytest.raises(UserError, match=r"mlflow\.db: cannot be used"):
         ensure_store(tmp_path)

@@ -23,7 +23,7 @@ def clip():
 
 @pytest.fixture
 def images() -> TrainingImages:
-    """Six people, four images in each modality, told apart by their brightness pattern."""
+    """Six people, four images in each modality, distinguished by their brightness pattern."""
     rng = np.random.default_rng(0)
     looks = rng.integers(0, 256, (IDENTITIES, *SIZE, 3))
     labels = np.repeat(np.arange(IDENTITIES), 4)

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or absent, verified, of the same training only, and gone after success."""
+"""Checkpoints: complete or absent, verified, only of the same training, and removed after success."""
 
 import errno
 import os
@@ -64,11 +64,11 @@ def test_a_damaged_one_falls_back_to_the_one_before(checkpoints, tmp_path, damag
     assert f"{newest} is damaged and is ignored" in caplog.messages
 
 
-def test_none_whole_starts_anew_and_says_so(checkpoints, tmp_path, caplog):
+def test_without_an_intact_checkpoint_training_starts_from_the_beginning_and_says_so(checkpoints, tmp_path, caplog):
     checkpoints.save(state(1), 1)
     files(tmp_path)[0].write_bytes(b"nothing")
     assert checkpoints.load() is None
-    assert "is whole; starting anew" in caplog.messages[-1]
+    assert "is intact; starting from the beginning" in caplog.messages[-1]
 
 
 @pytest.mark.parametrize("part", ["settings", "inputs", "code"])
@@ -77,7 +77,9 @@ def test_one_of_another_training_is_ignored_and_named(checkpoints, tmp_path, par
     other = Checkpoints(tmp_path / "root" / "run", IDENTITY | {part: "other"}, 0)
     assert not other.resumable
     assert other.load() is None
-    assert re.fullmatch(rf".*step_000000001.* is of other {part} and is ignored; starting anew", caplog.messages[-1])
+    assert re.fullmatch(
+        rf"ignoring .*step_000000001.*, which has other {part}; starting from the beginning", caplog.messages[-1]
+    )
     other.save(state(2), 2)
     assert checkpoints.load().values["step"] == 1  # back to the old settings: their checkpoint is still there
 
@@ -188,5 +190,5 @@ def test_two_processes_never_work_on_one_training(tmp_path, caplog, monkeypatch)
     with Checkpoints(folder, {}, 0).locked():
         assert holder.wait() == 0
         assert (folder / ".lock").read_text() == str(os.getpid())
-    assert f"process {holder.pid} is at work on this training" in caplog.text
+    assert f"process {holder.pid} is working on this training" in caplog.text
     assert time.monotonic() > 0

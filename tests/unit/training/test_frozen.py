@@ -25,7 +25,7 @@ def ignore(row):
 
 
 def state(module):
-    """Copies of all parameters and buffers, those that are not saved included."""
+    """Copies of all parameters and buffers, including those that are not saved."""
     return {name: value.clone() for name, value in [*module.named_parameters(), *module.named_buffers()]}
 
 

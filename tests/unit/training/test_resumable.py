@@ -24,7 +24,7 @@ from csdn.training.clip_pretraining import pretrain_clip
 from csdn.training.encoder_stage import train_encoder
 from csdn.training.fusion_stage import train_fusion
 from csdn.training.prompt_stage import StageOneImages, learn_prompts
-from csdn.training.resumable import LOOK_EVERY, TrainingRun
+from csdn.training.resumable import FETCH_EVERY, TrainingRun
 
 CPU = torch.device("cpu")
 
@@ -57,7 +57,7 @@ def stage():
 
 @pytest.fixture
 def trainings(clip, network, images, stage):
-    """Stage name -> a function that trains it anew from its start: (checkpoints) -> final tensors, history."""
+    """Stage name -> a function that trains it from the beginning: (checkpoints) -> final tensors, history."""
 
     def prompts(checkpoints):
         make = dict(tokens=2, template="A {} person.", generator=torch.Generator().manual_seed(1))
@@ -261,10 +261,10 @@ def until_the_error(run):
     return str(caught.value), weights
 
 
-@pytest.mark.parametrize("bad", [0, 5, LOOK_EVERY - 1, LOOK_EVERY, 2 * LOOK_EVERY + 3])
+@pytest.mark.parametrize("bad", [0, 5, FETCH_EVERY - 1, FETCH_EVERY, 2 * FETCH_EVERY + 3])
 def test_a_loss_that_is_not_finite_is_named_and_changes_nothing(tmp_path, bad):
     line, weights = until_the_error(diverging(Checkpoints(tmp_path, {}, 1e9), bad))
-    assert len(weights) == min(40, (bad // LOOK_EVERY + 1) * LOOK_EVERY)  # it is seen at the next look
+    assert len(weights) == min(40, (bad // FETCH_EVERY + 1) * FETCH_EVERY)  # it is found when losses are fetched
     start = weights[bad - 1] if bad else torch.ones(3)
     assert all(torch.equal(each, start) for each in weights[bad:])  # the device itself refused every step since
     assert not torch.equal(weights[bad - 2], start) or bad < 2
@@ -291,4 +291,4 @@ def test_a_training_goes_on_on_another_device_with_a_word(trainings, tmp_path, m
     monkeypatch.setattr(resumable, "device_name", lambda device: "another processor")
     trainings["train_encoder"](Checkpoints(tmp_path, {}, 3600))
     (line,) = capsys.readouterr().err.splitlines()
-    assert "and goes on on another processor: as good a training, but not bit for bit" in line
+    assert "and continues on another processor: the result is just as valid, but not bit for bit" in line

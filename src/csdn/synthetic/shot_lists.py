@@ -1,4 +1,4 @@
-"""Which images each embedded set has: who is taken by which camera, how often, and under which name."""
+"""The images of each embedded set: who is photographed by which camera, how often, and in which file."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from csdn.synthetic.scenes import Spectrum
 from csdn.synthetic.studio import Shot
 
 
-def plan_sysu_mm01(benchmark: Benchmark) -> list[Shot]:
-    """Images of the SYSU-MM01 layout in the order of person and camera; identities are shuffled over the numbers."""
+def sysu_mm01_shots(benchmark: Benchmark) -> list[Shot]:
+    """Images of the SYSU-MM01 layout by person and camera; identities are shuffled over the numbers."""
     people = benchmark.sysu_mm01
     shots = []
     for person_id, subset, key in _people("sysu_mm01", people, benchmark.seed):
@@ -28,7 +28,7 @@ def plan_sysu_mm01(benchmark: Benchmark) -> list[Shot]:
     return shots
 
 
-def plan_regdb(benchmark: Benchmark) -> list[Shot]:
+def regdb_shots(benchmark: Benchmark) -> list[Shot]:
     """Images of the RegDB layout: one visible and one thermal camera; the subset depends on the split."""
     people = benchmark.regdb
     shots = []
@@ -43,7 +43,7 @@ def plan_regdb(benchmark: Benchmark) -> list[Shot]:
     return shots
 
 
-def plan_llcm(benchmark: Benchmark) -> list[Shot]:
+def llcm_shots(benchmark: Benchmark) -> list[Shot]:
     """Images of the LLCM layout: nine places, eight of which also have a near-infrared camera."""
     people = benchmark.llcm
     shots = []
@@ -60,7 +60,7 @@ def plan_llcm(benchmark: Benchmark) -> list[Shot]:
     return shots
 
 
-def plan_pretraining(benchmark: Benchmark) -> list[Shot]:
+def pretraining_shots(benchmark: Benchmark) -> list[Shot]:
     """Images of the pre-training set: the training identities, then the held-out ones in both modalities."""
     people = benchmark.pretraining
     shots = []
@@ -77,7 +77,7 @@ def plan_pretraining(benchmark: Benchmark) -> list[Shot]:
 
 
 def regdb_halves(benchmark: Benchmark, split: int) -> tuple[list[int], list[int]]:
-    """Training and test identities, sorted, of RegDB split 1..10: a new random half each."""
+    """Training and test identities, sorted, of RegDB split 1..10; each split draws new random halves."""
     people = benchmark.regdb
     rng = np.random.default_rng(derive_seed(benchmark.seed, "regdb", "split", split))
     order = rng.permutation(people.train + people.test) + 1
@@ -104,7 +104,7 @@ def _pretraining_images(
 def _people(dataset: str, people: Population, seed: int) -> Iterator[tuple[int, str, str]]:
     """Yield (person_id, subset, identity_key) in the order of person_id.
 
-    The key counts within the subset, so that more training identities leave the test identities as they are.
+    The key counts within the subset, so that adding training identities does not change the test identities.
     """
     counts = {"train": people.train, "val": people.val, "test": people.test}
     members = [(subset, f"{dataset}/{subset}/{n}") for subset, count in counts.items() for n in range(1, count + 1)]
