@@ -7,7 +7,7 @@ import pytest
 from csdn.figures.draw import draw_figures
 from csdn.reporting.tables import compare_variants
 from helpers.fake_datasets import write_fake_regdb, write_fake_sysu
-from unit.result_tree import Tree, make_params, write_results
+from helpers.result_tree import Tree, make_params, write_results
 
 
 @pytest.fixture(scope="session")

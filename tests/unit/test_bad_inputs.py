@@ -18,8 +18,8 @@ from csdn.artifacts.files import write_json, write_parquet, write_tensors
 from csdn.artifacts.records import write_provenance
 from csdn.data.image_cache import read_index
 from csdn.steps.registry import STEP_VERSIONS
-from refusals import contents, refused, run, small_files, unprivileged
-from small_datasets import noise, write_image, write_llcm, write_regdb, write_sysu, write_text
+from helpers.refusals import contents, refused, run, small_files, unprivileged
+from helpers.small_datasets import noise, write_image, write_llcm, write_regdb, write_sysu, write_text
 
 WRITERS = {"sysu_mm01": write_sysu, "regdb": write_regdb, "llcm": write_llcm}
 

@@ -29,7 +29,7 @@ from csdn.evaluation.foreign import score_foreign
 from csdn.steps import input_checks
 from csdn.steps.registry import parse_text, step_settings
 from csdn.steps.selection import Selection
-from small_datasets import noise, write_llcm, write_regdb, write_sysu
+from helpers.small_datasets import noise, write_llcm, write_regdb, write_sysu
 
 QUICK = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 LONG = settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
@@ -309,7 +309,7 @@ def test_is_read_or_refused_thoroughly(target):
 @pytest.mark.parametrize("target", ["image", "settings", "layer", "features", "sysu", "regdb"])
 def test_coverage_guided_fuzzing_finds_nothing(target):
     pytest.importorskip("atheris", reason="pip install -c constraints.txt -e '.[fuzz]'")
-    fuzzer = Path(__file__).parents[1] / "coverage_fuzzer.py"
+    fuzzer = Path(__file__).parents[1] / "helpers" / "coverage_fuzzer.py"
     command = [sys.executable, fuzzer, target, "-max_total_time=20", "-max_len=4096", "-rss_limit_mb=4096"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder())
     assert done.returncode == 0, done.stderr[-4000:]

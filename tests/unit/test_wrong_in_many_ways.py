@@ -8,9 +8,9 @@ import yaml
 from safetensors.torch import save_file
 
 from csdn.cli.main import main
-from refusals import contents, refused, run
-from small_datasets import write_llcm, write_regdb, write_sysu, write_text
-from tiny_clip import random_state, register, write_archive
+from helpers.refusals import contents, refused, run
+from helpers.small_datasets import write_llcm, write_regdb, write_sysu, write_text
+from helpers.tiny_clip import random_state, register, write_archive
 
 MODEL, SIZE = "tiny-resnet-quickgelu", [32, 16]
 WRITERS = {"sysu_mm01": write_sysu, "regdb": write_regdb, "llcm": write_llcm}

@@ -16,7 +16,7 @@ from csdn.artifacts import digests, records
 from csdn.artifacts import files as artifacts
 from csdn.data.image_cache import write_pixels
 from csdn.errors import UserError
-from refusals import contents, small_files, unprivileged
+from helpers.refusals import contents, small_files, unprivileged
 
 
 def test_a_failure_leaves_the_old_file_and_no_rest(tmp_path):

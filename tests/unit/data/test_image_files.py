@@ -10,7 +10,7 @@ from PIL import Image
 
 from csdn.data.image_files import decode, read_image
 from csdn.errors import UserError
-from small_datasets import noise
+from helpers.small_datasets import noise
 
 PIXELS = noise(1)
 GREY = PIXELS[..., 0]

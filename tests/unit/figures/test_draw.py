@@ -15,7 +15,7 @@ from csdn.figures import charts, sheets
 from csdn.figures.draw import DRAW, draw_figures, save, style, variant_styles
 from csdn.figures.plan import TITLES, planned_figures
 from csdn.study.files import shown_variant
-from unit.result_tree import UNTRAINED, Tree, make_params
+from helpers.result_tree import UNTRAINED, Tree, make_params
 
 
 def history(epochs: int = 4, **columns: float) -> pd.DataFrame:

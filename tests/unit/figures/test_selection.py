@@ -11,7 +11,7 @@ from csdn.errors import UserError
 from csdn.evaluation.scoring import score
 from csdn.figures import selection
 from csdn.figures.retrieval import Retrieval, first_trial
-from unit.result_tree import make_params, write_embeddings, write_images
+from helpers.result_tree import make_params, write_embeddings, write_images
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from csdn.jobs.data import run_index_images, run_make_dataset
 from csdn.jobs.evaluation import run_embed_images
 from csdn.jobs.pretraining import run_pretrain_clip
 from csdn.jobs.training import run_train_encoder
-from unit.jobs.tiny import CHOICE, step
+from helpers.tiny_jobs import CHOICE, step
 
 
 @pytest.fixture(scope="session")

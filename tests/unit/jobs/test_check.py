@@ -6,8 +6,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from refusals import contents, run
-from small_datasets import noise, write_llcm, write_regdb, write_sysu
+from helpers.refusals import contents, run
+from helpers.small_datasets import noise, write_llcm, write_regdb, write_sysu
 
 WRITERS = {"sysu_mm01": write_sysu, "regdb": write_regdb, "llcm": write_llcm}
 

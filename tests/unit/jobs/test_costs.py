@@ -13,7 +13,7 @@ from csdn.config.shared_keys import prompt_key, semantics_key
 from csdn.jobs.costs import describe, run_compare_costs
 from csdn.steps.registry import step_settings
 from csdn.steps.selection import Selection
-from tiny_clip import write_images
+from helpers.tiny_clip import write_images
 
 VARIANTS = {
     "init": {"encoder": {"text": "none", "epochs": 0}},

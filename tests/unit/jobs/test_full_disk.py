@@ -8,8 +8,8 @@ import pytest
 
 from csdn.artifacts.cache_record import fault
 from csdn.artifacts.files import read_json, read_parquet, read_tensors
-from refusals import run
-from unit.jobs.tiny import CHOICE, step
+from helpers.refusals import run
+from helpers.tiny_jobs import CHOICE, step
 
 pytestmark = pytest.mark.slow
 SIZES = ["16k", "128k"]  # nothing fits; the first files fit

@@ -13,7 +13,7 @@ from csdn.jobs.evaluation import run_embed_images
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
 from csdn.steps.registry import step_settings
 from csdn.steps.selection import Selection
-from tiny_clip import random_state, write_archive, write_images
+from helpers.tiny_clip import random_state, write_archive, write_images
 
 ROOT = Path(__file__).parents[3]
 SIZE = (288, 144)

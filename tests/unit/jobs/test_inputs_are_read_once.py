@@ -11,7 +11,7 @@ from csdn.jobs.evaluation import run_embed_images
 from csdn.jobs.pretraining import run_pretrain_clip
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
 from csdn.steps import input_checks
-from unit.jobs.tiny import CHOICE, step
+from helpers.tiny_jobs import CHOICE, step
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from csdn.jobs.data import build_index
 from csdn.jobs.evaluation import run_embed_images, run_score_retrieval
 from csdn.jobs.explanation import run_explain_model
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
-from unit.jobs.tiny import CHOICE, step
+from helpers.tiny_jobs import CHOICE, step
 
 
 def train(made, folder, variant="csdn", index="index.parquet", cache="cache.npy"):

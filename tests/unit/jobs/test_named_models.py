@@ -13,7 +13,7 @@ from csdn.jobs.explanation import run_explain_model
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
 from csdn.steps.registry import step_settings
 from csdn.steps.selection import Selection
-from tiny_clip import random_state, register, write_archive, write_images
+from helpers.tiny_clip import random_state, register, write_archive, write_images
 
 SIZE = (64, 32)
 CHOICE = {"dataset": "sysu_mm01", "split": "default", "seed": 0, "variant": "csdn"}

@@ -29,7 +29,7 @@ from csdn.training import clip_pretraining, encoder_stage
 from csdn.training.batches import Batch
 from csdn.training.resumable import FETCH_EVERY, TrainingRun
 from helpers.fake_cuda import GPU, fake_cuda
-from unit.jobs.tiny import CHOICE, PARAMS, settings_of
+from helpers.tiny_jobs import CHOICE, PARAMS, settings_of
 
 AUTHORS = {"classifier": "linear", "semantic_logits": "dot", "descriptor": "reference"}
 HSE = ("supervised_contrastive", "cosine_regression", "mse_regression", "triplet_to_text")

@@ -20,7 +20,7 @@ from csdn.jobs.pretraining import run_pretrain_clip
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
 from csdn.steps.settings import Checkpointing
 from csdn.training import encoder_stage
-from unit.jobs.tiny import CHOICE, PARAMS, settings_of, step
+from helpers.tiny_jobs import CHOICE, PARAMS, settings_of, step
 
 MORE = Params.model_validate(
     merge(

@@ -12,7 +12,7 @@ from csdn.config.params import Params
 from csdn.errors import UserError
 from csdn.jobs.evaluation import print_scores, run_embed_images, run_score_features, run_score_retrieval
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
-from unit.jobs.tiny import CHOICE, PARAMS, settings_of
+from helpers.tiny_jobs import CHOICE, PARAMS, settings_of
 
 PAPER = {"classifier": "linear", "semantic_logits": "dot", "descriptor": "reference"}
 VARIANTS = {

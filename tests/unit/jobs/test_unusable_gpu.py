@@ -4,8 +4,8 @@ import pytest
 import torch
 import yaml
 
-from refusals import contents, refused
-from unit.jobs.tiny import PARAMS
+from helpers.refusals import contents, refused
+from helpers.tiny_jobs import PARAMS
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Losses between images and descriptions against their slow twins, and what each of them asks for."""
 
+import math
+
 import pytest
 import torch
 
@@ -80,3 +82,12 @@ def test_losses_of_half_precision_are_computed_in_single():
     images, texts, ids = (value.bfloat16() if value.is_floating_point() else value for value in example(0))
     for loss in (losses.semantic_embedding_loss, losses.semantic_contrastive_loss, losses.cosine_regression_loss):
         assert loss(images, texts, ids).dtype == torch.float32
+
+
+def test_semantic_loss_is_zero_only_when_images_pick_their_text():
+    texts = torch.eye(4)
+    right, wrong = torch.arange(4), torch.tensor([1, 2, 3, 0])
+    assert losses.semantic_embedding_loss(texts, texts, right, scale=100.0).item() < 1e-6
+    assert losses.semantic_embedding_loss(texts, texts, wrong, scale=100.0).item() > 90
+    by_hand = -math.log(math.e / (math.e + 3))
+    assert losses.semantic_embedding_loss(texts, texts, right).item() == pytest.approx(by_hand, abs=1e-6)

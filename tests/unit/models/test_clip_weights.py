@@ -10,7 +10,7 @@ from csdn.config.clip import Clip
 from csdn.errors import UserError
 from csdn.models.clip_backbone import load_clip
 from csdn.models.clip_weights import architecture, is_openai, read_state
-from tiny_clip import random_state, register, write_archive
+from helpers.tiny_clip import random_state, register, write_archive
 
 SIZE = (64, 32)
 

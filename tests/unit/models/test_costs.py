@@ -13,7 +13,7 @@ from csdn.models.costs import Meter, description_costs, network_costs
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import ReIDNetwork
 from csdn.models.semantic_integration import build_fusion
-from tiny_clip import register
+from helpers.tiny_clip import register
 
 SIZE, IDENTITIES = (64, 32), 7
 TINY = Clip(mini=MiniModel(width=8, head_width=16, embed_dim=16, text_width=16, text_heads=2, context_length=20))

@@ -9,7 +9,7 @@ from csdn.config.clip import Clip
 from csdn.models.clip_backbone import build_tower, load_clip
 from csdn.models.reid_network import ReIDNetwork
 from csdn.models.transformer_tower import TwoStreamTransformer
-from tiny_clip import MODELS, register
+from helpers.tiny_clip import MODELS, register
 
 
 @pytest.fixture(scope="module", autouse=True)

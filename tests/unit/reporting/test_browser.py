@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from csdn.reporting.page import write_report
-from unit.result_tree import Tree
+from helpers.result_tree import Tree
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (

@@ -8,7 +8,7 @@ import pytest
 
 from csdn.reporting.curves import write_curves
 from csdn.results.report_inputs import encoder_histories, read_table
-from unit.result_tree import Tree
+from helpers.result_tree import Tree
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from csdn.errors import UserError
 from csdn.figures.plan import planned_figures
 from csdn.reporting.page import inline_svg, write_report
-from unit.result_tree import Tree, make_params
+from helpers.result_tree import Tree, make_params
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 

@@ -12,7 +12,7 @@ from csdn.cli.main import main
 from csdn.reporting import power
 from csdn.statistics import paired_tests
 from csdn.statistics.power import Components, smallest_found, variance_components
-from unit.result_tree import Tree
+from helpers.result_tree import Tree
 
 
 def run(arguments: list[str]) -> int:

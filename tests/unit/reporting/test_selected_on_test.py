@@ -12,7 +12,7 @@ from csdn.reporting.tables import compare_variants
 from csdn.results.scores import read_scores
 from csdn.study.labels import comparable, selection_note
 from csdn.tracking.runs import track_scores
-from unit.result_tree import make_params, write_images, write_score
+from helpers.result_tree import make_params, write_images, write_score
 
 WORDS = "selected on the test set"
 NAME = "sysu_all_single-selected_on_test"

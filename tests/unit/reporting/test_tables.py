@@ -10,7 +10,7 @@ import pytest
 
 from csdn.errors import UserError
 from csdn.reporting.tables import compare_variants, headline_metrics, p_value, percent, to_latex, to_markdown
-from unit.result_tree import Tree, make_params
+from helpers.result_tree import Tree, make_params
 
 START = "dataset,protocol,variant,seeds,map_mean,map_std,rank_1_mean,rank_1_std,rank_5_mean"
 

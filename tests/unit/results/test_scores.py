@@ -10,7 +10,7 @@ import pytest
 from csdn.errors import UserError
 from csdn.results.scores import read_scores
 from csdn.statistics.scores import cumulative_matches, per_identity
-from unit.result_tree import make_params, write_images, write_score
+from helpers.result_tree import make_params, write_images, write_score
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ import pytest
 from csdn.config.loading import load_params
 from csdn.study import files
 from csdn.study.paths import paths_of
-
-from ..result_tree import make_params
+from helpers.result_tree import make_params
 
 
 @pytest.fixture

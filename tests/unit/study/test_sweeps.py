@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from csdn.study.sweeps import find_sweep
-from unit.result_tree import UNTRAINED, make_params
+from helpers.result_tree import UNTRAINED, make_params
 
 
 def weight(**values: float) -> dict[str, Any]:

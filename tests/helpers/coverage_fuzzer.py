@@ -37,7 +37,7 @@ def fuzz(target: str, root: Path, data: bytes) -> None:
 
 
 def main() -> None:
-    from small_datasets import write_regdb, write_sysu
+    from helpers.small_datasets import write_regdb, write_sysu
 
     target = sys.argv.pop(1)
     with tempfile.TemporaryDirectory() as folder:
