@@ -8,7 +8,7 @@ from typing import Any
 
 from csdn.config.params import Params
 from csdn.errors import UserError, printable
-from csdn.study.job_graph import duration, in_running_order, read_jobs
+from csdn.study.job_graph import duration, read_jobs, steps_in_order
 from csdn.study.jobs import counts, critical_path, simulate, study_jobs
 
 MEASURED, ASSUMED = "measured", "assumed"
@@ -34,10 +34,10 @@ def run_plan_study(
     """
     jobs = study_jobs(params)
     number = counts(jobs)
-    measured = {found.step: found.mean for found in read_jobs(folders, records)}
+    measured = {found.step: found.mean for found in read_jobs(folders, records=records)}
     assumed = _assumed(given, number)
     seconds = {step: assumed.get(step, measured.get(step, -1.0)) for step in number}
-    unknown = [step for step in in_running_order(number) if seconds[step] < 0]
+    unknown = [step for step in steps_in_order(jobs) if seconds[step] < 0]
     if unknown:
         raise UserError(
             f"plan-study: no time of {', '.join(unknown)}; measure one with `make demo` (records: {records}) or give "
@@ -50,7 +50,7 @@ def run_plan_study(
             "seconds": seconds[step],
             "source": ASSUMED if step in assumed else MEASURED,
         }
-        for step in in_running_order(number)
+        for step in steps_in_order(jobs)
     ]
     return {
         "steps": steps,

@@ -25,7 +25,7 @@ from csdn.reporting.tables import DIFFERENCE_NOTE, ROW_NOTE, difference_cells, l
 from csdn.results import report_inputs
 from csdn.statistics.comparison import Row, protocol_order
 from csdn.study.files import COSTS, differences_table, uses_small_clip
-from csdn.study.job_graph import duration, job_graph, read_jobs
+from csdn.study.job_graph import duration, job_graph, read_jobs, steps_in_order
 from csdn.study.jobs import study_jobs
 from csdn.study.labels import dataset_label, in_report_order, in_table_order, protocol_label
 from csdn.study.paths import paths_of
@@ -234,7 +234,8 @@ def _provenance(params: Params) -> dict[str, Any]:
         for package, version in record.get("packages", {}).items():
             if version:
                 packages.setdefault(package, set()).add(version)
-    jobs = read_jobs([params.runtime.results, params.runtime.data])
+    study = study_jobs(params)
+    jobs = read_jobs([params.runtime.results, params.runtime.data], list(steps_in_order(study)))
     return {
         "count": len(records),
         "code": sorted({str(record["code"]) for record in records if record.get("code")}),
@@ -242,7 +243,7 @@ def _provenance(params: Params) -> dict[str, Any]:
         "machines": sorted({_machine_in_words(record.get("machine", {})) for record in records}),
         "computed": _computed(records),
         "jobs": [(job, duration(job.mean), duration(job.seconds)) for job in jobs],
-        "graph": job_graph(study_jobs(params), jobs),
+        "graph": job_graph(study, jobs),
         "total": duration(sum(job.seconds for job in jobs)),
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,25 +15,6 @@ from csdn.study.jobs import Job, needs_of_steps
 
 RECORDS = Path(".snakemake/metadata")  # where Snakemake writes one record a file, below the folder it runs in
 BOX, ROW, COLUMN, MARGIN = (170, 42), 72, 182, 4  # pixels
-
-# Step -> column (0 to 1, fractions allowed) and row in the picture, in the order in which a study runs them.
-PLACES: dict[str, tuple[float, float]] = {
-    "make_dataset_for_clip": (0, 0),
-    "make_dataset": (1, 0),
-    "pretrain_clip": (0, 1),
-    "index_images": (1, 1),
-    "learn_prompts": (0.5, 2),
-    "fuse_semantics": (0.5, 3),
-    "train_encoder": (0.5, 4),
-    "embed_images": (0, 5),
-    "explain_model": (1, 5),
-    "score_retrieval": (0, 6),
-    "compare_variants": (0, 7),
-    "compare_costs": (0, 8),
-    "draw_figures": (1, 8),
-    "write_report": (0.5, 9),
-    "track_scores": (0.5, 10),
-}
 
 
 @dataclass(frozen=True)
@@ -50,21 +31,22 @@ class Jobs:
         return self.seconds / self.count
 
 
-def read_jobs(folders: Iterable[str], records: Path = RECORDS) -> list[Jobs]:
+def read_jobs(folders: Iterable[str], order: Sequence[str] = (), records: Path = RECORDS) -> list[Jobs]:
     """The last execution of every job that wrote into `folders`, from Snakemake's records; none without them.
 
     Args:
         folders: results and data folder as the settings name them.
+        order: steps in the order in which they are listed; others follow by name.
         records: where Snakemake keeps them; durations are shown, nothing depends on them.
     """
     files = [path for path in sorted(records.rglob("*")) if path.is_file()] if records.is_dir() else []
     roots = tuple(f"{folder}/" for folder in folders)
     found = [_record(path) for path in files if _output(path.relative_to(records)).startswith(roots)]
-    return count_jobs([record for record in found if record])
+    return count_jobs([record for record in found if record], order)
 
 
-def count_jobs(records: list[Mapping[str, Any]]) -> list[Jobs]:
-    """Jobs of each step in the order of PLACES, then others; records of one log are of one job."""
+def count_jobs(records: list[Mapping[str, Any]], order: Sequence[str]) -> list[Jobs]:
+    """Jobs of each step in the given order, then others; records of one log are of one job."""
     jobs: dict[str, dict[str, float]] = {}
     for record in records:
         start, end = record.get("starttime"), record.get("endtime")
@@ -73,8 +55,8 @@ def count_jobs(records: list[Mapping[str, Any]]) -> list[Jobs]:
         step, log = str(record.get("rule")), str((record.get("log") or [""])[0])
         step = "index_images" if step.startswith("index_images_") else step
         jobs.setdefault(step, {})[log] = max(float(end) - float(start), 0.0)
-    order = [*(step for step in PLACES if step in jobs), *sorted(set(jobs) - set(PLACES))]
-    return [Jobs(step, len(jobs[step]), sum(jobs[step].values())) for step in order]
+    listed = [*(step for step in order if step in jobs), *sorted(set(jobs) - set(order))]
+    return [Jobs(step, len(jobs[step]), sum(jobs[step].values())) for step in listed]
 
 
 def duration(seconds: float) -> str:
@@ -89,9 +71,23 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def in_running_order(steps: Collection[str]) -> list[str]:
-    """Steps in the order in which a study runs them."""
-    return [step for step in PLACES if step in steps]
+def steps_in_order(study: Sequence[Job]) -> dict[str, tuple[float, float]]:
+    """Column (0, 1, ... or halfway) and row of each step of a study in its picture, in the order of running.
+
+    A step's row is one below the last step that it needs. Steps of one row stand beside each other; one alone stands
+    below the one step that it needs, or in the middle.
+    """
+    needs = needs_of_steps(study)
+    rows: dict[str, int] = {}
+    for job in study:
+        rows[job.step] = max((rows[study[need].step] + 1 for need in job.needs), default=0)
+    found: dict[str, tuple[float, float]] = {}
+    for row in range(max(rows.values()) + 1):
+        beside = [step for step in rows if rows[step] == row]
+        above = [found[need][0] for need, step in needs if step == beside[0]]
+        alone = above[0] if len(above) == 1 else 0.5
+        found |= {step: (column if len(beside) > 1 else alone, row) for column, step in enumerate(beside)}
+    return found
 
 
 def job_graph(study: Sequence[Job], executed: Iterable[Jobs]) -> Markup:
@@ -102,8 +98,8 @@ def job_graph(study: Sequence[Job], executed: Iterable[Jobs]) -> Markup:
         executed: numbers of jobs and durations, for the steps of which they are known.
     """
     known = {job.step: job for job in executed}
-    shown = {step: PLACES[step] for step in in_running_order({job.step for job in study})}
-    width = MARGIN * 2 + COLUMN + BOX[0]
+    shown = steps_in_order(study)
+    width = MARGIN * 2 + int(max(1, *(column for column, _ in shown.values()))) * COLUMN + BOX[0]
     height = MARGIN * 2 + int(max(row for _, row in shown.values())) * ROW + BOX[1]
     lines = [
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="Graph of the steps" '

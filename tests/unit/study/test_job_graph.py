@@ -6,7 +6,7 @@ from pathlib import Path
 
 from csdn.config.loading import load_params
 from csdn.steps.registry import STEP_VERSIONS
-from csdn.study.job_graph import PLACES, Jobs, count_jobs, duration, job_graph, read_jobs
+from csdn.study.job_graph import Jobs, count_jobs, duration, job_graph, read_jobs, steps_in_order
 from csdn.study.jobs import Job, needs_of_steps, study_jobs
 
 
@@ -24,8 +24,10 @@ RECORDS = [
 
 
 def test_a_job_counts_once_whatever_it_wrote():
-    assert count_jobs(RECORDS) == [Jobs("index_images", 1, 1.0), Jobs("train_encoder", 2, 10.0)]
-    assert count_jobs(RECORDS)[1].mean == 5.0
+    index, train = Jobs("index_images", 1, 1.0), Jobs("train_encoder", 2, 10.0)
+    assert count_jobs(RECORDS, []) == [index, train]
+    assert count_jobs(RECORDS, ["score_retrieval", "train_encoder"]) == [train, index]
+    assert train.mean == 5.0
 
 
 def write(folder: Path, output: str, content: str, cut: int = 255) -> None:
@@ -38,14 +40,14 @@ def write(folder: Path, output: str, content: str, cut: int = 255) -> None:
 
 
 def test_records_of_these_folders_are_read(tmp_path: Path):
-    assert read_jobs(["results"], tmp_path / "none") == []
+    assert read_jobs(["results"], records=tmp_path / "none") == []
     write(tmp_path, "results/encoder.safetensors", json.dumps(RECORDS[0]))
     write(tmp_path, "results/deep/encoder.safetensors", json.dumps(RECORDS[2]), cut=10)
     write(tmp_path, "results-smoke/encoder.safetensors", json.dumps(RECORDS[3]))
     write(tmp_path, "results/other", "not json")
     write(tmp_path, "results/list", "[]")
     (tmp_path / "no-base64").write_text("{}")
-    assert read_jobs(["data", "results"], tmp_path) == [Jobs("train_encoder", 2, 10.0)]
+    assert read_jobs(["data", "results"], records=tmp_path) == [Jobs("train_encoder", 2, 10.0)]
 
 
 def test_durations_are_told_in_units_that_fit():
@@ -58,12 +60,22 @@ def study(pytestconfig, *layers: str) -> list[Job]:
 
 
 def test_the_graph_shows_every_step(pytestconfig):
-    assert set(PLACES) == {*STEP_VERSIONS, "make_dataset_for_clip"} - {"describe_model"}  # that one prints only
-    assert len(set(PLACES.values())) == len(PLACES)
+    shown = steps_in_order(study(pytestconfig))
+    assert set(shown) == {*STEP_VERSIONS, "make_dataset_for_clip"} - {"describe_model"}  # that one prints only
+    assert len(set(shown.values())) == len(shown)
     svg = str(job_graph(study(pytestconfig), [Jobs("train_encoder", 2, 3.0)]))
-    assert all(f">{step}<" in svg for step in PLACES)
+    assert all(f">{step}<" in svg for step in shown)
     assert svg.count('class="edge"') == 16
     assert "2 jobs, 1.5 s each" in svg
+
+
+def test_steps_stand_below_what_they_need(pytestconfig):
+    jobs = study(pytestconfig)
+    shown = steps_in_order(jobs)
+    assert all(shown[need][1] < shown[step][1] for need, step in needs_of_steps(jobs))
+    assert (shown["make_dataset_for_clip"], shown["make_dataset"]) == ((0, 0), (1, 0))
+    assert shown["learn_prompts"] == (0.5, 2)  # alone, and needs two
+    assert shown["score_retrieval"] == (0, 6)  # alone, and needs embed_images only, which stands beside explain_model
 
 
 def test_a_step_that_the_study_lacks_hands_its_needs_on(pytestconfig):
