@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from csdn.synthetic.attributes import Identity
-from csdn.synthetic.drawing import DARK, Canvas, label, smoothed
+from csdn.synthetic.drawing import DARK, Canvas, label, smoothed, trapezoid
 from csdn.synthetic.materials import Part
 from csdn.synthetic.poses import SHOULDER, Skeleton
 
@@ -38,18 +38,8 @@ def _draw_backpack(canvas: Canvas, person: Identity, skeleton: Skeleton) -> None
     shoulder = skeleton.shoulder
     if skeleton.is_back:
         half, deep = shoulder * 0.8, 0.30 + person.body.bag_height
-        canvas.polygon(
-            smoothed([(-half * 0.8, 0.2), (half * 0.8, 0.2), (half * 1.06, deep), (-half * 1.06, deep)]), _CLOTH
-        )
-        canvas.polygon(
-            [
-                (-half * 0.7, deep - 0.1),
-                (half * 0.7, deep - 0.1),
-                (half * 0.75, deep - 0.025),
-                (-half * 0.75, deep - 0.025),
-            ],
-            _TRIM,
-        )
+        canvas.polygon(smoothed(trapezoid(0.0, 0.2, half * 0.8, deep, half * 1.06)), _CLOTH)
+        canvas.polygon(trapezoid(0.0, deep - 0.1, half * 0.7, deep - 0.025, half * 0.75), _TRIM)
     elif skeleton.is_front:
         for side in (-1, 1):
             canvas.limb((side * shoulder * 0.62, SHOULDER), (side * shoulder * 0.68, 0.34), 0.010, 0.010, _TRIM)
@@ -60,17 +50,14 @@ def _draw_shoulder_bag(canvas: Canvas, person: Identity, skeleton: Skeleton) -> 
     x = side * (skeleton.hip + 0.015)
     half, top, bottom = person.body.bag_width * 0.75, 0.44, 0.44 + person.body.bag_height
     canvas.limb((-side * skeleton.shoulder * 0.6, SHOULDER), (x * 0.9, top + 0.01), 0.008, 0.008, _TRIM)
-    canvas.polygon([(x - half, top), (x + half, top), (x + half * 1.1, bottom), (x - half * 1.1, bottom)], _CLOTH)
-    canvas.polygon([(x - half, top), (x + half, top), (x + half, top + 0.028), (x - half, top + 0.028)], _TRIM)
+    canvas.polygon(trapezoid(x, top, half, bottom, half * 1.1), _CLOTH)
+    canvas.polygon(trapezoid(x, top, half, top + 0.028, half), _TRIM)
 
 
 def _draw_handbag(canvas: Canvas, person: Identity, skeleton: Skeleton) -> None:
     side = -1 if skeleton.is_back else 1
-    arm = next(arm for arm in skeleton.arms if arm.side == side)
-    x, y = arm.hand
+    x, y = next(arm.hand for arm in skeleton.arms if arm.side == side)
     half, bottom = person.body.bag_width * 0.8, y + 0.055 + person.body.bag_height
     for edge in (-1, 1):
         canvas.limb((x + edge * half * 0.5, y + 0.055), (x, y + 0.01), 0.006, 0.006, _TRIM)
-    canvas.polygon(
-        [(x - half * 0.8, y + 0.045), (x + half * 0.8, y + 0.045), (x + half, bottom), (x - half, bottom)], _CLOTH
-    )
+    canvas.polygon(trapezoid(x, y + 0.045, half * 0.8, bottom, half), _CLOTH)

@@ -226,8 +226,5 @@ def _blurred(pixels: np.ndarray, strength: float) -> np.ndarray:
         return pixels
     height, width = pixels.shape[:2]
     small = max(8, round(width / (1 + strength))), max(16, round(height / (1 + strength)))
-    image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
-    return np.asarray(
-        image.resize(small, Image.Resampling.BILINEAR).resize((width, height), Image.Resampling.BILINEAR),
-        dtype=np.float32,
-    )
+    reduced = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).resize(small, Image.Resampling.BILINEAR)
+    return np.asarray(reduced.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32)

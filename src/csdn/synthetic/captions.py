@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import product
 
 import numpy as np
 
@@ -17,6 +16,7 @@ MAX_WORDS = 27
 
 _SILENT = {"plain": 0.4, "average": 0.4, "medium": 0.4, "none": 0.7}  # unremarkable values are often not mentioned
 _SUBJECTS = ("person", "man", "woman")
+_HAIR_STYLES = ("", "short", "long", "ponytail")
 _PLURAL = ("trousers", "shorts")
 
 
@@ -25,21 +25,18 @@ def caption(attributes: Mapping[str, str], rng: np.random.Generator, modality: M
 
     def said(name: str) -> str:
         value = attributes[name]
-        unsaid = (modality == "infrared" and name in COLOR_ATTRIBUTES) or rng.uniform() < max(
-            DROP, _SILENT.get(value, 0.0)
-        )
-        return "" if unsaid else value
+        if modality == "infrared" and name in COLOR_ATTRIBUTES:
+            return ""
+        return "" if rng.uniform() < max(DROP, _SILENT.get(value, 0.0)) else value
 
     person = _joined(said("height"), said("build"), said("gender") or "person")
     hair = _hair(said("hair"), said("hair_color"))
     upper = _garment(said("upper_color"), said("upper_pattern"), said("upper"), "top")
     lower = _garment(said("lower_color"), said("lower_pattern"), said("lower"), "")
-    worn = [
-        text for text in (upper, lower, _worn("hat", said("hat")), _worn("scarf", said("scarf")), said("shoes")) if text
-    ]
-    bag = _carried(said("bag"))
-    order = rng.permutation(len(worn))
-    worn = [worn[i] for i in order]
+    others = (_worn("hat", said("hat")), _worn("scarf", said("scarf")), said("shoes"))
+    worn = [text for text in (upper, lower, *others) if text]
+    bag = _worn("bag", said("bag"))
+    worn = [worn[i] for i in rng.permutation(len(worn))]
     while True:
         text = _sentence(person, hair, worn, bag, modality)
         if len(text.split()) <= MAX_WORDS or not worn:
@@ -97,17 +94,8 @@ def _worn(kind: str, value: str) -> str:
     return f"no {kind}" if value == "none" else value and _a(value)
 
 
-def _carried(bag: str) -> str:
-    return "no bag" if bag == "none" else bag and _a(bag)
-
-
 def _with_garments(name: str, write: Callable[[str, str], str]) -> Callable[[str], list[_Parts]]:
-    def prompts(value: str) -> list[_Parts]:
-        return [
-            (subject, "", [write(value, garment)], "") for garment, subject in product(ATTRIBUTES[name], ("person",))
-        ]
-
-    return prompts
+    return lambda value: [("person", "", [write(value, garment)], "") for garment in ATTRIBUTES[name]]
 
 
 def _with_subjects(write: Callable[[str, str], _Parts]) -> Callable[[str], list[_Parts]]:
@@ -125,11 +113,9 @@ _PROMPTS: dict[str, Callable[[str], list[_Parts]]] = {
     "lower": _with_subjects(lambda value, subject: (subject, "", [_garment("", "", value, "")], "")),
     "lower_pattern": _with_garments("lower", lambda value, garment: _garment("", value, garment, "")),
     "shoes": _with_subjects(lambda value, subject: (subject, "", [value], "")),
-    "bag": _with_subjects(lambda value, subject: (subject, "", [], _carried(value))),
+    "bag": _with_subjects(lambda value, subject: (subject, "", [], _worn("bag", value))),
     "scarf": _with_subjects(lambda value, subject: (subject, "", [_worn("scarf", value)], "")),
-    "hair_color": lambda value: [
-        ("person", _hair(style, value), [], "") for style in ("", "short", "long", "ponytail")
-    ],
+    "hair_color": lambda color: [("person", _hair(style, color), [], "") for style in _HAIR_STYLES],
     "upper_color": _with_garments("upper", lambda value, garment: _garment(value, "", garment, "")),
     "lower_color": _with_garments("lower", lambda value, garment: _garment(value, "", garment, "")),
 }

@@ -45,6 +45,16 @@ def smoothed(points: Sequence[Point]) -> list[Point]:
     return out
 
 
+def trapezoid(x: float, top: float, half_top: float, bottom: float, half_bottom: float) -> list[Point]:
+    """The symmetric polygon around the vertical line at x between two heights, with half its width at each."""
+    return [(x - half_top, top), (x + half_top, top), (x + half_bottom, bottom), (x - half_bottom, bottom)]
+
+
+def mirrored(points: Sequence[Point]) -> list[Point]:
+    """The points on the other side of the body's middle, last first, which completes an outline."""
+    return [(-x, y) for x, y in reversed(points)]
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """Position of a body in the image: x 0 is its middle, y 0 the top of the head and y 1 the ground.
@@ -103,16 +113,10 @@ class Canvas:
         dx, dy = x1 - x0, y1 - y0
         length = math.hypot(dx, dy) + 1e-6
         nx, ny = -dy / length, dx / length
-        a, b = width_start, width_end
-        bar = [
-            (x0 + nx * a, y0 + ny * a),
-            (x1 + nx * b, y1 + ny * b),
-            (x1 - nx * b, y1 - ny * b),
-            (x0 - nx * a, y0 - ny * a),
-        ]
-        self.polygon(bar, value)
-        self.ellipse(x0, y0, a, a, value)
-        self.ellipse(x1, y1, b, b, value)
+        ax, ay, bx, by = nx * width_start, ny * width_start, nx * width_end, ny * width_end
+        self.polygon([(x0 + ax, y0 + ay), (x1 + bx, y1 + by), (x1 - bx, y1 - by), (x0 - ax, y0 - ay)], value)
+        self.ellipse(x0, y0, width_start, width_start, value)
+        self.ellipse(x1, y1, width_end, width_end, value)
 
     def labels(self) -> np.ndarray:
         """The label map, uint8 (height, width)."""

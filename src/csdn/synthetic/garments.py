@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from csdn.synthetic.attributes import Identity
-from csdn.synthetic.drawing import DARK, LIGHT, NORMAL, Canvas, label, smoothed
+from csdn.synthetic.drawing import DARK, LIGHT, NORMAL, Canvas, label, mirrored, smoothed, trapezoid
 from csdn.synthetic.materials import Part
 from csdn.synthetic.poses import ANKLE, NECK, SHOULDER, WAIST, Arm, Leg, Skeleton
-
-OPEN_FRONT = ("jacket", "coat", "vest")
-LONG_SLEEVED = ("shirt", "jacket", "coat")
 
 
 def draw_legs(canvas: Canvas, person: Identity, skeleton: Skeleton) -> None:
@@ -23,26 +20,12 @@ def draw_legs(canvas: Canvas, person: Identity, skeleton: Skeleton) -> None:
     if person["lower"] == "long skirt":
         flare = max(hip * 1.35, skeleton.spread + 0.03)
         _flared(canvas, hip * 0.97, hip_y - 0.06, flare, ANKLE - 0.07, cloth)
-    seat = [(-hip, hip_y - 0.07), (hip, hip_y - 0.07), (hip * 1.03, hip_y + 0.035), (-hip * 1.03, hip_y + 0.035)]
-    canvas.polygon(seat, cloth)
+    canvas.polygon(trapezoid(0.0, hip_y - 0.07, hip, hip_y + 0.035, hip * 1.03), cloth)
 
 
 def _flared(canvas: Canvas, top: float, y_top: float, bottom: float, y_bottom: float, value: int) -> None:
-    middle = top + 0.6 * (bottom - top)
-    y_middle = 0.5 * (y_top + y_bottom)
-    sag = y_bottom + 0.012
-    canvas.polygon(
-        [
-            (-top, y_top),
-            (top, y_top),
-            (middle, y_middle),
-            (bottom, y_bottom),
-            (0.0, sag),
-            (-bottom, y_bottom),
-            (-middle, y_middle),
-        ],
-        value,
-    )
+    side = [(top + 0.6 * (bottom - top), 0.5 * (y_top + y_bottom)), (bottom, y_bottom)]
+    canvas.polygon([(-top, y_top), (top, y_top), *side, (0.0, y_bottom + 0.012), *mirrored(side)], value)
 
 
 def _draw_leg(canvas: Canvas, person: Identity, skeleton: Skeleton, leg: Leg, shade: int) -> None:
@@ -67,21 +50,11 @@ def _draw_shoe(canvas: Canvas, person: Identity, skeleton: Skeleton, leg: Leg, s
         canvas.limb(up, (x, y), width * 1.12, width * 1.02, leather)
     toe = skeleton.facing * 0.036 * skeleton.lateral
     left, right = x - width + min(toe, 0.0) - 0.004, x + width + max(toe, 0.0) + 0.004
-    canvas.polygon(
-        [
-            (x - width, y - 0.012),
-            (x + width, y - 0.012),
-            (right, y + 0.02),
-            (right, y + 0.036),
-            (left, y + 0.036),
-            (left, y + 0.02),
-        ],
-        leather,
-    )
+    low = [(right, y + 0.02), (right, y + 0.036), (left, y + 0.036), (left, y + 0.02)]
+    canvas.polygon([(x - width, y - 0.012), (x + width, y - 0.012), *low], leather)
     if person["shoes"] == "sneakers":
-        canvas.polygon(
-            [(left, y + 0.030), (right, y + 0.030), (right, y + 0.042), (left, y + 0.042)], label(Part.SOLES, shade)
-        )
+        sole = [(left, y + 0.030), (right, y + 0.030), (right, y + 0.042), (left, y + 0.042)]
+        canvas.polygon(sole, label(Part.SOLES, shade))
 
 
 def draw_trunk(canvas: Canvas, person: Identity, skeleton: Skeleton) -> None:
@@ -91,52 +64,40 @@ def draw_trunk(canvas: Canvas, person: Identity, skeleton: Skeleton) -> None:
     hem = hip_y + person.body.hem + (0.0 if person["upper"] not in ("jacket", "vest") else -0.03)
     waist = skeleton.waist * (1.12 if outer else 1.0)
     cloth = label(Part.UPPER)
-    half = [
-        (0.032, NECK - 0.004),
-        (shoulder * 0.78, SHOULDER - 0.012),
-        (shoulder, SHOULDER + 0.018),
-        (waist * 1.06, WAIST - 0.06),
-    ]
-    half += [(waist * 1.02, WAIST), (hip * 1.07, hem), (hip * 1.07, hem)]  # twice: the hem keeps its corners
-    canvas.polygon(smoothed(half + [(-x, y) for x, y in reversed(half)]), cloth)
+    half = [(0.032, NECK - 0.004), (shoulder * 0.78, SHOULDER - 0.012), (shoulder, SHOULDER + 0.018)]
+    half += [(waist * 1.06, WAIST - 0.06), (waist * 1.02, WAIST)]
+    half += [(hip * 1.07, hem), (hip * 1.07, hem)]  # twice: the hem keeps its corners
+    canvas.polygon(smoothed(half + mirrored(half)), cloth)
     if person["upper"] == "coat":
         _flared(canvas, hip * 1.08, hem - 0.04, hip * 1.25 + 0.35 * skeleton.spread, skeleton.knee_height, cloth)
-    if person["upper"] in OPEN_FRONT and skeleton.is_front:
+    if person["upper"] in ("jacket", "coat", "vest") and skeleton.is_front:
         _draw_opening(canvas, person, skeleton, hem)
     if person["upper"] in ("shirt", "t-shirt") and skeleton.is_front:
         deep = 0.036 if person["upper"] == "shirt" else 0.014
         turn = skeleton.facing * 0.3 * skeleton.lateral * shoulder
-        canvas.polygon(
-            [(turn - 0.024, NECK - 0.006), (turn + 0.024, NECK - 0.006), (turn, NECK + deep)], label(Part.SKIN, DARK)
-        )
+        neckline = [(turn - 0.024, NECK - 0.006), (turn + 0.024, NECK - 0.006), (turn, NECK + deep)]
+        canvas.polygon(neckline, label(Part.SKIN, DARK))
 
 
 def _draw_opening(canvas: Canvas, person: Identity, skeleton: Skeleton, hem: float) -> None:
     turn = skeleton.facing * 0.5 * skeleton.lateral * skeleton.shoulder
     width = 0.010 + 0.024 * person.body.lapel
     bottom = hem if person["upper"] != "coat" else skeleton.hip_height
-    lapels = [
-        (turn - width * 1.7, NECK),
-        (turn + width * 1.7, NECK),
-        (turn + width, WAIST),
-        (turn + width, bottom),
-        (turn - width, bottom),
-    ]
-    canvas.polygon([*lapels, (turn - width, WAIST)], label(Part.LINING))
+    lapels = [(turn - width * 1.7, NECK), (turn + width * 1.7, NECK), (turn + width, WAIST)]
+    lapels += [(turn + width, bottom), (turn - width, bottom), (turn - width, WAIST)]
+    canvas.polygon(lapels, label(Part.LINING))
 
 
 def draw_arm(canvas: Canvas, person: Identity, arm: Arm, shade: int) -> None:
     """One arm with its sleeve and hand."""
     width = person.body.arm * (1.15 if person["upper"] in ("jacket", "coat") else 1.0)
     upper = Part.SKIN if person["upper"] == "vest" else Part.SLEEVE
-    lower = Part.SLEEVE if person["upper"] in LONG_SLEEVED else Part.SKIN
-    thin = 1.0 if lower is Part.SLEEVE else 0.85
-    canvas.limb(arm.elbow, arm.hand, width * 0.8 * thin, width * 0.62, label(lower, shade))
+    lower = Part.SLEEVE if person["upper"] in ("shirt", "jacket", "coat") else Part.SKIN
+    above, below = (1.0 if part is Part.SLEEVE else 0.85 for part in (upper, lower))
+    canvas.limb(arm.elbow, arm.hand, width * 0.8 * below, width * 0.62, label(lower, shade))
     hx, hy = arm.hand
     canvas.ellipse(hx, hy + 0.012, width * 0.72, 0.017, label(Part.SKIN, shade))
-    canvas.limb(
-        arm.shoulder, arm.elbow, width * (1.0 if upper is Part.SLEEVE else 0.85), width * 0.82, label(upper, shade)
-    )
+    canvas.limb(arm.shoulder, arm.elbow, width * above, width * 0.82, label(upper, shade))
 
 
 def draw_scarf(canvas: Canvas, person: Identity, skeleton: Skeleton) -> None:

@@ -24,9 +24,8 @@ def draw_hair_behind(canvas: Canvas, person: Identity, skeleton: Skeleton) -> No
     """Long hair behind the shoulders, visible beside the head from the front and the side."""
     if person["hair"] == "long" and not skeleton.is_back:
         y, rx, ry = head_size(person)
-        canvas.ellipse(
-            -skeleton.facing * 0.014 * skeleton.lateral, y + 0.05, rx * 1.28, ry * 1.5, label(Part.HAIR, DARK)
-        )
+        x = -skeleton.facing * 0.014 * skeleton.lateral
+        canvas.ellipse(x, y + 0.05, rx * 1.28, ry * 1.5, label(Part.HAIR, DARK))
 
 
 def draw_head(canvas: Canvas, person: Identity, skeleton: Skeleton) -> None:
@@ -37,13 +36,8 @@ def draw_head(canvas: Canvas, person: Identity, skeleton: Skeleton) -> None:
     if skeleton.is_back:
         _draw_hair_from_behind(canvas, person, rx, ry, y)
     else:
-        canvas.limb(
-            (turn - 0.016 * skeleton.frontal, y + 0.002),
-            (turn + 0.016 * skeleton.frontal, y + 0.002),
-            0.005,
-            0.005,
-            label(Part.SKIN, DARK),
-        )
+        half = 0.016 * skeleton.frontal
+        canvas.limb((turn - half, y + 0.002), (turn + half, y + 0.002), 0.005, 0.005, label(Part.SKIN, DARK))
         _draw_hair(canvas, person, skeleton, rx, ry, y)
     _draw_hat(canvas, person, skeleton, rx, ry, y)
 
@@ -55,10 +49,8 @@ def _draw_hair_from_behind(canvas: Canvas, person: Identity, rx: float, ry: floa
     canvas.ellipse(0.0, y - 0.004, rx * 1.07, ry * (1.06 if style == "long" else 0.96), label(Part.HAIR))
     if style == "long":
         low = SHOULDER + 0.06
-        canvas.polygon(
-            [(-rx * 1.05, y), (rx * 1.05, y), (rx * 1.15, low - 0.015), (0.0, low), (-rx * 1.15, low - 0.015)],
-            label(Part.HAIR),
-        )
+        loose = [(-rx * 1.05, y), (rx * 1.05, y), (rx * 1.15, low - 0.015), (0.0, low), (-rx * 1.15, low - 0.015)]
+        canvas.polygon(loose, label(Part.HAIR))
     if style == "ponytail":
         canvas.limb((0.0, y + ry * 0.1), (0.0, SHOULDER + 0.065), 0.017, 0.010, label(Part.HAIR, LIGHT))
 

@@ -41,23 +41,8 @@ _INSULATED_LOWER = {"trousers": 0.56, "shorts": 0.60, "skirt": 0.52, "long skirt
 class Part(IntEnum):
     """The part of a drawn person that a pixel belongs to; a second colour is always its first colour plus one."""
 
-    BACKGROUND = 0
-    SKIN = 1
-    HAIR = 2
-    UPPER = 3
-    UPPER_SECOND = 4
-    SLEEVE = 5
-    SLEEVE_SECOND = 6
-    LOWER = 7
-    LOWER_SECOND = 8
-    LINING = 9
-    SHOES = 10
-    SOLES = 11
-    BAG = 12
-    BAG_TRIM = 13
-    HAT = 14
-    SCARF = 15
-    OBSTACLE = 16
+    BACKGROUND, SKIN, HAIR, UPPER, UPPER_SECOND, SLEEVE, SLEEVE_SECOND, LOWER, LOWER_SECOND = range(9)
+    LINING, SHOES, SOLES, BAG, BAG_TRIM, HAT, SCARF, OBSTACLE = range(9, 17)
 
 
 PARTS = len(Part)
@@ -86,13 +71,7 @@ def sample_materials(attributes: dict[str, str], luminance_share: float, rng: np
 
 
 def drawn(rng: np.random.Generator, values: Sequence[str], shares: Sequence[float] | None = None) -> str:
-    """One of `values`: the one that `rng.choice` would draw, without making an array of them.
-
-    Args:
-        rng: source of the choice.
-        values: the values to draw from.
-        shares: probability of each; None: all equal.
-    """
+    """One of `values`, as likely as `shares` say (None: all equally): what `rng.choice` draws, without an array."""
     if shares is None:
         return values[int(rng.integers(len(values)))]
     reached = np.cumsum(shares)

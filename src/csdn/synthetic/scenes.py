@@ -83,8 +83,7 @@ def _wall(kind: str, rng: np.random.Generator, rows: int, columns: int, unit: in
     if kind == "shutters":
         return 1 + 0.09 * np.sin(2 * np.pi * y / rng.uniform(0.04, 0.07)) + fine
     if kind == "foliage":
-        leaves = fractal_noise(rng, rows, columns, unit * 0.12, octaves=4)
-        return 0.9 + 0.6 * leaves
+        return 0.9 + 0.6 * fractal_noise(rng, rows, columns, unit * 0.12, octaves=4)
     return 1 + 0.16 * fractal_noise(rng, rows, columns, unit * 0.5, octaves=4) + fine
 
 

@@ -144,10 +144,7 @@ def _with_new_studio(
 def _write_files(studio: Studio, shots: Sequence[Shot], folder: Path) -> int:
     for shot in shots:
         image = Image.fromarray(studio.take(shot).pixels)
-        if shot.path.endswith(".jpg"):
-            image.save(folder / shot.path, quality=95, subsampling=0)
-        else:
-            image.save(folder / shot.path)
+        image.save(folder / shot.path, quality=95, subsampling=0)  # only JPEG has these options
     return len(shots)
 
 
