@@ -26,7 +26,6 @@ from csdn.synthetic.studio import Progress, Shot, Studio, render_arrays, render_
 MARKER = "benchmark.json"
 """File that marks a folder as rendered, so that no other folder is ever replaced; has the generator's settings."""
 TRIALS = 10
-_MAT_HEADER = b"MATLAB 5.0 MAT-file, embedded benchmark"
 
 
 def write_sysu_mm01(
@@ -80,9 +79,8 @@ def write_llcm(root: Path | str, benchmark: Benchmark, *, workers: int = 1, prog
         train = [shot for shot in shots if shot.subset == "train"]
         ids = sorted({shot.person_id for shot in train})
         for modality, name in FILE_NAMES["llcm"].items():
-            write_text(
-                folder / "idx" / f"train_{name}.txt", _labelled((s for s in train if s.modality == modality), ids)
-            )
+            lines = _labelled((s for s in train if s.modality == modality), ids)
+            write_text(folder / "idx" / f"train_{name}.txt", lines)
         test_ids = sorted({shot.person_id for shot in shots if shot.subset == "test"})
         write_text(folder / "idx" / "test_id.txt", ",".join(map(str, test_ids)) + "\n")
         _write_annotations(folder, shots, benchmark)
@@ -118,13 +116,12 @@ def sysu_permutations(shots: Iterable[Shot], seed: int) -> np.ndarray:
     cameras = camera_modalities("sysu_mm01")
     outer = np.empty((len(cameras), 1), dtype=object)
     for camera in cameras:
-        inner = np.empty((largest, 1), dtype=object)
+        outer[camera - 1, 0] = inner = np.empty((largest, 1), dtype=object)
         for person_id in range(1, largest + 1):
             images = numbers.get((camera, person_id), [])
             rng = np.random.default_rng(derive_seed(seed, "sysu_mm01", "gallery", camera, person_id))
             draws = [rng.permutation(images) for _ in range(TRIALS)] if images else np.empty((0, 0))
             inner[person_id - 1, 0] = np.array(draws, dtype=np.uint16)
-        outer[camera - 1, 0] = inner
     return outer
 
 
@@ -138,11 +135,9 @@ def _write_annotations(
     folder: Path, shots: Sequence[Shot], benchmark: Benchmark, captions: Sequence[str] = ("caption",)
 ) -> None:
     studio = Studio(benchmark)
-    fields = ["person_id", "camera_id", "modality", "identity_key", "camera_key"]
-    frame = pd.DataFrame({name: [getattr(shot, name) for shot in shots] for name in fields})
-    if shots[0].path:
-        frame.insert(0, "path", [shot.path for shot in shots])
-    frame.insert(0, "subset", [shot.subset for shot in shots])
+    fields = ["subset", "path", "person_id", "camera_id", "modality", "identity_key", "camera_key"]
+    held = fields if shots[0].path else [name for name in fields if name != "path"]
+    frame = pd.DataFrame({name: [getattr(shot, name) for shot in shots] for name in held})
     written = [studio.captions(shot, len(captions)) for shot in shots]
     for column, name in enumerate(captions):
         frame[name] = [texts[column] for texts in written]
@@ -155,8 +150,7 @@ def _write_mat(path: Path, variables: dict[str, np.ndarray]) -> None:
     """Write a MAT-file whose header does not contain the time of writing."""
     buffer = BytesIO()
     savemat(buffer, variables)
-    content = _MAT_HEADER.ljust(116) + buffer.getvalue()[116:]
-    path.write_bytes(content)
+    path.write_bytes(b"MATLAB 5.0 MAT-file, embedded benchmark".ljust(116) + buffer.getvalue()[116:])
 
 
 @contextmanager

@@ -11,25 +11,13 @@ import numpy as np
 Color = tuple[int, int, int]
 
 CLOTH_COLORS: dict[str, Color] = {
-    "black": (28, 28, 32),
-    "white": (228, 228, 226),
-    "grey": (128, 130, 132),
-    "red": (176, 34, 38),
-    "blue": (36, 62, 158),
-    "green": (38, 116, 58),
-    "yellow": (214, 182, 52),
-    "brown": (112, 74, 44),
-    "pink": (216, 132, 160),
-    "purple": (96, 50, 128),
-    "orange": (214, 112, 34),
-    "beige": (198, 178, 142),
-}
+    "black": (28, 28, 32), "white": (228, 228, 226), "grey": (128, 130, 132), "red": (176, 34, 38),
+    "blue": (36, 62, 158), "green": (38, 116, 58), "yellow": (214, 182, 52), "brown": (112, 74, 44),
+    "pink": (216, 132, 160), "purple": (96, 50, 128), "orange": (214, 112, 34), "beige": (198, 178, 142),
+}  # fmt: skip
 HAIR_COLORS: dict[str, Color] = {
-    "black": (24, 20, 20),
-    "brown": (84, 54, 32),
-    "blond": (196, 164, 96),
-    "grey": (150, 150, 150),
-}
+    "black": (24, 20, 20), "brown": (84, 54, 32), "blond": (196, 164, 96), "grey": (150, 150, 150),
+}  # fmt: skip
 _SKIN_COLORS: tuple[Color, ...] = ((224, 184, 156), (196, 148, 116), (150, 104, 76), (96, 66, 50))
 _SHOE_COLORS = ("black", "white", "brown", "grey", "red", "blue")
 _LUMINANCE = np.array([0.299, 0.587, 0.114])

@@ -44,9 +44,8 @@ class Pose:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """Joints of one leg; `side` is -1 or 1."""
+    """Joints of one leg."""
 
-    side: int
     hip: Point
     knee: Point
     ankle: Point
@@ -169,14 +168,9 @@ def _legs(body: Body, pose: Pose, hip: float, hip_height: float, sides: tuple[in
     legs = []
     for side, knee, foot, knee_drop, foot_drop in bent:
         base, stance = side * hip * 0.52 * apart, side * body.stance * 0.5 * abs(depth)
-        legs.append(
-            Leg(
-                side,
-                (base, hip_height),
-                (base + knee * forward + stance, hip_height + knee_drop * stretch),
-                (base + foot * forward + 2 * stance, hip_height + foot_drop * stretch),
-            )
-        )
+        bend = (base + knee * forward + stance, hip_height + knee_drop * stretch)
+        sole = (base + foot * forward + 2 * stance, hip_height + foot_drop * stretch)
+        legs.append(Leg((base, hip_height), bend, sole))
     return legs[0], legs[1]
 
 

@@ -22,9 +22,8 @@ def sysu_mm01_shots(benchmark: Benchmark) -> list[Shot]:
             for number in range(1, _images(people, subset, modality) + 1):
                 path = f"cam{camera}/{person_id:04d}/{number:04d}.jpg"
                 spectrum: Spectrum = "visible" if modality == "visible" else "near_infrared"
-                shots.append(
-                    Shot(path, subset, person_id, camera, modality, spectrum, key, f"sysu_mm01/camera/{camera}", number)
-                )
+                camera_key = f"sysu_mm01/camera/{camera}"
+                shots.append(Shot(path, subset, person_id, camera, modality, spectrum, key, camera_key, number))
     return shots
 
 
@@ -66,9 +65,8 @@ def pretraining_shots(benchmark: Benchmark) -> list[Shot]:
     shots = []
     for number in range(1, people.identities + 1):
         key = f"pretraining/train/{number}"
-        shots += _pretraining_images(benchmark, "train", number, key, "visible", people.images)
-        if people.infrared:
-            shots += _pretraining_images(benchmark, "train", number, key, "infrared", people.images)
+        for modality in MODALITIES if people.infrared else MODALITIES[:1]:
+            shots += _pretraining_images(benchmark, "train", number, key, modality, people.images)
     for number in range(1, people.held_out + 1):
         key = f"pretraining/held_out/{number}"
         for modality in MODALITIES:
