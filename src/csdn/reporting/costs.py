@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from csdn.artifacts.files import write_csv, write_json, write_text
+from csdn.reporting.tables import percent
 from csdn.study.files import COSTS
 from csdn.study.labels import MINUS, protocol_label
 
@@ -21,6 +22,7 @@ COLUMNS = [
     "parameters", "training_flops", "training_seconds", "image_flops", "activation_bytes", "protocol", "map_mean",
     "above", "added_parameters", "added_flops", "added_seconds", "added_map",
 ]  # fmt: skip
+ADDED = {"parameters": "parameters", "flops": "training_flops", "seconds": "training_seconds", "map": "map_mean"}
 CAPTION = "What each variant costs, and what it gains"
 NOTE = (
     "Trainable parameters; operations of the training (forward and backward, a multiplication and an addition counting "
@@ -35,17 +37,9 @@ def add_differences(rows: Sequence[CostRow]) -> list[CostRow]:
     """Rows of one dataset with their change from the row above; None in the first row."""
     out: list[CostRow] = []
     for row in rows:
-        above = out[-1] if out else None
-        added = {
-            f"added_{name}": _difference(row[key], above[key]) if above else None
-            for name, key in (
-                ("parameters", "parameters"),
-                ("flops", "training_flops"),
-                ("seconds", "training_seconds"),
-                ("map", "map_mean"),
-            )
-        }
-        out.append(row | {"above": above["variant"] if above else None} | added)
+        above = out[-1] if out else dict.fromkeys(["variant", *ADDED.values()])
+        added = {f"added_{name}": _difference(row[key], above[key]) for name, key in ADDED.items()}
+        out.append(row | {"above": above["variant"]} | added)
     return out
 
 
@@ -74,16 +68,14 @@ def to_markdown(rows: Sequence[CostRow]) -> str:
 
 def cost_cells(row: CostRow) -> dict[str, str]:
     """The cells of a row as displayed, without the dataset."""
-    value, gained = row["map_mean"], row["added_map"]
-    text = "" if value is None else f"{100 * value:.1f}"
     return {
         "Variant": row["variant"],
-        "Parameters": _with_added(quantity(row["parameters"]), row["added_parameters"], quantity),
-        "Training FLOPs": _with_added(quantity(row["training_flops"]), row["added_flops"], quantity),
+        "Parameters": _with_added(row["parameters"], row["added_parameters"], quantity),
+        "Training FLOPs": _with_added(row["training_flops"], row["added_flops"], quantity),
         "FLOPs an image": quantity(row["image_flops"]),
         "Step memory": f"{row['activation_bytes'] / 2**20:,.0f} MiB",
-        "Seconds": _with_added(f"{row['training_seconds']:,.0f}", row["added_seconds"], lambda s: f"{s:,.0f}"),
-        "mAP": _with_added(text, gained, lambda share: f"{100 * share:.1f}"),
+        "Seconds": _with_added(row["training_seconds"], row["added_seconds"], "{:,.0f}".format),
+        "mAP": _with_added(row["map_mean"], row["added_map"], percent),
     }
 
 
@@ -101,10 +93,9 @@ def quantity(value: float) -> str:
     return f"{value:.0f}"
 
 
-def _with_added(text: str, added: float | None, show: Any) -> str:
-    if added is None or not text:
-        return text
-    return f"{text} ({'+' if added >= 0 else MINUS}{show(abs(added))})"
+def _with_added(value: float | None, added: float | None, show: Callable[[Any], str]) -> str:
+    change = "" if added is None else f" ({'+' if added >= 0 else MINUS}{show(abs(added))})"
+    return f"{show(value)}{change}"
 
 
 def _difference(value: float | None, above: float | None) -> float | None:

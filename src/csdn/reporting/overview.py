@@ -80,11 +80,8 @@ def _row(scored: pd.DataFrame, variant: str, planned: int | None) -> dict[str, A
     values = scored.loc[scored["variant"] == variant, list(METRICS)]
     row: dict[str, Any] = {"variant": variant, "runs": len(values), "planned": planned}
     for metric in METRICS:
-        several = len(values) > 1
-        row[metric] = {
-            "mean": float(values[metric].mean()) if len(values) else None,
-            "std": float(values[metric].std(ddof=1)) if several else None,
-        }
+        found = {"mean": values[metric].mean(), "std": values[metric].std(ddof=1)}  # NaN for too few runs
+        row[metric] = {name: None if pd.isna(value) else float(value) for name, value in found.items()}
     return row
 
 

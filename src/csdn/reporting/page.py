@@ -31,13 +31,9 @@ from csdn.study.labels import dataset_label, in_report_order, in_table_order, pr
 from csdn.study.paths import paths_of
 
 COLOURS = {  # colours of style.mplstyle and charts.py, and their variables on the page
-    "#1f2328": "var(--ink)",
-    "#59636e": "var(--muted)",
-    "#d0d7de": "var(--rule)",
-    "#e6eaef": "var(--grid)",
-    "#ffffff": "var(--paper)",
-    "#0072b2": "var(--blue)",
-}
+    "#1f2328": "var(--ink)", "#59636e": "var(--muted)", "#d0d7de": "var(--rule)",
+    "#e6eaef": "var(--grid)", "#ffffff": "var(--paper)", "#0072b2": "var(--blue)",
+}  # fmt: skip
 PRECISIONS = {"fp32": "float32 (no TF32)", "tf32": "TF32", "bf16": "bfloat16"}  # in words
 OF_TABLES = ("components", "matches", "sweep", "differences")  # kinds of figures shown with their table
 
@@ -106,16 +102,14 @@ def _dataset(params: Params, name: str) -> dict[str, Any]:
     notes: list[str] = []
     for table_name, table in params.tables.items():
         rows = [row for row in report_inputs.read_table(params, table_name) if row["dataset"] == name]
-        pairs = []
-        if table.differences:
-            pairs = [r for r in report_inputs.read_table(params, differences_table(table_name)) if r["dataset"] == name]
+        of_pairs = report_inputs.read_table(params, differences_table(table_name)) if table.differences else []
+        pairs = [row for row in of_pairs if row["dataset"] == name]
         if not rows:
             continue
         answered = {claim.title for claim in claims}
-        claims += [
-            claim for claim in summary.claims(pairs, protocol_order(pairs, protocols)) if claim.title not in answered
-        ]
-        notes += _notes(params, name, rows, pairs) if not notes else []
+        found = summary.claims(pairs, protocol_order(pairs, protocols))
+        claims += [claim for claim in found if claim.title not in answered]
+        notes = notes or _notes(params, name, rows, pairs)
         tables.append(
             {
                 "name": table_name,
@@ -150,8 +144,7 @@ def _training_time(params: Params, dataset: str) -> str:
     """Mean seconds of stage 2 of each variant: `baseline 41 s, csdn 43 s`; empty without training."""
     times, histories = [], report_inputs.encoder_histories(params, dataset)
     for variant in in_table_order(params, list(histories)):
-        runs = histories[variant]
-        seconds = [run["seconds"].sum() for run in runs if "seconds" in run]
+        seconds = [run["seconds"].sum() for run in histories[variant] if "seconds" in run]
         if seconds:
             times.append(f"{variant} {statistics.mean(seconds):.0f} s")
     return ", ".join(times)
@@ -161,11 +154,9 @@ def _notes(params: Params, dataset: str, rows: list[Row], pairs: list[Row]) -> l
     """Sentences about the untrained floor and the power in the dataset's first protocol."""
     untrained = set(params.variants) - set(params.trained_variants_of(dataset))
     first = protocol_order(rows, params.protocols_of(dataset))[0]
-    sentences = [
-        summary.floor_sentence([row for row in rows if row["protocol"] == first], list(untrained)),
-        summary.power_sentence([row for row in pairs if row["protocol"] == first]),
-    ]
-    return [sentence for sentence in sentences if sentence]
+    floor = summary.floor_sentence([row for row in rows if row["protocol"] == first], list(untrained))
+    power = summary.power_sentence([row for row in pairs if row["protocol"] == first])
+    return [sentence for sentence in (floor, power) if sentence]
 
 
 def _grouped(rows: list[Row], protocols: list[str], cells: Any) -> list[dict[str, Any]]:
@@ -179,14 +170,9 @@ def _grouped(rows: list[Row], protocols: list[str], cells: Any) -> list[dict[str
 def _figure(params: Params, planned: Planned) -> dict[str, Any]:
     path = Path(paths_of(params).figure.format(figure=planned.name))
     with readable(path):
-        svg = path.read_text(encoding="utf-8")
-    return {
-        "name": planned.name,
-        "kind": planned.kind,
-        "title": planned.title,
-        "caption": _unbroken(planned.caption),
-        "svg": inline_svg(svg, planned.name),
-    }
+        svg = inline_svg(path.read_text(encoding="utf-8"), planned.name)
+    words = {"title": planned.title, "caption": _unbroken(planned.caption)}
+    return {"name": planned.name, "kind": planned.kind, "svg": svg} | words
 
 
 def _zero_shot(params: Params) -> list[dict[str, Any]]:

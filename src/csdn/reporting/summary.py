@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from csdn.reporting.tables import interval, p_value, percent
@@ -38,12 +38,11 @@ QUESTIONS = (
     Question("permuted_text", "baseline", 0, "Permuted descriptions against none"),
 )
 _NBSP = "\N{NO-BREAK SPACE}"  # prevents line breaks within a formula
-VERDICTS = {
-    "appears": "appears",
-    "reversed": "reversed",
-    "unresolved": "not resolved",
-    "higher": "higher",
-    "lower": "lower",
+VERDICTS = {"unresolved": "not resolved"} | {word: word for word in ("appears", "reversed", "higher", "lower")}
+_ORDERINGS = {  # what one ordering of the paper, or several, do
+    "appears": ("appears", "appear"),
+    "reversed": ("comes out reversed", "come out reversed"),
+    "unresolved": ("cannot be told from chance", "cannot be told from chance"),
 }
 
 
@@ -79,16 +78,15 @@ def ordering_sentence(found: Sequence[Claim]) -> str:
     asked = [claim for claim in found if claim.title in paper]
     if not asked:
         return "None of the paper's orderings was tested here."
-    counts = {kind: sum(claim.verdict == kind for claim in asked) for kind in ("appears", "reversed", "unresolved")}
-    words = {"appears": "appear", "reversed": "come out reversed", "unresolved": "cannot be told from chance"}
-    singular = {"appears": "appears", "reversed": "comes out reversed", "unresolved": "cannot be told from chance"}
-    parts = [f"{n} {singular[kind] if n == 1 else words[kind]}" for kind, n in counts.items() if n]
-    if counts["unresolved"] == len(asked) > 1:
+    if len(asked) == 1:
+        return f"The one ordering of the paper tested here {_ORDERINGS[asked[0].verdict][0]}."
+    counts = {kind: sum(claim.verdict == kind for claim in asked) for kind in _ORDERINGS}
+    if counts["unresolved"] == len(asked):
         return f"None of the paper's {len(asked)} orderings can be told from chance here."
-    if len(parts) == 1 and len(asked) > 1:
-        return f"All {len(asked)} of the paper's orderings {parts[0].split(' ', 1)[1]}."
-    tested = f"the paper's {len(asked)} orderings" if len(asked) > 1 else "the one ordering of the paper tested here"
-    return f"Of {tested}, {_listed(parts)}." if len(asked) > 1 else _one(asked[0])
+    if len(asked) in counts.values():
+        return f"All {len(asked)} of the paper's orderings {_ORDERINGS[asked[0].verdict][1]}."
+    parts = [f"{n} {_ORDERINGS[kind][n > 1]}" for kind, n in counts.items() if n]
+    return f"Of the paper's {len(asked)} orderings, {_listed(parts)}."
 
 
 def floor_sentence(rows: Sequence[Row], untrained: Sequence[str]) -> str | None:
@@ -104,10 +102,9 @@ def floor_sentence(rows: Sequence[Row], untrained: Sequence[str]) -> str | None:
         return None
     floor = max(floors, key=lambda row: row["map_mean"])
     lowest = min(trained, key=lambda row: row["map_mean"])
-    apart = lowest["map_low"] > floor["map_high"]
     high = f"{lowest['variant']} with {percent(lowest['map_mean'])} % mAP"
     numbers = f"{high} against {percent(floor['map_mean'])} % of {floor['variant']}"
-    if apart:
+    if lowest["map_low"] > floor["map_high"]:
         return f"Every trained variant is far above the untrained initialisation, the lowest {numbers}."
     if lowest["map_mean"] > floor["map_mean"]:
         return f"Every trained variant is above the untrained initialisation, but intervals overlap: {numbers}."
@@ -177,11 +174,6 @@ def _agreement(same: int, others: int) -> str:
     if same == others:
         return f"The other {others} protocols give the same verdict."
     return f"{same or 'None'} of the other {others} protocols {'give' if same > 1 else 'gives'} the same verdict."
-
-
-def _one(claim: Claim) -> str:
-    words: Mapping[str, str] = {"appears": "appears", "reversed": "comes out reversed"}
-    return f"The one ordering of the paper tested here {words.get(claim.verdict, 'cannot be told from chance')}."
 
 
 def _listed(parts: Sequence[str]) -> str:
