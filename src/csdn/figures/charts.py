@@ -51,9 +51,8 @@ def training_curves(histories: Mapping[str, Sequence[pd.DataFrame]], styles: Map
         styles: from `styles_of`.
     """
     terms = list(dict.fromkeys(c for runs in histories.values() for run in runs for c in loss_terms(run)))
-    validated = any(
-        "validation_map" in run and run["validation_map"].notna().any() for r in histories.values() for run in r
-    )
+    every = [run for runs in histories.values() for run in runs]
+    validated = any("validation_map" in run and run["validation_map"].notna().any() for run in every)
     columns = (["validation_map"] if validated else []) + terms
     figure, axes = panels(len(columns), height=1.85)
     for axis, column in zip(axes, columns, strict=True):
@@ -107,9 +106,8 @@ def component_chart(
         for row in rows:
             if row["protocol"] == protocol:
                 mark = styles[row["variant"]]
-                values = [run["map"] for run in row["runs"]]
-                ends = (row["map_low"], row["map_high"])
-                dots(axis, names.index(row["variant"]), row["map_mean"], values, ends, mark)
+                values, ends = [run["map"] for run in row["runs"]], (row["map_low"], row["map_high"])
+                dots(axis, names.index(row["variant"]), row["map_mean"], values, ends, mark, hollow=False)
         _rows_of(axis, names, protocol_label(protocol), "mAP, %")
     _share_limits(axes)
     return figure
@@ -128,11 +126,9 @@ def difference_chart(rows: Sequence[Mapping[str, Any]]) -> Figure:
         axis.axvline(0, color=MUTED, linewidth=1)
         for row in rows:
             if row["protocol"] == protocol:
-                mark = MarkStyle(COLOURS[0], "o", "-") if row["supported"] else MarkStyle(MUTED, "o", "-")
-                place = names.index(f"{row['a']} {MINUS} {row['b']}")
-                ends = (row["map_low"], row["map_high"])
-                hollow = not row["supported"]
-                dots(axis, place, row["map_difference"], row["map_by_run"], ends, mark, hollow=hollow)
+                mark = MarkStyle(COLOURS[0] if row["supported"] else MUTED, "o", "-")
+                place, ends = names.index(f"{row['a']} {MINUS} {row['b']}"), (row["map_low"], row["map_high"])
+                dots(axis, place, row["map_difference"], row["map_by_run"], ends, mark, hollow=not row["supported"])
         _rows_of(axis, names, protocol_label(protocol), "difference in mAP, points")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:+g}".replace("-", MINUS) if value else "0")
     _share_limits(axes)
@@ -192,13 +188,7 @@ def _curve(axis: Axes, runs: Sequence[pd.DataFrame], column: str, mark: MarkStyl
 
 
 def dots(
-    axis: Axes,
-    place: int,
-    mean: float,
-    values: Sequence[float],
-    ends: tuple[float, float],
-    mark: MarkStyle,
-    hollow: bool = False,
+    axis: Axes, place: int, mean: float, values: Sequence[float], ends: Sequence[float], mark: MarkStyle, hollow: bool
 ) -> None:
     """A mean with its interval as a bar and single runs as ticks below it, in percent of fractions."""
     axis.plot([100 * e for e in ends], [place, place], color=mark.colour, linewidth=3.2, alpha=0.35)

@@ -13,6 +13,7 @@ from csdn.seeding import derive_seed
 BINS = 80
 LARGEST = 2.0  # cosine distance of opposite vectors
 SAMPLE = 1500  # images of each modality; more take longer without a visible change of the histograms
+Side = tuple[NDArray[np.float32], NDArray[np.int64]]  # features and persons of some images
 PAIRS = ("visible to visible", "infrared to infrared", "visible to infrared")
 
 
@@ -47,18 +48,15 @@ def distance_histograms(
         sides.append((unit[chosen], person_ids[chosen]))
     visible, infrared_side = sides
     pairs = ((visible, visible), (infrared_side, infrared_side), (visible, infrared_side))
-    return {name: _histograms(*pair, within=pair[0] is pair[1]) for name, pair in zip(PAIRS, pairs, strict=True)}
+    return {name: _histograms(*pair) for name, pair in zip(PAIRS, pairs, strict=True)}
 
 
-def _histograms(
-    one: tuple[NDArray[np.float32], NDArray[np.int64]],
-    other: tuple[NDArray[np.float32], NDArray[np.int64]],
-    *,
-    within: bool,
-) -> Histograms:
+def _histograms(one: Side, other: Side) -> Histograms:
     distance = 1 - one[0] @ other[0].T
     same = one[1][:, None] == other[1][None, :]
-    counted = np.triu(np.ones(same.shape, dtype=bool), 1) if within else np.ones(same.shape, dtype=bool)
+    counted = np.ones(same.shape, dtype=bool)
+    if one is other:
+        counted = np.triu(counted, 1)  # each pair once, and no image with itself
     shares = []
     for chosen in (same & counted, ~same & counted):
         places = np.clip(distance[chosen] * (BINS / LARGEST), 0, BINS - 1).astype(np.int64)

@@ -45,10 +45,7 @@ def draw_figures(params: Params, output_folder: Path | str) -> list[Path]:
 @contextmanager
 def style() -> Iterator[None]:
     """Context with this project's style: a style file on top of matplotlib's defaults."""
-    with (
-        as_file(files("csdn.figures") / "style.mplstyle") as path,
-        matplotlib.style.context(path, after_reset=True),
-    ):
+    with as_file(files("csdn.figures") / "style.mplstyle") as path, matplotlib.style.context(path, after_reset=True):
         yield
 
 
@@ -57,10 +54,9 @@ def save(figure: Figure, base: Path) -> list[Path]:
     written = []
     with mpl.rc_context({"svg.hashsalt": base.name}):
         for kind in FORMATS:
+            between = "none" if kind == "svg" else "bilinear"  # SVG: viewers scale the original pixels
             for image in (image for axis in figure.axes for image in axis.images):
-                image.set_interpolation(
-                    "none" if kind == "svg" else "bilinear"
-                )  # SVG: viewers scale the original pixels
+                image.set_interpolation(between)
             metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
             with atomic(base.with_name(f"{base.name}.{kind}")) as temporary:
                 figure.savefig(temporary, format=kind, metadata=metadata)
@@ -112,10 +108,8 @@ def _draw_sweep(params: Params, planned: Planned) -> Figure:
     sweep = find_sweep(params, planned.subject, planned.dataset)
     if sweep is None:
         raise ValueError(f"{planned.name}: planned without a sweep")
-    shown = shown_variant(params, planned.dataset)
-    mark = charts.MarkStyle(charts.COLOURS[0], "o", "-")
-    rows = _rows(params, planned, planned.subject)
-    return feature_charts.sweep_chart(rows, sweep.values, sweep.name, mark, shown)
+    rows, mark = _rows(params, planned, planned.subject), charts.MarkStyle(charts.COLOURS[0], "o", "-")
+    return feature_charts.sweep_chart(rows, sweep.values, sweep.name, mark, shown_variant(params, planned.dataset))
 
 
 def _draw_distances(params: Params, planned: Planned) -> Figure:
@@ -169,10 +163,6 @@ def _draw_descriptions(params: Params, planned: Planned) -> Figure:
     return feature_charts.description_chart(likeness)
 
 
-def _draw_zero_shot(params: Params, planned: Planned) -> Figure:
-    return feature_charts.attribute_chart(report_inputs.read_zero_shot(params))
-
-
 def _draw_ranks(params: Params, planned: Planned) -> Figure:
     dataset = params.datasets[planned.dataset]
     index, cache = report_inputs.read_images(params, planned.dataset)
@@ -207,5 +197,5 @@ DRAW: dict[str, Callable[[Params, Planned], Figure]] = {
     "plane": _draw_plane,
     "maps": _draw_maps,
     "descriptions": _draw_descriptions,
-    "zero_shot": _draw_zero_shot,
+    "zero_shot": lambda params, _: feature_charts.attribute_chart(report_inputs.read_zero_shot(params)),
 }

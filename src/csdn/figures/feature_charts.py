@@ -104,14 +104,12 @@ def sweep_chart(
     for axis, protocol in zip(axes, protocols, strict=True):
         own = {row["variant"]: row for row in rows if row["protocol"] == protocol and row["variant"] in values}
         known = [variant for variant in order if variant in own]
-        axis.plot(
-            [order.index(v) for v in known], [100 * own[v]["map_mean"] for v in known], color=mark.colour, linewidth=1
-        )
+        means = [100 * own[variant]["map_mean"] for variant in known]
+        axis.plot([order.index(variant) for variant in known], means, color=mark.colour, linewidth=1)
         for variant in known:
             x, row = order.index(variant), own[variant]
-            axis.plot(
-                [x, x], [100 * row["map_low"], 100 * row["map_high"]], color=mark.colour, linewidth=3.2, alpha=0.35
-            )
+            ends = [100 * row["map_low"], 100 * row["map_high"]]
+            axis.plot([x, x], ends, color=mark.colour, linewidth=3.2, alpha=0.35)
             runs = [100 * run["map"] for run in row["runs"]]
             if len(runs) > 1:
                 axis.plot([x + 0.13] * len(runs), runs, "_", color=mark.colour, markersize=5, markeredgewidth=1.3)
@@ -132,9 +130,8 @@ def attribute_chart(table: pd.DataFrame) -> Figure:
     """
     names = list(dict.fromkeys(table["attribute"]))
     figure, (axis,) = panels(1, height=0.75 + 0.29 * len(names))
-    for attribute, modality, accuracy, chance in table[
-        ["attribute", "modality", "balanced_accuracy", "chance"]
-    ].itertuples(index=False):
+    columns = ["attribute", "modality", "balanced_accuracy", "chance"]
+    for attribute, modality, accuracy, chance in table[columns].itertuples(index=False):
         mark = MODALITY_MARKS[modality]
         place = names.index(attribute) + (0.15 if modality == "infrared" else -0.15)
         axis.plot([100 * chance, 100 * accuracy], [place, place], color=mark.colour, linewidth=2.5, alpha=0.25)

@@ -74,16 +74,8 @@ def _scatter(
             ends = np.stack([np.median(circles, axis=0), np.median(triangles, axis=0)])
             axis.plot(*ends.T, color=colour, linewidth=0.9, alpha=0.7)
             away = (ends[0] - ends[1]) / max(float(np.linalg.norm(ends[0] - ends[1])), 1e-9)
-            axis.annotate(
-                str(n + 1),
-                (ends[0][0], ends[0][1]),
-                (11 * away[0], 11 * away[1]),
-                textcoords="offset points",
-                color=INK,
-                fontsize=7,
-                ha="center",
-                va="center",
-            )
+            axis.annotate(str(n + 1), (ends[0][0], ends[0][1]), (11 * away[0], 11 * away[1]), color=INK, fontsize=7,
+                          textcoords="offset points", ha="center", va="center")  # fmt: skip
         axis.plot(*circles.T, "o", color=colour, markersize=3.4, markeredgewidth=0)
         axis.plot(*triangles.T, "^", color=colour, markersize=4, markerfacecolor=PAPER, markeredgewidth=0.9)
     axis.set(xlim=(-1.06, 1.06), ylim=(-1.06, 1.06), xticks=[], yticks=[], aspect="equal")

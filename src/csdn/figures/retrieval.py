@@ -67,10 +67,9 @@ def first_trial(
     query, gallery = (np.array([row_of[r.path] for r in side], dtype=np.int64) for side in (queries, answers))
     place = np.full(len(index), -1)
     place[rows] = np.arange(len(rows))
-    missing = np.flatnonzero(place[np.concatenate([query, gallery])] < 0)
-    if len(missing):
-        lost = np.concatenate([query, gallery])[missing[0]]
-        raise UserError(f"embeddings: lack {records[lost].path}; embed the images of this index again")
+    lost = [row for row in (*query, *gallery) if place[row] < 0]
+    if lost:
+        raise UserError(f"embeddings: lack {records[lost[0]].path}; embed the images of this index again")
     ignored = np.zeros((len(query), len(gallery)), dtype=bool)
     if chosen.ignore is not None:
         ignored = chosen.ignore(*_labels(queries), *_labels(answers))

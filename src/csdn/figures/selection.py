@@ -89,7 +89,4 @@ def _spread_over_cameras(images: pd.DataFrame) -> pd.DataFrame:
 def _one_a_person(candidates: NDArray[np.int64], persons: NDArray[np.int64]) -> list[int]:
     """Candidates whose person has not occurred before, then the others."""
     _, first = np.unique(persons[candidates], return_index=True)
-    new = set(first.tolist())
-    return [int(c) for i, c in enumerate(candidates) if i in new] + [
-        int(c) for i, c in enumerate(candidates) if i not in new
-    ]
+    return [*candidates[np.sort(first)].tolist(), *np.delete(candidates, first).tolist()]

@@ -94,8 +94,7 @@ def rank_lists(found: Sequence[RankList], missed: Sequence[RankList]) -> Figure:
     image_width = pitch_x * 0.86
     image_height = image_width * height / width
     pitch_y, header = image_height + 0.34, 0.5
-    total = sum(header + len(lists) * pitch_y for _, lists in groups)
-    figure, axes = canvas(total)
+    figure, axes = canvas(sum(header + len(lists) * pitch_y for _, lists in groups))
     top = 0.0
     for name, lists in groups:
         place_text(axes, 0.02, top + 0.02, name, weight="bold")
