@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from csdn.artifacts.digests import digest
-from csdn.artifacts.files import as_user_error, readable
+from csdn.artifacts.files import as_user_error, read_tensors, readable
 from csdn.console.progress import progress
 from csdn.errors import UserError
 
@@ -48,12 +48,8 @@ def map_features(path: Path) -> np.ndarray:
     """
     from safetensors import SafetensorError, safe_open
 
-    with (
-        readable(path),
-        as_user_error(path, SafetensorError, ValueError),
-        safe_open(path, framework="numpy") as content,
-    ):
-        if "features" not in content.keys():  # noqa: SIM118 - not a mapping
+    with readable(path), as_user_error(path, SafetensorError, ValueError), safe_open(path, framework="numpy") as held:
+        if "features" not in held.keys():  # noqa: SIM118 - not a mapping
             raise UserError(f"{path}: has no tensor `features`; give embeddings of embed-images")
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -77,7 +73,6 @@ def from_embeddings(embeddings: Path, index: Path | None, root: Path | None, onl
     Raises:
         UserError: a file is missing or damaged, they do not belong together, or nothing is left.
     """
-    from csdn.artifacts.files import read_tensors
     from csdn.data.image_cache import read_index
 
     features = map_features(embeddings)
@@ -95,11 +90,7 @@ def from_embeddings(embeddings: Path, index: Path | None, root: Path | None, onl
         if not len(kept):
             raise UserError(f"{embeddings}: has no {only} image; choose the other modality")
         features, chosen = features[kept], chosen.iloc[kept]
-    known: dict[str, Sequence[Any]] = {
-        "person_id": [int(person) for person in chosen["person_id"]],
-        "camera_id": [int(camera) for camera in chosen["camera_id"]],
-        "modality": list(chosen["modality"]),
-    }
+    known: dict[str, Sequence[Any]] = {name: chosen[name].tolist() for name in ("person_id", "camera_id", "modality")}
     return Gallery(features, list(chosen["path"]), root, known)
 
 

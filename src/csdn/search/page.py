@@ -26,16 +26,10 @@ def write_page(path: Path, answers: list[dict[str, Any]], root: Path | None, not
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("csdn.search", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    shown = [
-        {
-            "query": answer["query"],
-            "picture": _picture(Path(answer["query"])),
-            "found": [
-                found | {"picture": _picture(root / found["path"]) if root else None} for found in answer["found"]
-            ],
-        }
-        for answer in answers
-    ]
+    shown = []
+    for answer in answers:
+        found = [one | {"picture": _picture(root / one["path"]) if root else None} for one in answer["found"]]
+        shown.append({"query": answer["query"], "picture": _picture(Path(answer["query"])), "found": found})
     write_text(path, environment.get_template("search.html.jinja").render(answers=shown, note=note))
 
 
