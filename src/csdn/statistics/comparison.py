@@ -67,12 +67,8 @@ def panels(scores: Scores, variants: Sequence[str]) -> Iterator[Panel]:
         by_run: dict[tuple[str, str, int], Row] = {}
         for row in runs.to_dict("records"):
             by_run[row["variant"], row["split"], row["seed"]] = {str(name): value for name, value in row.items()}
-        identities = {
-            key: rows[(rows["variant"] == key[0]) & (rows["split"] == key[1]) & (rows["seed"] == key[2])].set_index(
-                "person_id"
-            )
-            for key in by_run
-        }
+        of_run = rows.set_index("person_id").groupby(["variant", "split", "seed"])
+        identities = {key: of_run.get_group(key) for key in by_run}
         person_ids = np.unique(rows["person_id"].to_numpy())
         generator = np.random.default_rng(derive_seed(0, "bootstrap", str(dataset), str(protocol)))
         weights = paired_tests.resampling_weights(len(person_ids), paired_tests.BOOTSTRAP_RESAMPLES, generator)
@@ -105,12 +101,8 @@ def compare_pairs(scores: Scores, pairs: Sequence[tuple[str, str]]) -> list[Row]
     The p-values ending in `_holm` are corrected over all rows of the table.
     """
     variants = list(dict.fromkeys(name for pair in pairs for name in pair))
-    rows = []
-    for panel in panels(scores, variants):
-        for a, b in pairs:
-            row = paired_comparison(panel, a, b)
-            if row is not None:
-                rows.append(row)
+    compared = (paired_comparison(panel, a, b) for panel in panels(scores, variants) for a, b in pairs)
+    rows = [row for row in compared if row is not None]
     for test in ("p_permutation", "p_wilcoxon"):
         for row, p in zip(rows, paired_tests.holm([row[test] for row in rows]), strict=True):
             row[f"{test}_holm"] = p

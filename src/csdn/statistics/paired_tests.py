@@ -39,16 +39,13 @@ def resampling_weights(identities: int, resamples: int, generator: np.random.Gen
     return generator.multinomial(identities, np.full(identities, 1.0 / identities), size=resamples)
 
 
-def bootstrap_interval(
-    sums: Array, counts: Array, weights: NDArray[np.int64], level: float = LEVEL
-) -> tuple[float, float]:
-    """Percentile interval of a mean over queries, resampling identities (cluster bootstrap).
+def bootstrap_interval(sums: Array, counts: Array, weights: NDArray[np.int64]) -> tuple[float, float]:
+    """Percentile interval (LEVEL) of a mean over queries, resampling identities (cluster bootstrap).
 
     Args:
         sums: (identities, splits) sum of the quantity over an identity's queries in each split; 0 where it has none.
         counts: (identities, splits) number of those queries.
         weights: (resamples, identities) from `resampling_weights`; variants with the same matrix have paired resamples.
-        level: coverage in (0, 1).
 
     Returns:
         Lower and upper end of the mean over splits of `sum / count`.
@@ -57,7 +54,7 @@ def bootstrap_interval(
         means = (weights @ sums) / (weights @ counts)  # (resamples, splits)
     drawn = ~np.isnan(means)
     means = np.where(drawn, means, 0.0).sum(axis=1)[drawn.any(axis=1)] / drawn.sum(axis=1)[drawn.any(axis=1)]
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
@@ -153,15 +150,13 @@ def effect_size(differences: Array) -> float | None:
     return float(differences.mean()) / std if std > 0 else None
 
 
-def detectable_difference(differences: Array, power: float = 0.8, level: float = SIGNIFICANCE) -> float | None:
-    """Smallest mean difference that a two-sided paired test at `level` finds with `power`, by the normal approximation.
+def detectable_difference(differences: Array) -> float | None:
+    """Smallest mean difference that a two-sided paired test finds with 80 % power, by the normal approximation.
 
     Args:
         differences: (identities,) paired differences; only their spread is used.
-        power: probability of finding it.
-        level: false-positive rate of the test.
     """
     if differences.size < 2:
         return None
-    quantiles = stats.norm.isf(level / 2) + stats.norm.isf(1 - power)
+    quantiles = stats.norm.isf(SIGNIFICANCE / 2) + stats.norm.isf(1 - 0.8)
     return float(quantiles * differences.std(ddof=1) / np.sqrt(differences.size))

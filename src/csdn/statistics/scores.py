@@ -19,8 +19,8 @@ class Scores:
 
     Attributes:
         runs: a row for each score file: RUN columns, METRICS (fractions), trials, valid_queries, cmc ((RANKS,)
-        fractions).
-            identities: a row for each identity of a run: RUN columns, person_id, queries, and the sums over its queries
+            fractions).
+        identities: a row for each identity of a run: RUN columns, person_id, queries, and the sums over its queries
             (and trials) of average_precision and rank_<k> for each of MARKED_RANKS.
     """
 
