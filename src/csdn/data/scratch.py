@@ -40,8 +40,6 @@ def local_copy(cache: Path, folder: str | None) -> Path:
         with FileLock(copy.parent / ".lock"):
             if not copy.is_file() or read_record(copy) != record or fault(copy) is not None:
                 _copy(cache, copy, record)
-    except UserError:
-        raise
     except OSError as error:
         warn(f"runtime.scratch: {folder} cannot be used ({first_line(error)}); {cache} is read where it is")
         return cache

@@ -100,12 +100,7 @@ def sysu_query(records: Sequence[ImageRecord], mode: Mode) -> list[ImageRecord]:
 
 
 def sysu_gallery(
-    records: Sequence[ImageRecord],
-    mode: Mode,
-    shots: int,
-    trial: int,
-    *,
-    permutations: NDArray | None = None,
+    records: Sequence[ImageRecord], mode: Mode, shots: int, trial: int, *, permutations: NDArray | None = None
 ) -> list[ImageRecord]:
     """Gallery of SYSU-MM01 for one trial.
 
