@@ -33,10 +33,8 @@ def render_views(images: torch.Tensor, views: Sequence[View], augmenter: Augment
     place = rows.clamp(0, height - 1)[:, :, None] * width + columns.clamp(0, width - 1)[:, None, :]
     place = place + (torch.arange(count, device=device) * height * width)[:, None, None]
     pixels = images.reshape(-1, 3)[place] * inside[..., None]  # padding is black
-    scale, shift, fill, grey = (
-        torch.from_numpy(values).to(device)
-        for values in (augmenter.scale, augmenter.shift, augmenter.fill, GREY_WEIGHTS)
-    )
+    constants = (augmenter.scale, augmenter.shift, augmenter.fill, GREY_WEIGHTS)
+    scale, shift, fill, grey = (torch.from_numpy(values).to(device) for values in constants)
     out = pixels * scale - shift
     erased = ((y >= top[:, None]) & (y < bottom[:, None]))[:, :, None]
     erased = erased & ((x >= left[:, None]) & (x < right[:, None]))[:, None, :]

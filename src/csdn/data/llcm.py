@@ -7,20 +7,8 @@ from pathlib import Path
 
 from csdn.config import layouts
 from csdn.config.layouts import FILE_NAMES
-from csdn.data.layout_files import (
-    Inspection,
-    Labelled,
-    check_disjoint,
-    check_labels,
-    identity_of_folder,
-    is_file,
-    list_images,
-    read_identities,
-    read_labels,
-    require,
-    require_images,
-    warn_without_images,
-)
+from csdn.data import layout_files
+from csdn.data.layout_files import Inspection, Labelled
 from csdn.data.records import ImageRecord
 
 LAYOUT = (
@@ -52,15 +40,16 @@ def inspect(root: Path | str) -> Inspection:
     root, problems = Path(root), list[str]()
     folders = [f"test_{name}/cam{camera}" for modality, name in NAMES.items() for camera in CAMERAS[modality]]
     lists = ["idx/train_vis.txt", "idx/train_nir.txt", "idx/test_id.txt"]
-    if not require(root, folders, lists, LAYOUT, problems):
+    if not layout_files.require(root, folders, lists, LAYOUT, problems):
         return Inspection([], problems)
     train = _read_train(root, problems)
-    identities = read_identities(root / "idx" / "test_id.txt", problems)
+    listed = root / "idx" / "test_id.txt"
+    identities = layout_files.read_identities(listed, problems)
     names = ("train_{vis,nir}.txt", "test_id.txt")
-    check_disjoint({record.person_id for record in train}, set(identities), names, root / "idx", problems)
+    layout_files.check_disjoint({record.person_id for record in train}, set(identities), names, root / "idx", problems)
     test, warnings = _read_test(root, identities, problems), list[str]()
     if test:
-        warn_without_images(identities, {record.person_id for record in test}, root / "idx" / "test_id.txt", warnings)
+        layout_files.warn_without_images(identities, {record.person_id for record in test}, listed, warnings)
     return Inspection(train + test, problems, warnings)
 
 
@@ -69,28 +58,28 @@ def _read_train(root: Path, problems: list[str]) -> list[ImageRecord]:
     labelled: list[tuple[int, Labelled]] = []
     for modality, name in NAMES.items():
         path = root / "idx" / f"train_{name}.txt"
-        rows = read_labels(path, problems)
-        require_images(root, rows, path, problems)
+        rows = layout_files.read_labels(path, problems)
+        layout_files.require_images(root, rows, path, problems)
         for row in rows:
-            person_id, camera_id = identity_of_folder(row, problems), _camera_of(row, problems)
+            person_id, camera_id = layout_files.identity_of_folder(row, problems), _camera_of(row, problems)
             if person_id is not None and camera_id is not None:
                 labelled.append((person_id, row))
                 records.append(ImageRecord(row.path, person_id, camera_id, modality, "train"))
-    check_labels(labelled, problems)
+    layout_files.check_labels(labelled, problems)
     return records
 
 
 def _read_test(root: Path, identities: list[int], problems: list[str]) -> list[ImageRecord]:
-    records = []
+    records, is_listed = list[ImageRecord](), layout_files.is_file(root / "idx" / "test_id.txt")
     for modality, name in NAMES.items():
         for person_id in identities:
             for camera_id in CAMERAS[modality]:
                 prefix = f"test_{name}/cam{camera_id}/{person_id:04d}"
                 records += [
                     ImageRecord(f"{prefix}/{image}", person_id, camera_id, modality, "test")
-                    for image in list_images(root / prefix, problems)
+                    for image in layout_files.list_images(root / prefix, problems)
                 ]
-        if is_file(root / "idx" / "test_id.txt") and not any(record.modality == modality for record in records):
+        if is_listed and not any(record.modality == modality for record in records):
             problems.append(f"{root}/test_{name}: has no image of an identity in idx/test_id.txt; expected {LAYOUT}")
     return records
 

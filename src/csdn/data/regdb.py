@@ -6,16 +6,8 @@ from pathlib import Path
 
 from csdn.config.base import Subset
 from csdn.config.layouts import FILE_NAMES, MODALITIES, camera_modalities
-from csdn.data.layout_files import (
-    Inspection,
-    Labelled,
-    check_disjoint,
-    check_labels,
-    identity_of_folder,
-    read_labels,
-    require,
-    require_images,
-)
+from csdn.data import layout_files
+from csdn.data.layout_files import Inspection, Labelled
 from csdn.data.records import ImageRecord
 from csdn.errors import UserError
 
@@ -51,22 +43,22 @@ def inspect(root: Path | str, split: str | int) -> Inspection:
     if split not in SPLITS:
         raise UserError(f"split {split!r} does not exist in RegDB; known: {', '.join(SPLITS)}")
     lists = [f"idx/{subset}_{name}_{split}.txt" for subset in SUBSETS for name in FILE_NAMES["regdb"].values()]
-    if not require(root, ["idx"], lists, LAYOUT, problems):
+    if not layout_files.require(root, ["idx"], lists, LAYOUT, problems):
         return Inspection([], problems)
     for subset in SUBSETS:
         labelled: list[tuple[int, Labelled]] = []
         for camera_id, modality in camera_modalities("regdb").items():
             path = root / "idx" / f"{subset}_{FILE_NAMES['regdb'][modality]}_{split}.txt"
-            rows = read_labels(path, problems)
-            require_images(root, rows, path, problems)
+            rows = layout_files.read_labels(path, problems)
+            layout_files.require_images(root, rows, path, problems)
             for row in rows:
-                person_id = identity_of_folder(row, problems)
+                person_id = layout_files.identity_of_folder(row, problems)
                 if person_id is not None:
                     labelled.append((person_id, row))
                     records.append(ImageRecord(row.path, person_id, camera_id, modality, subset))
-        check_labels(labelled, problems)
+        layout_files.check_labels(labelled, problems)
     train, test = ({r.person_id for r in records if r.subset == subset} for subset in SUBSETS)
-    check_disjoint(train, test, (f"train_*_{split}.txt", f"test_*_{split}.txt"), root / "idx", problems)
+    layout_files.check_disjoint(train, test, (f"train_*_{split}.txt", f"test_*_{split}.txt"), root / "idx", problems)
     _check_modalities(root, records, problems)
     return Inspection(records, problems)
 

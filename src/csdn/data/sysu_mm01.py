@@ -7,15 +7,8 @@ from pathlib import Path
 
 from csdn.config.base import Subset
 from csdn.config.layouts import camera_modalities
-from csdn.data.layout_files import (
-    Inspection,
-    check_disjoint,
-    is_file,
-    list_images,
-    read_identities,
-    require,
-    warn_without_images,
-)
+from csdn.data import layout_files
+from csdn.data.layout_files import Inspection
 from csdn.data.records import ImageRecord
 
 LAYOUT = "the SYSU-MM01 layout cam1..cam6/<4-digit identity>/<image>.jpg and exp/{train,val,test}_id.txt"
@@ -42,7 +35,7 @@ def inspect(root: Path | str) -> Inspection:
     """Like `read_records`, but returns everything that is wrong instead of raising an error."""
     root, problems, records = Path(root), list[str](), list[ImageRecord]()
     folders = [f"cam{camera}" for camera in CAMERA_MODALITY]
-    if not require(root, folders, [f"exp/{name}_id.txt" for name in SUBSETS], LAYOUT, problems):
+    if not layout_files.require(root, folders, [f"exp/{name}_id.txt" for name in SUBSETS], LAYOUT, problems):
         return Inspection([], problems)
     subset_of = _read_subsets(root, problems)
     for person_id in sorted(subset_of):
@@ -50,16 +43,18 @@ def inspect(root: Path | str) -> Inspection:
             prefix = f"cam{camera_id}/{person_id:04d}"
             records += [
                 ImageRecord(f"{prefix}/{name}", person_id, camera_id, modality, subset_of[person_id])
-                for name in list_images(root / prefix, problems)
+                for name in layout_files.list_images(root / prefix, problems)
             ]
     return Inspection(records, problems, _check_complete(root, subset_of, records, problems))
 
 
 def _read_subsets(root: Path, problems: list[str]) -> dict[int, Subset]:
-    identities = {name: set(read_identities(root / "exp" / f"{name}_id.txt", problems)) for name in SUBSETS}
+    identities = {
+        name: set(layout_files.read_identities(root / "exp" / f"{name}_id.txt", problems)) for name in SUBSETS
+    }
     for first, second in combinations(SUBSETS, 2):
         names = (f"{first}_id.txt", f"{second}_id.txt")
-        check_disjoint(identities[first], identities[second], names, root / "exp", problems)
+        layout_files.check_disjoint(identities[first], identities[second], names, root / "exp", problems)
     return {person_id: name for name in SUBSETS for person_id in identities[name]}
 
 
@@ -72,7 +67,7 @@ def _check_complete(
         path = root / "exp" / f"{subset}_id.txt"
         listed = {person_id for person_id, name in subset_of.items() if name == subset}
         if subset == "val" or found & listed:
-            warn_without_images(listed, found, path, warnings)
-        elif is_file(path):
+            layout_files.warn_without_images(listed, found, path, warnings)
+        elif layout_files.is_file(path):
             problems.append(f"{root}: has no image of an identity in exp/{subset}_id.txt; expected {LAYOUT}")
     return warnings
