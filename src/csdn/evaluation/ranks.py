@@ -42,11 +42,10 @@ def rank_queries(
     if not finite.all():
         raise ValueError(f"similarity of query {int(np.argmin(finite.all(axis=1)))} is not finite")
     step = max(1, SORTED_ELEMENTS // max(similarity.shape[1], 1))
-    blocks = [slice(start, start + step) for start in range(0, len(similarity), step)]
-    hidden = [None if ignore is None else ignore[block] for block in blocks]
+    blocks = (slice(start, start + step) for start in range(0, len(similarity), step))
     return [
-        _rank_block(similarity[block], query_ids[block], gallery_ids, own, cmc)
-        for block, own in zip(blocks, hidden, strict=True)
+        _rank_block(similarity[rows], query_ids[rows], gallery_ids, None if ignore is None else ignore[rows], cmc)
+        for rows in blocks
     ]
 
 

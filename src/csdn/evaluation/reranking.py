@@ -135,8 +135,7 @@ def _expanded_reciprocal(neighbours: NDArray[np.int64], k1: int) -> csr_array:
     narrow = _reciprocal(neighbours, int(np.around(k1 / 2)))
     sizes = narrow.sum(axis=1)
     common = (wide @ narrow.T).multiply(wide).tocoo()
-    agreeing = common.data > 2 / 3 * sizes[common.col]
-    common.data = agreeing.astype(float)
+    common.data = (common.data > 2 / 3 * sizes[common.col]).astype(float)
     expanded = (wide + common.tocsr() @ narrow).tocsr()
     expanded.eliminate_zeros()
     expanded.data[:] = 1

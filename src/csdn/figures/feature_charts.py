@@ -61,11 +61,7 @@ def distance_chart(histograms: Mapping[str, Mapping[str, Histograms]]) -> Figure
 
 
 def description_chart(likeness: Mapping[str, Mapping[str, Likeness]]) -> Figure:
-    """A row of panels for each network: an image above the diagonal is nearest to its own description.
-
-    Args:
-        likeness: network -> modality -> similarities.
-    """
+    """A row for each network, a panel for each modality: images above the diagonal are nearest to their description."""
     figure = Figure(figsize=(WIDTH, 0.2 + 3.15 * len(likeness)), layout=ConstrainedLayoutEngine(h_pad=0.08))
     columns = list(next(iter(likeness.values())))
     grid = figure.subplots(len(likeness), len(columns), squeeze=False)

@@ -41,11 +41,7 @@ def overlay(image: Image, heat: NDArray[np.float32]) -> Image:
 
 
 def map_sheet(people: Sequence[tuple[str, Looked, Looked]]) -> Figure:
-    """A row for each person: the visible image and its maps, then the infrared one and its maps.
-
-    Args:
-        people: name, visible and infrared image of each.
-    """
+    """A row for each person (name, visible, infrared): the visible image and its maps, then the infrared one's."""
     across = 2 * len(COLUMNS)
     pitch = WIDTH / (across + 0.35)
     width = pitch * 0.92

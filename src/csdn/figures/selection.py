@@ -32,12 +32,7 @@ def portraits(index: pd.DataFrame, cache: np.ndarray, split: str, seed: int = 0)
 
 
 def first_matches(persons: NDArray[np.int64], task: Retrieval) -> NDArray[np.int64]:
-    """Rank, from 1, of the first gallery image of each query's person: (queries,); 0 if there is none.
-
-    Args:
-        persons: (N,) person of each row of the index.
-        task: what is ranked.
-    """
+    """(queries,) rank, from 1, of the first image of each query's person, or 0; `persons` (N,) are the index's."""
     hits = [persons[task.order(q)] == persons[row] for q, row in enumerate(task.query)]
     return np.array([1 + hit.argmax() if hit.any() else 0 for hit in hits], dtype=np.int64)
 

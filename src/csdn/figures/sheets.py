@@ -51,11 +51,7 @@ class RankList:
 
 
 def contact_sheet(people: Sequence[Portraits]) -> Figure:
-    """A row for each identity: visible images, infrared images, captions.
-
-    Args:
-        people: identities; all images of one size.
-    """
+    """A row for each identity: visible images, infrared images, captions; all images of one size."""
     columns = max(len(p.visible) for p in people), max(len(p.infrared) for p in people)
     height, width = people[0].visible[0][0].shape[:2]
     image = IMAGE_WIDTH, IMAGE_WIDTH * height / width

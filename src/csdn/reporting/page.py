@@ -182,17 +182,11 @@ def _zero_shot(params: Params) -> list[dict[str, Any]]:
     frame = report_inputs.read_zero_shot(params)
     rows = []
     for attribute, group in frame.groupby("attribute", sort=False):
-        row_of = {row["modality"]: row for row in group.to_dict("records")}
-        first = group.iloc[0]
-        rows.append(
-            {
-                "attribute": str(attribute).replace("_", " "),
-                "classes": int(first["classes"]),
-                "images": int(first["images"]),
-                "chance": float(first["chance"]),
-                "accuracy": [row_of[name]["balanced_accuracy"] if name in row_of else None for name in MODALITIES],
-            }
-        )
+        first, accuracy = group.iloc[0], dict(zip(group["modality"], group["balanced_accuracy"], strict=True))
+        row: dict[str, Any] = {"attribute": str(attribute).replace("_", " ")}
+        row["accuracy"] = [accuracy.get(name) for name in MODALITIES]
+        row |= {"classes": int(first["classes"]), "images": int(first["images"]), "chance": float(first["chance"])}
+        rows.append(row)
     return rows
 
 

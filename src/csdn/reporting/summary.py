@@ -90,12 +90,7 @@ def ordering_sentence(found: Sequence[Claim]) -> str:
 
 
 def floor_sentence(rows: Sequence[Row], untrained: Sequence[str]) -> str | None:
-    """Whether every trained variant is above the untrained initialisation; None if none was scored.
-
-    Args:
-        rows: rows of one dataset and protocol.
-        untrained: variants that are not trained.
-    """
+    """Whether every trained variant is above the `untrained` in one dataset and protocol; None if none was scored."""
     floors = [row for row in rows if row["variant"] in untrained]
     trained = [row for row in rows if row["variant"] not in untrained]
     if not floors or not trained:

@@ -22,14 +22,7 @@ MIN_SEEDS = 3  # fewer do not allow a statement about further seeds
 
 
 def mean_and_std(values: Sequence[float] | Array) -> tuple[float, float | None]:
-    """Mean and sample standard deviation (ddof 1) over runs.
-
-    Args:
-        values: (runs,), at least one.
-
-    Returns:
-        Mean, and the standard deviation or None for a single run, whose spread is unknown.
-    """
+    """Mean and sample standard deviation (ddof 1) over (runs,), at least one; None for one run: unknown spread."""
     array = np.asarray(values, dtype=np.float64)
     return float(array.mean()), float(array.std(ddof=1)) if array.size > 1 else None
 
@@ -153,8 +146,7 @@ def effect_size(differences: Array) -> float | None:
 def detectable_difference(differences: Array) -> float | None:
     """Smallest mean difference that a two-sided paired test finds with 80 % power, by the normal approximation.
 
-    Args:
-        differences: (identities,) paired differences; only their spread is used.
+    Of the paired `differences` (identities,) only the spread is used.
     """
     if differences.size < 2:
         return None

@@ -113,12 +113,7 @@ class Identity:
 
 
 def sample_identity(rng: np.random.Generator, luminance_share: float) -> Identity:
-    """Draw one person.
-
-    Args:
-        rng: source of every random choice.
-        luminance_share: share of visible luminance in near-infrared reflectance, 0..1.
-    """
+    """Draw one person; `luminance_share`, 0..1, is the share of visible luminance in near-infrared reflectance."""
     attributes = sample_attributes(rng)
     body = sample_body(attributes, rng)
     return Identity(attributes, body, sample_materials(attributes, luminance_share, rng))

@@ -16,14 +16,7 @@ from csdn.synthetic.poses import SHOULDER, Pose, Skeleton, articulate, frame_of
 def draw_person(
     person: Identity, pose: Pose, height: int, width: int, occluder: np.random.Generator | None = None
 ) -> tuple[np.ndarray, Frame]:
-    """Draw a person.
-
-    Args:
-        person: the person to draw.
-        pose: its pose.
-        height: rows of the label map; `width` its columns.
-        width: see `height`.
-        occluder: if given, draws something in front of the person.
+    """Draw a person in a pose, and something in front of it if there is an `occluder`, which draws its shape and place.
 
     Returns:
         Label map, uint8 (height, width), see `drawing.label`; and the body's position in it.

@@ -19,8 +19,7 @@ def sample_scene(rng: np.random.Generator, spectrum: Spectrum, height: int, widt
     Args:
         rng: source of every random choice.
         spectrum: the light in which it is seen: infrared scenes are grey, thermal ones cold and smooth.
-        height: rows of the images taken of it; `width` their columns. The scene is 2 x 4 times as large.
-        width: see `height`.
+        height, width: rows and columns of the images taken of it. The scene is 2 x 4 times as large.
 
     Returns:
         float32 (2 height, 4 width, 3), 0..255; and the row where the floor begins.
