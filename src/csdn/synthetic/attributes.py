@@ -46,51 +46,28 @@ _SHARES_OF_GENDER: dict[str, dict[str, tuple[float, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Proportions and habits of one person, lengths in units of the body's height.
+    """Proportions and habits of one person, lengths in units of the body's height."""
 
-    Attributes:
-        shoulder: half width at the shoulders, seen from the front.
-        waist: half width at the waist.
-        hip: half width at the hips.
-        leg: length from hip to sole.
-        head: half height of the head.
-        limb: half width of a leg.
-        arm: half width of an arm.
-        stance: how far apart the feet are.
-        stride: amplitude of the gait, in radians.
-        arm_out: how far the arms are held from the body.
-        lean: forward or sideways lean.
-        hem: how far the upper garment extends below (positive) or above the hips.
-        lapel: how open a jacket or coat is, 0..1.
-        pattern_period: length of one stripe, check or dot of the upper garment.
-        pattern_duty: share of the period that has the second colour.
-        pattern_split: where a two-tone upper garment changes colour, 0 (shoulder) .. 1 (hem).
-        lower_period: length of one stripe of the lower garment.
-        lower_split: where a two-tone lower garment changes colour, 0 (hip) .. 1 (foot).
-        bag_width: half width of a bag.
-        bag_height: height of a bag.
-    """
-
-    shoulder: float
-    waist: float
-    hip: float
-    leg: float
-    head: float
-    limb: float
-    arm: float
-    stance: float
-    stride: float
-    arm_out: float
-    lean: float
-    hem: float
-    lapel: float
-    pattern_period: float
-    pattern_duty: float
-    pattern_split: float
-    lower_period: float
-    lower_split: float
-    bag_width: float
-    bag_height: float
+    shoulder: float  # half width at the shoulders, seen from the front
+    waist: float  # half width at the waist
+    hip: float  # half width at the hips
+    leg: float  # length from hip to sole
+    head: float  # half height of the head
+    limb: float  # half width of a leg
+    arm: float  # half width of an arm
+    stance: float  # how far apart the feet are
+    stride: float  # amplitude of the gait, in radians
+    arm_out: float  # how far the arms are held from the body
+    lean: float  # forward or sideways lean
+    hem: float  # how far the upper garment extends below (positive) or above the hips
+    lapel: float  # how open a jacket or coat is, 0..1
+    pattern_period: float  # length of one stripe, check or dot of the upper garment
+    pattern_duty: float  # share of the period that has the second colour
+    pattern_split: float  # where a two-tone upper garment changes colour, 0 (shoulder) .. 1 (hem)
+    lower_period: float  # length of one stripe of the lower garment
+    lower_split: float  # where a two-tone lower garment changes colour, 0 (hip) .. 1 (foot)
+    bag_width: float  # half width of a bag
+    bag_height: float  # height of a bag
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,27 +19,16 @@ _UPPER_ARM, _FOREARM = 0.15, 0.14
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """What changes from image to image.
+    """What changes from image to image."""
 
-    Attributes:
-        view: heading in radians; 0 towards the camera, +-pi away from it, +pi/2 to the right.
-        phase: phase of the gait, radians.
-        effort: factor on the stride; 0 is standing still.
-        lean: sideways lean added to the person's own.
-        scale: body height as a share of the image's height.
-        shift: sideways shift of the body as a share of the image's width.
-        drop: where the spare height is: 0 all below, 1 all above; beyond that the body is cropped.
-        pitch: how far the camera looks down.
-    """
-
-    view: float
-    phase: float
-    effort: float
-    lean: float
-    scale: float
-    shift: float
-    drop: float
-    pitch: float
+    view: float  # heading in radians; 0 towards the camera, +-pi away from it, +pi/2 to the right
+    phase: float  # phase of the gait, radians
+    effort: float  # factor on the stride; 0 is standing still
+    lean: float  # sideways lean added to the person's own
+    scale: float  # body height as a share of the image's height
+    shift: float  # sideways shift of the body as a share of the image's width
+    drop: float  # where the spare height is: 0 all below, 1 all above; beyond that the body is cropped
+    pitch: float  # how far the camera looks down
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,37 +52,21 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """A posed body: joints in body coordinates, the far limb first.
+    """A posed body: joints in body coordinates, the far limb first."""
 
-    Attributes:
-        facing: -1 if the person looks to the left, else 1.
-        frontal: |cos(view)|: 1 seen from the front or back, 0 from the side.
-        lateral: |sin(view)|.
-        is_front: whether it is seen mainly from the front; likewise `is_back`; both are False from the side.
-        is_back: see `is_front`.
-        shoulder: half the visible width of the shoulders; likewise `waist` and `hip`.
-        waist: see `shoulder`.
-        hip: see `shoulder`.
-        hip_height: y of the hips.
-        knee_height: y of straight knees.
-        spread: distance of the legs in the image, for skirts.
-        legs: far and near leg.
-        arms: far and near arm.
-    """
-
-    facing: int
-    frontal: float
-    lateral: float
-    is_front: bool
-    is_back: bool
-    shoulder: float
-    waist: float
-    hip: float
-    hip_height: float
-    knee_height: float
-    spread: float
-    legs: tuple[Leg, Leg]
-    arms: tuple[Arm, Arm]
+    facing: int  # -1 if the person looks to the left, else 1
+    frontal: float  # |cos(view)|: 1 seen from the front or back, 0 from the side
+    lateral: float  # |sin(view)|
+    is_front: bool  # whether it is seen mainly from the front; likewise `is_back`; both are False from the side
+    is_back: bool  # see `is_front`
+    shoulder: float  # half the visible width of the shoulders; likewise `waist` and `hip`
+    waist: float  # see `shoulder`
+    hip: float  # see `shoulder`
+    hip_height: float  # y of the hips
+    knee_height: float  # y of straight knees
+    spread: float  # distance of the legs in the image, for skirts
+    legs: tuple[Leg, Leg]  # far and near leg
+    arms: tuple[Arm, Arm]  # far and near arm
 
 
 def sample_pose(view: float, pitch: float, rng: np.random.Generator) -> Pose:

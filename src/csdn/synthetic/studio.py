@@ -29,29 +29,17 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One image to render.
+    """One image to render."""
 
-    Attributes:
-        path: where it is written, relative to the dataset's root; empty if it goes into an array.
-        subset: "train", "val", "test", "held_out", or "all" if the subset depends on the split.
-        person_id: label in the dataset.
-        camera_id: camera number in the dataset.
-        modality: "visible" or "infrared".
-        spectrum: the light in which it is taken.
-        identity_key: name of the person, unique in the whole generator.
-        camera_key: name of the camera, unique in the whole generator.
-        number: number of the image of this person by this camera, from 1.
-    """
-
-    path: str
-    subset: str
-    person_id: int
-    camera_id: int
-    modality: Modality
-    spectrum: Spectrum
-    identity_key: str
-    camera_key: str
-    number: int
+    path: str  # where it is written, relative to the dataset's root; empty if it goes into an array
+    subset: str  # "train", "val", "test", "held_out", or "all" if the subset depends on the split
+    person_id: int  # label in the dataset
+    camera_id: int  # camera number in the dataset
+    modality: Modality  # "visible" or "infrared"
+    spectrum: Spectrum  # the light in which it is taken
+    identity_key: str  # name of the person, unique in the whole generator
+    camera_key: str  # name of the camera, unique in the whole generator
+    number: int  # number of the image of this person by this camera, from 1
 
 
 class Studio:
