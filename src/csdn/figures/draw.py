@@ -54,9 +54,9 @@ def save(figure: Figure, base: Path) -> list[Path]:
     written = []
     with mpl.rc_context({"svg.hashsalt": base.name}):
         for kind in FORMATS:
-            between = "none" if kind == "svg" else "bilinear"  # SVG: viewers scale the original pixels
+            interpolation = "none" if kind == "svg" else "bilinear"  # SVG: viewers scale the original pixels
             for image in (image for axis in figure.axes for image in axis.images):
-                image.set_interpolation(between)
+                image.set_interpolation(interpolation)
             metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
             with atomic(base.with_name(f"{base.name}.{kind}")) as temporary:
                 figure.savefig(temporary, format=kind, metadata=metadata)
