@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from csdn.artifacts.cache_record import fault
+from csdn.artifacts.cache_record import find_damage
 from csdn.artifacts.files import read_json, read_parquet, read_tensors, write_tensors
 from csdn.artifacts.records import RECORD as ENDING
 from csdn.config.loading import merge_overrides, read_layer, validate
@@ -247,8 +247,8 @@ def use_cache_record(content):
     path = folder() / "cache.npy"
     np.save(path, np.zeros((2, 16, 8, 3), np.uint8))
     Path(f"{path}.blocks.json").write_text(json.dumps(content))
-    fault(path)
-    fault(path, whole=True)
+    find_damage(path)
+    find_damage(path, whole=True)
     accepts_or_refuses(open_cache, path, 2, ["a", "b"])
 
 

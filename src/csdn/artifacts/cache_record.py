@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ENDING = ".blocks.json"
-AGAIN = "delete it and run again: `scripts/snake` makes it anew, as does `csdn index-images`"
+HOW_TO_REPAIR = "delete it and run again: `scripts/snake` writes a new one, as does `csdn index-images`"
 BLOCK_BYTES = 8 * 2**20
 SAMPLED_BLOCKS = 8  # verified when a cache of more blocks is opened: a few hundredths of a second
 
@@ -100,7 +100,7 @@ def recorded_digest(cache: Path) -> str | None:
     return record.digest() if record and cache.stat().st_size == record.size else None
 
 
-def fault(cache: Path, *, whole: bool = False) -> str | None:
+def find_damage(cache: Path, *, whole: bool = False) -> str | None:
     """What is wrong with a cache that should be there; None if it is as recorded.
 
     Args:

@@ -107,12 +107,10 @@ def write_csv(path: Path | str, frame: pd.DataFrame) -> None:
 
 def write_tensors(path: Path | str, tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
     """Write torch tensors or NumPy arrays as safetensors atomically."""
-    arrays = {
-        name: value.detach().cpu().numpy() if hasattr(value, "detach") else value for name, value in tensors.items()
-    }
     import numpy as np
     from safetensors.numpy import save_file
 
+    arrays = {name: value.detach().cpu() if hasattr(value, "detach") else value for name, value in tensors.items()}
     with atomic(path) as temporary:
         save_file({name: np.asarray(a, order="C") for name, a in arrays.items()}, temporary, dict(metadata or {}))
 
@@ -126,7 +124,7 @@ def read_tensors(path: Path | str) -> dict[str, np.ndarray]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    with readable(path), as_user_error(path, SafetensorError, ValueError):
+    with readable(path, SafetensorError, ValueError):
         return load_file(path)
 
 
@@ -138,7 +136,7 @@ def selected_on_test(path: Path | str) -> bool:
     """
     from safetensors import SafetensorError, safe_open
 
-    with readable(path), as_user_error(path, SafetensorError, ValueError), safe_open(path, "numpy") as content:
+    with readable(path, SafetensorError, ValueError), safe_open(path, "numpy") as content:
         return SELECTED_ON_TEST.items() <= (content.metadata() or {}).items()
 
 
@@ -148,7 +146,7 @@ def read_json(path: Path | str) -> Any:
     Raises:
         UserError: the file is missing or is not JSON.
     """
-    with readable(path), as_user_error(path, ValueError):
+    with readable(path, ValueError):
         return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
@@ -159,29 +157,21 @@ def read_parquet(path: Path | str) -> pd.DataFrame:
         UserError: the file is missing or is not Parquet.
     """
     import pandas as pd
-    import pyarrow
 
-    with readable(path), as_user_error(path, pyarrow.ArrowInvalid, ValueError):
+    with readable(path, ValueError):
         return pd.read_parquet(path)
 
 
 @contextmanager
-def readable(path: Path | str) -> Iterator[None]:
-    """Turn a missing or unreadable file into a UserError that names it."""
+def readable(path: Path | str, *damaged: type[Exception]) -> Iterator[None]:
+    """Turn a missing or unreadable file, and what a reader raises of a damaged one, into a UserError that names it."""
     try:
         yield
+    except damaged as error:
+        raise UserError(
+            f"{path}: cannot be read ({first_line(error)}); delete it and run the step that writes it again"
+        ) from error
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file; run the step that writes it first (`snakemake {path}`)") from error
     except OSError as error:  # a folder, no permission, no such device
         raise UserError(f"{path}: cannot be read ({error.strerror}); give a file that can be read") from error
-
-
-@contextmanager
-def as_user_error(path: Path | str, *kinds: type[Exception]) -> Iterator[None]:
-    """Turn errors of these kinds, raised by a reader, into a UserError that names the file."""
-    try:
-        yield
-    except kinds as error:
-        raise UserError(
-            f"{path}: cannot be read ({first_line(error)}); delete it and run the step that writes it again"
-        ) from error

@@ -1,4 +1,4 @@
-"""What a result was computed with: the revision of the code and the machine."""
+"""What a result was computed with: the revision of the code, its packages and the machine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,14 @@ def revision() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None
+
+
+def installed(package: str) -> str | None:
+    """Version of an installed package; None if there is none."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def describe_machine() -> dict[str, Any]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from csdn.artifacts.digests import digest
 from csdn.artifacts.files import write_json
-from csdn.artifacts.machine import describe_machine, revision
+from csdn.artifacts.machine import describe_machine, installed, revision
 
 PACKAGES = ("csdn", "numpy", "torch", "open_clip_torch", "pandas", "scipy", "pillow", "snakemake", "mlflow")
 
@@ -35,7 +34,7 @@ def provenance(
             for name, path in sorted(inputs.items())
         },
         "code": revision(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: installed(name) for name in PACKAGES},
         "python": platform.python_version(),
         "machine": describe_machine(),
         **({"compute": dict(compute)} if compute else {}),
@@ -68,10 +67,3 @@ def write_provenance(
     outputs = {path.name: digest(path) for path in made}
     write_json(f"{output}{RECORD}", provenance(step, inputs, digests, compute) | {"outputs": outputs})
     return outputs
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

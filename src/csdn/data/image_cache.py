@@ -12,7 +12,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from csdn.artifacts.cache_record import AGAIN, BlockDigests, digest_of_paths, fault, read_record, record_path
+from csdn.artifacts.cache_record import (
+    HOW_TO_REPAIR,
+    BlockDigests,
+    digest_of_paths,
+    find_damage,
+    read_record,
+    record_path,
+)
 from csdn.artifacts.files import atomic, read_parquet
 from csdn.config.layouts import MODALITIES
 from csdn.data.image_files import read_image
@@ -110,21 +117,21 @@ def open_cache(
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); change its permissions") from error
     except Exception as error:  # NumPy parses the header as Python, so a damaged one can raise nearly anything
-        raise UserError(f"{path}: is not a pixel cache ({first_line(error)}); {AGAIN}") from error
+        raise UserError(f"{path}: is not a pixel cache ({first_line(error)}); {HOW_TO_REPAIR}") from error
     if not isinstance(cache, np.ndarray) or cache.dtype != np.uint8 or cache.ndim != 4 or cache.shape[3] != 3:
-        raise UserError(f"{path}: is not a pixel cache; {AGAIN}")
+        raise UserError(f"{path}: is not a pixel cache; {HOW_TO_REPAIR}")
     if len(cache) != images:
-        raise UserError(f"{path}: holds {len(cache)} images, but the index has {images}; {AGAIN}")
+        raise UserError(f"{path}: holds {len(cache)} images, but the index has {images}; {HOW_TO_REPAIR}")
     return cache
 
 
 def _check_record(path: Path, paths: Iterable[str], checked: bool) -> None:
-    wrong = None if checked else fault(path)
+    wrong = None if checked else find_damage(path)
     if wrong:
-        raise UserError(f"{path}: {wrong}; {AGAIN}")
+        raise UserError(f"{path}: {wrong}; {HOW_TO_REPAIR}")
     record = read_record(path)
     if record and record.images != digest_of_paths(paths):
-        raise UserError(f"{path}: holds the pixels of other images than the index names; {AGAIN}")
+        raise UserError(f"{path}: holds the pixels of other images than the index names; {HOW_TO_REPAIR}")
 
 
 def training_images(index: pd.DataFrame, cache: np.ndarray, split: str, subsets: Sequence[str]) -> TrainingImages:

@@ -11,7 +11,15 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from csdn.artifacts.cache_record import AGAIN, BLOCK_BYTES, BlockDigests, CacheRecord, fault, read_record, record_path
+from csdn.artifacts.cache_record import (
+    BLOCK_BYTES,
+    HOW_TO_REPAIR,
+    BlockDigests,
+    CacheRecord,
+    find_damage,
+    read_record,
+    record_path,
+)
 from csdn.errors import UserError, first_line, warn
 
 
@@ -38,7 +46,7 @@ def local_copy(cache: Path, folder: str | None) -> Path:
     try:
         copy.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(copy.parent / ".lock"):
-            if not copy.is_file() or read_record(copy) != record or fault(copy) is not None:
+            if not copy.is_file() or read_record(copy) != record or find_damage(copy) is not None:
                 _copy(cache, copy, record)
     except OSError as error:
         warn(f"runtime.scratch: {folder} cannot be used ({first_line(error)}); {cache} is read where it is")
@@ -57,7 +65,7 @@ def _copy(cache: Path, copy: Path, record: CacheRecord) -> None:
                 read.update(data)
                 target.write(data)
         if read.record([]).blocks != record.blocks:
-            raise UserError(f"{cache}: was changed after it was written; {AGAIN}")
+            raise UserError(f"{cache}: was changed after it was written; {HOW_TO_REPAIR}")
         record_path(copy).write_text(record.text(), encoding="utf-8")
         temporary.replace(copy)
     finally:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from csdn.artifacts.cache_record import fault, record_path
+from csdn.artifacts.cache_record import find_damage, record_path
 from csdn.config.loading import check_paths, missing_paths, read_layer, validate
 from csdn.config.params import Params
 from csdn.errors import UserError, warn
@@ -105,7 +105,7 @@ def remove_damaged_cache(cache: Path) -> None:
 
     Every step refuses such a cache, and Snakemake knows no other way to run a job again without what is up to date.
     """
-    if cache.is_file() and (wrong := fault(cache)):
+    if cache.is_file() and (wrong := find_damage(cache)):
         warn(f"{cache}: {wrong}; it is removed and made again")
         cache.unlink()
         record_path(cache).unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from csdn.artifacts.digests import digest
-from csdn.artifacts.files import as_user_error, read_tensors, readable
+from csdn.artifacts.files import read_tensors, readable
 from csdn.console.progress import progress
 from csdn.errors import UserError
 
@@ -48,7 +48,7 @@ def map_features(path: Path) -> np.ndarray:
     """
     from safetensors import SafetensorError, safe_open
 
-    with readable(path), as_user_error(path, SafetensorError, ValueError), safe_open(path, framework="numpy") as held:
+    with readable(path, SafetensorError, ValueError), safe_open(path, framework="numpy") as held:
         if "features" not in held.keys():  # noqa: SIM118 - not a mapping
             raise UserError(f"{path}: has no tensor `features`; give embeddings of embed-images")
     with path.open("rb") as file:

@@ -7,13 +7,13 @@ or from a step whose meaning has changed. A warning where nobody can tell: no re
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from csdn.artifacts.cache_record import AGAIN, fault
+from csdn.artifacts.cache_record import HOW_TO_REPAIR, find_damage
 from csdn.artifacts.digests import digest
 from csdn.artifacts.files import read_json
+from csdn.artifacts.machine import installed
 from csdn.artifacts.records import RECORD
 from csdn.config.base import MINI
 from csdn.errors import UserError, printable, warn
@@ -36,17 +36,15 @@ def check_inputs(step: Mapping[str, Any], inputs: Mapping[str, Path | None]) -> 
     Raises:
         UserError: a line for each input that was edited, or comes from other inputs, settings or code.
     """
-    files = {name: path for name, path in inputs.items() if path is not None and path.is_file()}
-    records = {name: _read(path) for name, path in files.items()}
+    files = {name: (path, _read(path)) for name, path in inputs.items() if path is not None and path.is_file()}
     problems: list[str] = []
     digests: dict[str, str] = {}  # of what is whole: what came from an edited file is not reported again
-    for name, path in files.items():
-        found, lines = _edited(path, records[name] or {})
+    for name, (path, record) in files.items():
+        found, lines = _edited(path, record or {})
         problems += lines
         digests |= {name: found} if not lines else {}
     unknown: list[Path] = []
-    for name, path in files.items():
-        record = records[name]
+    for name, (path, record) in files.items():
         if record is None:
             if path.suffix != ".npy" and not _is_foreign(name, step):
                 unknown.append(path)
@@ -54,9 +52,7 @@ def check_inputs(step: Mapping[str, Any], inputs: Mapping[str, Path | None]) -> 
         problems += _other_inputs(path, record, digests)
         problems += _other_settings(path, record, step)
         problems += _other_code(path, record)
-    _warn_unknown(unknown)
-    if problems:
-        raise UserError("\n".join(map(printable, problems)))
+    _report(unknown, problems)
     return digests
 
 
@@ -75,9 +71,7 @@ def check_results(paths: Iterable[Path]) -> None:
             continue
         problems += _edited(path, record)[1]
         problems += _other_code(path, record)
-    _warn_unknown(unknown)
-    if problems:
-        raise UserError("\n".join(map(printable, problems)))
+    _report(unknown, problems)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -94,9 +88,9 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _edited(path: Path, record: Mapping[str, Any]) -> tuple[str, list[str]]:
     """Digest of a result; a line for it, and for each file beside it, that does not have the recorded content."""
-    wrong = fault(path) if path.suffix == ".npy" else None
+    wrong = find_damage(path) if path.suffix == ".npy" else None
     if wrong:
-        return "", [f"{path}: {wrong}; {AGAIN}"]
+        return "", [f"{path}: {wrong}; {HOW_TO_REPAIR}"]
     own, lines = digest(path), []
     for name, expected in record.get("outputs", {}).items():
         file = path.parent / (printable(Path(name).name) or "?")
@@ -147,7 +141,7 @@ def _other_code(path: Path, record: Mapping[str, Any]) -> list[str]:
             f"{path}: was made by version {number} of {step}, whose meaning has changed since (now {current}); "
             f"{_again(path, record)}"
         ]
-    wrote, own = record.get("packages", {}).get("csdn"), _own_version()
+    wrote, own = record.get("packages", {}).get("csdn"), installed("csdn")
     if wrote and own and wrote != own:
         warn(f"{path}: was made by csdn {wrote}, this is {own}")
     return []
@@ -167,14 +161,9 @@ def _is_foreign(name: str, step: Mapping[str, Any]) -> bool:
     )
 
 
-def _warn_unknown(paths: list[Path]) -> None:
-    if paths:
-        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        warn(f"{paths[0]}{more}: no record (*{RECORD}) beside it; nobody can tell what it was made from")
-
-
-def _own_version() -> str | None:
-    try:
-        return version("csdn")
-    except PackageNotFoundError:
-        return None
+def _report(unknown: list[Path], problems: list[str]) -> None:
+    if unknown:
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        warn(f"{unknown[0]}{more}: no record (*{RECORD}) beside it; nobody can tell what it was made from")
+    if problems:
+        raise UserError("\n".join(map(printable, problems)))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from csdn.artifacts import cache_record
-from csdn.artifacts.cache_record import BlockDigests, fault, read_record, recorded_digest, sampled
+from csdn.artifacts.cache_record import BlockDigests, find_damage, read_record, recorded_digest, sampled
 from csdn.artifacts.digests import digest
 from csdn.data.image_cache import open_cache, write_pixels
 from csdn.errors import UserError
@@ -73,8 +73,8 @@ def test_a_changed_byte_anywhere_is_noticed_by_reading_all(cache):
     content = bytearray(cache.read_bytes())
     content[skipped * 1000] ^= 1
     cache.write_bytes(content)
-    assert fault(cache) is None
-    assert f"block {skipped} of 20" in fault(cache, whole=True)
+    assert find_damage(cache) is None
+    assert f"block {skipped} of 20" in find_damage(cache, whole=True)
 
 
 @pytest.mark.parametrize(

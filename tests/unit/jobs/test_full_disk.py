@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from csdn.artifacts.cache_record import fault
+from csdn.artifacts.cache_record import find_damage
 from csdn.artifacts.files import read_json, read_parquet, read_tensors
 from helpers.refusals import run
 from helpers.tiny_jobs import CHOICE, step
@@ -99,7 +99,7 @@ def check_whole(folder):
         if path.suffix in READERS and path.is_file():
             READERS[path.suffix](path)
         if path.suffix == ".npy":
-            assert fault(path, whole=True) is None
+            assert find_damage(path, whole=True) is None
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -31,7 +31,7 @@ def read(monkeypatch):
 
     monkeypatch.setattr(hashlib, "file_digest", counted("hashed", hashlib.file_digest, lambda file: file.name))
     for module in (input_checks, image_cache):
-        monkeypatch.setattr(module, "fault", counted("checked", module.fault, named))
+        monkeypatch.setattr(module, "find_damage", counted("checked", module.find_damage, named))
     monkeypatch.setattr(image_cache, "read_parquet", counted("parsed", image_cache.read_parquet, named))
     monkeypatch.setattr(np, "load", counted("opened", np.load, named))
     return count
