@@ -16,9 +16,7 @@ app = typer.Typer()
 
 @step_command(app, "dataset")
 def make_dataset(
-    settings: Any,
-    output: OutputOption,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = 1,
+    settings: Any, output: OutputOption, workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = 1
 ) -> None:
     """Render an embedded dataset in its official layout (or `pretraining`).
 

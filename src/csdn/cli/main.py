@@ -35,8 +35,7 @@ def options(
         bool, typer.Option("--debug", envvar="CSDN_DEBUG", help="Show the traceback of an error.")
     ] = False,
     be_quiet: Annotated[
-        bool,
-        typer.Option(quiet.FLAG, envvar=quiet.VARIABLE, help="No progress and no tables; only files and errors."),
+        bool, typer.Option(quiet.FLAG, envvar=quiet.VARIABLE, help="No progress and no tables; only files and errors.")
     ] = False,
 ) -> None:
     """CLIP-driven visible-infrared person re-identification, one subcommand a step of the pipeline."""

@@ -48,8 +48,7 @@ def describe_model(
 
 @step_command(app)
 def compare_costs(
-    settings: Any,
-    output: Annotated[Path, typer.Option("--output", callback=note_output, help="Folder of the tables.")],
+    settings: Any, output: Annotated[Path, typer.Option("--output", callback=note_output, help="Folder of the tables.")]
 ) -> None:
     """Set what each variant trains, computes and takes beside what it gains: the table of costs.
 
@@ -65,8 +64,7 @@ def draw_figures(
     settings: Any,
     output: Annotated[Path, typer.Option("--output", callback=note_output, help="Folder of the figures.")],
     curves: Annotated[
-        Path | None,
-        typer.Option(callback=note_output, help="Folder for the curves' numbers as CSV; else not written."),
+        Path | None, typer.Option(callback=note_output, help="Folder for the curves' numbers as CSV; else not written.")
     ] = None,
 ) -> None:
     """Draw the report's figures from the results.
@@ -129,8 +127,7 @@ def simulate_power(
     params: ParamsOption,
     results: Annotated[Path, typer.Argument(help="Results folder whose scores give the spreads.")] = Path("results"),
     identities: Annotated[
-        int | None,
-        typer.Option(min=2, help="Test identities of a simulated study; by default those of the scores."),
+        int | None, typer.Option(min=2, help="Test identities of a simulated study; by default those of the scores.")
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds; by default those of the scores.")] = None,
     power: Annotated[float, typer.Option(min=0.05, max=0.99, help="Share of studies that find the difference.")] = 0.8,

@@ -65,11 +65,7 @@ def run_embed_images(settings: EmbedImages, index: Path, cache: Path, encoder: P
 
 
 def run_score_retrieval(
-    settings: ScoreRetrieval,
-    index: Path,
-    embeddings: Path,
-    output: Path,
-    permutations: Path | None = None,
+    settings: ScoreRetrieval, index: Path, embeddings: Path, output: Path, permutations: Path | None = None
 ) -> dict[str, Any]:
     """Score one protocol of a run; write its JSON and, beside it, the Parquet of every query.
 

@@ -51,7 +51,4 @@ class IndexImages(StepSettings):
     def _values(cls, chosen: SelectedParams) -> dict[str, Any]:
         section = chosen.dataset_section
         unnamed = {"duplicates"} if section.duplicates == "refuse" else set()
-        return {
-            "dataset": chosen.dataset,
-            **section.model_dump(mode="json", include=set(cls.model_fields) - unnamed),
-        }
+        return {"dataset": chosen.dataset, **section.model_dump(mode="json", include=set(cls.model_fields) - unnamed)}

@@ -49,11 +49,7 @@ def build_augmenter(settings: Encoder, fidelity: Fidelity) -> Augmenter:
 
 
 def augmented_batches(
-    images: TrainingImages,
-    settings: Encoder,
-    augmenter: Augmenter,
-    rng: Generator,
-    device: torch.device = CPU,
+    images: TrainingImages, settings: Encoder, augmenter: Augmenter, rng: Generator, device: torch.device = CPU
 ) -> Iterator[Batch]:
     """One epoch of batches; every view is cropped, mirrored and erased independently.
 
