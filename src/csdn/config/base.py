@@ -16,12 +16,18 @@ Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Ratio = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0.0, le=10.0)]
 Count = Annotated[int, Field(ge=1)]
-Norm = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 # Snakemake reads braces in a path as wildcards, and a leading dash would be taken for an option.
 Folder = Annotated[str, Field(pattern=FOLDER_PATTERN, max_length=1000)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
+GradientClip = Annotated[
+    Ratio | None,
+    Field(description="Maximum norm of the gradient of all trained parameters together (null: not clipped)."),
+]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
+StageOneSchedule = Annotated[
+    Literal["cosine", "reference"], Field(description="`reference` warms up for 5 epochs from 1e-5.")
+]
 
 EMBEDDED = "embedded"  # datasets.<name>.root: render the embedded benchmark instead of reading a folder
 MINI = "mini"  # clip.model: the small CLIP; clip.weights: pre-train it instead of loading a file

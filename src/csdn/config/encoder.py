@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from csdn.config.base import PRECISION, Count, Fraction, Norm, Precision, Rate, Ratio, Strict, Weight
+from csdn.config.base import PRECISION, Count, Fraction, GradientClip, Precision, Rate, Ratio, Strict, Weight
 
 
 class LossWeights(Strict):
@@ -70,9 +70,7 @@ class Encoder(Strict):
     metric_features: Literal["raw", "unit"] = Field(
         "raw", description="Features that the triplet and modality-shared losses compare: raw, or of unit length."
     )
-    gradient_clip: Norm | None = Field(
-        None, description="Maximum norm of the gradient of all trained parameters together (null: not clipped)."
-    )
+    gradient_clip: GradientClip = None
     weights: LossWeights = LossWeights()
     augmentation: Augmentation = Augmentation()
     descriptor: Literal["reference", "both_necks"] = Field(

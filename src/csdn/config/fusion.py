@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from csdn.config.base import Count, Fraction, Norm, Rate, Strict, Weight
+from csdn.config.base import Count, Fraction, GradientClip, Rate, StageOneSchedule, Strict, Weight
 
 
 class Fusion(Strict):
@@ -23,9 +23,10 @@ class Fusion(Strict):
     weight_decay: Weight = 1e-4
     logits: Literal["cosine", "dot"] = Field("cosine", description="Similarity of images and descriptions in the loss.")
     scale: Weight = Field(14.0, description="Factor on cosine logits.")
-    schedule: Literal["cosine", "reference"] = Field(
-        "reference", description="`reference` warms up for 5 epochs from 1e-5."
-    )
-    gradient_clip: Norm | None = Field(
-        None, description="Maximum norm of the gradient of all trained parameters together (null: not clipped)."
-    )
+    schedule: StageOneSchedule = "reference"
+    gradient_clip: GradientClip = None
+
+    @property
+    def trained(self) -> bool:
+        """Whether it has parameters that are trained."""
+        return self.kind not in ("none", "mean", "sum")

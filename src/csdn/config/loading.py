@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from csdn.artifacts.files import readable
 from csdn.config.base import EMBEDDED
-from csdn.config.messages import lines_of
+from csdn.config.messages import problems
 from csdn.config.params import Params, merge
 from csdn.errors import UserError, first_line, printable
 
@@ -84,7 +84,7 @@ def _new_problems(error: ValidationError, removed: set[Place]) -> list[str]:
         for item in error.errors(include_url=False)
         if not any(place[: len(item["loc"])] == _place(item["loc"]) for place in removed)
     ]
-    return lines_of(own, Params)
+    return problems(own, Params)
 
 
 def _place(location: tuple[int | str, ...]) -> Place:

@@ -6,26 +6,21 @@ import difflib
 from collections.abc import Iterable
 from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 FOLDER_PATTERN = r"^[^-{}\x00-\x1f][^{}\x00-\x1f]*$"
 _NAMES = "may contain only lower-case letters, digits and _"
 _PATTERNS = {FOLDER_PATTERN: "must be a folder name without braces, control characters or a leading dash"}
 
 
-def problems(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[str]:
-    """One line for each problem in `error`: `<key path>: what is wrong; what to do`.
+def problems(items: Iterable[Any], model: type[BaseModel], prefix: str = "") -> list[str]:
+    """One line for each problem: `<key path>: what is wrong; what to do`.
 
     Args:
-        error: raised by validating `model`.
-        model: where to look up the keys that exist.
+        items: of the `errors()` of a ValidationError.
+        model: that was validated, where to look up the keys that exist.
         prefix: put before every key path, for a section that was validated on its own.
     """
-    return lines_of(error.errors(include_url=False), model, prefix)
-
-
-def lines_of(items: Iterable[Any], model: type[BaseModel], prefix: str = "") -> list[str]:
-    """`problems` of some of a ValidationError's `errors()`."""
     lines: list[str] = []
     for item in items:
         path = key_path((*([prefix] if prefix else []), *item["loc"]))

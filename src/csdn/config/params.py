@@ -113,7 +113,7 @@ class Params(Strict):
         try:
             return self._resolved.setdefault(name, Variant.model_validate(merge(base, self.variants[name])).resolved())
         except ValidationError as error:
-            raise ValueError("\n".join(problems(error, Variant, f"variants.{name}"))) from error
+            raise ValueError("\n".join(problems(error.errors(), Variant, f"variants.{name}"))) from error
 
     def variants_of(self, dataset: str) -> list[str]:
         """Variants that run on `dataset`, in the order of params.yaml; by default those that a table has."""

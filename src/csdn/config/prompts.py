@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from csdn.config.base import Count, Norm, Rate, Strict, Weight
+from csdn.config.base import Count, GradientClip, Rate, StageOneSchedule, Strict, Weight
 
 
 class Prompts(Strict):
@@ -26,12 +26,13 @@ class Prompts(Strict):
         "cosine", description="Normalised features times scale, or raw dot products."
     )
     scale: Weight = Field(14.0, description="Factor on cosine logits.")
-    schedule: Literal["cosine", "reference"] = Field(
-        "reference", description="`reference` warms up for 5 epochs from 1e-5."
-    )
-    gradient_clip: Norm | None = Field(
-        None, description="Maximum norm of the gradient of all trained parameters together (null: not clipped)."
-    )
+    schedule: StageOneSchedule = "reference"
+    gradient_clip: GradientClip = None
+
+    @property
+    def learned(self) -> bool:
+        """Whether any token is learned; captions are taken as they are."""
+        return self.kind != "caption"
 
     @field_validator("template")
     @classmethod

@@ -11,9 +11,6 @@ from csdn.config.clip import Clip
 from csdn.config.fidelity import Fidelity
 from csdn.config.params import Params, Variant
 
-UNTRAINED_FUSIONS = ("none", "mean", "sum")
-UNTRAINED_PROMPTS = ("caption",)
-
 
 def prompt_key(params: Params, variant: str) -> str:
     """The name of the prompts that `variant` uses: their kind, and whatever it changes from the defaults.
@@ -21,8 +18,7 @@ def prompt_key(params: Params, variant: str) -> str:
     Variants with equal keys have equal settings of `learn_prompts`, so their prompts are learned once.
     """
     base, own = _section(params, None), _section(params, variant)
-    trained = own.prompts.kind not in UNTRAINED_PROMPTS
-    changed = _differences("", base.prompts, own.prompts, skip=("kind",)) if trained else []
+    changed = _differences("", base.prompts, own.prompts, skip=("kind",)) if own.prompts.learned else []
     changed += _differences("clip_", backbone(base.clip), backbone(own.clip))
     changed += _differences("", image_fidelity(base.fidelity), image_fidelity(own.fidelity))
     return "-".join([own.prompts.kind, *changed])
@@ -34,7 +30,7 @@ def semantics_key(params: Params, variant: str) -> str | None:
     if not own.uses_descriptions:
         return None
     changed = []
-    if own.fusion.kind not in UNTRAINED_FUSIONS:
+    if own.fusion.trained:
         changed += _differences("", base.fusion, own.fusion, skip=("kind",))
         changed += _differences("", fusion_fidelity(base.fidelity), fusion_fidelity(own.fidelity))
     return "-".join([prompt_key(params, variant), own.fusion.kind, *changed])

@@ -18,7 +18,6 @@ from csdn.config.clip import Backbone
 from csdn.config.encoder import Encoder
 from csdn.config.fusion import Fusion
 from csdn.config.prompts import Prompts
-from csdn.config.shared_keys import UNTRAINED_FUSIONS
 from csdn.models.clip_backbone import ImageTower, build_tower, create_clip
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import Features, ReIDNetwork
@@ -27,7 +26,6 @@ from csdn.models.semantic_integration import build_fusion
 
 PROMPTS, FUSION, ENCODER = "prompts", "fusion", "encoder"  # values of ModuleCost.stage
 IMAGE, TEXT, IDENTITY = "image", "text", "identity"  # values of ModuleCost.unit
-LEARNED_PROMPTS = ("specific", "shared")
 BATCH = 2  # batch normalisation needs at least two; every cost is divided by it
 META = torch.device("meta")
 
@@ -103,8 +101,8 @@ def description_costs(
     """
     with META:
         model = create_clip(clip, image_size).eval().requires_grad_(False)
-    costs = _prompt_costs(model, prompts, identities) if prompts.kind in LEARNED_PROMPTS else []
-    if fusion.kind not in UNTRAINED_FUSIONS:
+    costs = _prompt_costs(model, prompts, identities) if prompts.learned else []
+    if fusion.trained:
         with META:
             texts = torch.empty(BATCH, model.text_projection.shape[1])
             fused = build_fusion(fusion.kind, texts.shape[1], heads=fusion.heads, dropout=fusion.dropout)

@@ -87,7 +87,7 @@ def parse(values: Mapping[str, Any]) -> StepSettings:
     try:
         return STEPS[step].model_validate(dict(values))
     except ValidationError as error:
-        raise UserError("\n".join(problems(error, STEPS[step], f"settings of {step}"))) from error
+        raise UserError("\n".join(problems(error.errors(), STEPS[step], f"settings of {step}"))) from error
 
 
 def parse_text(text: str, overrides: Iterable[str] = ()) -> StepSettings:

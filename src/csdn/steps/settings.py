@@ -41,6 +41,7 @@ class StepSettings(Strict):
     """
 
     VERSION: ClassVar[int]
+    KEY: ClassVar[str]  # of a step that logs to MLflow
     if TYPE_CHECKING:
         step: str  # each step's own name
 
@@ -62,6 +63,11 @@ class StepSettings(Strict):
     def _values(cls, chosen: SelectedParams) -> dict[str, Any]:
         """The fields that several steps have; a step adds its own."""
         return {name: SHARED[name](chosen) for name in cls.model_fields if name in SHARED}
+
+    @property
+    def key(self) -> str:
+        """Identifies the run in MLflow: all steps of a variant log to one run."""
+        return self.KEY.format(**dict(self))
 
     def record(self) -> dict[str, Any]:
         """What the result depends on, with defaults written out."""
@@ -100,9 +106,5 @@ class Computed(OfSplit):
 class OfVariant(OfSplit):
     """Base of what belongs to one variant."""
 
+    KEY: ClassVar = RUN_KEY
     variant: str
-
-    @property
-    def key(self) -> str:
-        """Identifies the run in MLflow: all steps of a variant log to one run."""
-        return RUN_KEY.format(**dict(self))

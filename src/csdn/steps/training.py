@@ -10,14 +10,7 @@ from csdn.config.encoder import Encoder
 from csdn.config.fidelity import Fidelity
 from csdn.config.fusion import Fusion
 from csdn.config.prompts import Prompts
-from csdn.config.shared_keys import (
-    UNTRAINED_FUSIONS,
-    UNTRAINED_PROMPTS,
-    dump,
-    fusion_fidelity,
-    image_fidelity,
-    semantics_key,
-)
+from csdn.config.shared_keys import dump, fusion_fidelity, image_fidelity, semantics_key
 from csdn.errors import UserError
 from csdn.steps.selection import SHARED, SelectedParams
 from csdn.steps.settings import Computed, Machine, OfVariant, StepSettings
@@ -28,44 +21,32 @@ class PretrainClip(StepSettings):
     """Pre-trains the small CLIP."""
 
     VERSION: ClassVar = 3
+    KEY: ClassVar = SMALL_CLIP_KEY
     step: Literal["pretrain_clip"]
     clip: Clip
     runtime: Machine
 
-    @property
-    def key(self) -> str:
-        """Identifies the run in MLflow."""
-        return SMALL_CLIP_KEY
-
     @classmethod
     def _values(cls, chosen: SelectedParams) -> dict[str, Any]:
-        clip = dump(chosen.params.clip) | {"model": MINI, "weights": MINI}
-        return {
-            "clip": clip,
-            "runtime": SHARED["runtime"](chosen) | {"threads": chosen.params.runtime.pretraining_threads},
-        }
+        runtime = SHARED["runtime"](chosen) | {"threads": chosen.params.runtime.pretraining_threads}
+        return {"clip": dump(chosen.params.clip) | {"model": MINI, "weights": MINI}, "runtime": runtime}
 
 
 class LearnPrompts(Computed):
     """Stage 1a. Shared by the variants with this prompt key, so it does not know their names."""
 
     VERSION: ClassVar = 2
+    KEY: ClassVar = PROMPTS_KEY
     step: Literal["learn_prompts"]
     prompt_key: str
     train_subsets: list[Literal["train", "val"]]
     prompts: Prompts
     fidelity: Fidelity
 
-    @property
-    def key(self) -> str:
-        """Identifies the run in MLflow."""
-        return PROMPTS_KEY.format(**dict(self))
-
     @classmethod
     def _values(cls, chosen: SelectedParams) -> dict[str, Any]:
         shared, own = super()._values(chosen), chosen.variant_sections
-        learned = own.prompts.kind not in UNTRAINED_PROMPTS
-        prompts = dump(own.prompts) if learned else {"kind": own.prompts.kind}
+        prompts = dump(own.prompts) if own.prompts.learned else {"kind": own.prompts.kind}
         return {**shared, "prompts": prompts, "fidelity": image_fidelity(own.fidelity)}
 
 
@@ -73,17 +54,13 @@ class FuseSemantics(Computed):
     """Stage 1b. Shared by the variants with this semantics key, so it does not know their names."""
 
     VERSION: ClassVar = 2
+    KEY: ClassVar = SEMANTICS_KEY
     step: Literal["fuse_semantics"]
     semantics_key: str
     train_subsets: list[Literal["train", "val"]]
     prompts: Prompts
     fusion: Fusion
     fidelity: Fidelity
-
-    @property
-    def key(self) -> str:
-        """Identifies the run in MLflow."""
-        return SEMANTICS_KEY.format(**dict(self))
 
     @classmethod
     def _values(cls, chosen: SelectedParams) -> dict[str, Any]:
@@ -93,14 +70,13 @@ class FuseSemantics(Computed):
                 f"variants.{chosen.variant}: uses no descriptions, so there is nothing to fuse; choose another variant"
             )
         own = chosen.variant_sections
-        trained = own.fusion.kind not in UNTRAINED_FUSIONS
-        described_by = {"kind"} if own.prompts.kind in UNTRAINED_PROMPTS else {"kind", "template", "tokens"}
+        described_by = {"kind", "template", "tokens"} if own.prompts.learned else {"kind"}
         return {
             **super()._values(chosen),
             "semantics_key": key,
             "prompts": own.prompts.model_dump(mode="json", include=described_by),
-            "fusion": dump(own.fusion) if trained else {"kind": own.fusion.kind},
-            "fidelity": image_fidelity(own.fidelity) | (fusion_fidelity(own.fidelity) if trained else {}),
+            "fusion": dump(own.fusion) if own.fusion.trained else {"kind": own.fusion.kind},
+            "fidelity": image_fidelity(own.fidelity) | (fusion_fidelity(own.fidelity) if own.fusion.trained else {}),
         }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from csdn.config.base import EMBEDDED, MINI
 from csdn.config.params import Params
-from csdn.config.shared_keys import UNTRAINED_FUSIONS, UNTRAINED_PROMPTS, prompt_key, semantics_key
+from csdn.config.shared_keys import prompt_key, semantics_key
 from csdn.study.paths import PERMUTATIONS, cache_path, image_folder, paths_of
 
 COSTS = "costs"  # the table of compare-costs
@@ -73,8 +73,8 @@ def history_files(params: Params) -> list[str]:
 def stage_one_keys(params: Params, dataset: str) -> tuple[list[str], list[str]]:
     """Keys of the learned prompts and of the trained fusions that the dataset's variants use."""
     texts = [name for name in params.variants_of(dataset) if semantics_key(params, name) is not None]
-    fused = [name for name in texts if params.variant(name).fusion.kind not in UNTRAINED_FUSIONS]
-    learned = [name for name in texts if params.variant(name).prompts.kind not in UNTRAINED_PROMPTS]
+    fused = [name for name in texts if params.variant(name).fusion.trained]
+    learned = [name for name in texts if params.variant(name).prompts.learned]
     prompts = dict.fromkeys(prompt_key(params, name) for name in learned)
     return list(prompts), list(dict.fromkeys(str(semantics_key(params, name)) for name in fused))
 
