@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from csdn.config.base import MINI
@@ -45,6 +46,15 @@ def _section(params: Params, variant: str | None) -> Variant:
 def dump(section: Any) -> dict[str, Any]:
     """A section of the settings as JSON values."""
     return section.model_dump(mode="json")
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted name and value of everything in nested mappings."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def backbone(clip: Clip) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from csdn.config.params import Params, Variant
+from csdn.config.params import Params
+from csdn.config.shared_keys import dump, flatten
 
 LEAST = 3  # values: two are a comparison, which the table shows
 
@@ -37,7 +37,7 @@ def find_sweep(params: Params, table: str, dataset: str) -> Sweep | None:
     Variants that differ in anything else than the number (a baseline, say) are left out.
     """
     present = [name for name in params.tables[table].variants if name in params.variants_of(dataset)]
-    flat = {name: dict(_flatten(params.variant(name))) for name in present}
+    flat = {name: dict(flatten(dump(params.variant(name)))) for name in present}
     best: Sweep | None = None
     for first in present:
         for second in present:
@@ -65,14 +65,3 @@ def _on_the_line(one: dict[str, Any], other: dict[str, Any], keys: tuple[str, ..
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _flatten(section: Variant) -> Iterator[tuple[str, Any]]:
-    def walk(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
-        if isinstance(value, dict):
-            for name, item in value.items():
-                yield from walk(f"{prefix}.{name}" if prefix else name, item)
-        else:
-            yield prefix, value
-
-    yield from walk("", section.model_dump(mode="json"))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from csdn.artifacts.files import read_json
+from csdn.config.shared_keys import flatten
 from csdn.config.tracking import Tracking
 from csdn.errors import UserError, first_line
 from csdn.study.paths import RUN_KEY
@@ -111,7 +112,7 @@ class MlflowTracker(Tracker):
         """Record settings. MLflow cannot change one, so a setting that changed since the run started becomes a tag."""
         from mlflow.entities import Param
 
-        flat = {name: str(value)[:MAX_PARAM] for name, value in _flatten(values)}
+        flat = {name: str(value)[:MAX_PARAM] for name, value in flatten(values)}
         for name, value in flat.items():
             if self._params.get(name, value) != value:
                 self._client.set_tag(self.run_id, name, value)
@@ -330,11 +331,3 @@ def _finish(client: MlflowClient, tracker: MlflowTracker, status: str) -> None:
         tracker.flush()
     with _tolerated():
         client.set_terminated(tracker.run_id, status)
-
-
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flatten(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
