@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,18 +59,10 @@ def load_state(model: nn.Module, state: Mapping[str, torch.Tensor], source: Path
         UserError: the weights are of another architecture, incomplete, of other shapes, or not finite.
     """
     own = model.state_dict()
-    problem = (
-        _other_layout(state)
-        or _other_architecture(own, state, name)
-        or _incomplete(own, state)
-        or _other_shapes(own, state, name)
-        or _not_finite(own, state)
-    )
-    if problem:
+    for problem in _problems(own, state, name):
         raise UserError(f"{source}: {problem}")
-    model.load_state_dict(
-        {key: state[key].float() if value.is_floating_point() else state[key] for key, value in own.items()}
-    )
+    wanted = {key: state[key].float() if value.is_floating_point() else state[key] for key, value in own.items()}
+    model.load_state_dict(wanted)
 
 
 def is_openai(state: Mapping[str, torch.Tensor]) -> bool:
@@ -133,42 +125,22 @@ def _state_of(loaded: Any, path: Path) -> State:
     return {str(key).removeprefix("module."): value for key, value in state.items()}
 
 
-def _other_layout(state: Mapping[str, torch.Tensor]) -> str | None:
-    if architecture(state) is None:
-        for start, what in _OTHER_LAYOUTS.items():
-            if any(key.startswith(start) for key in state):
-                return f"is {what}"
-        return f"has no CLIP image tower (its first tensor is {min(state, default='none')}); give weights of a CLIP"
-    return None
-
-
-def _other_architecture(own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], name: str) -> str | None:
+def _problems(own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], name: str) -> Iterator[str]:
+    """What is wrong with the weights `state` of a model whose own are `own`; each check needs those before it."""
     wanted, found = architecture(own), architecture(state)
-    if wanted == found:
-        return None
-    return f"is {found}, but clip.model {name} is {wanted}; correct clip.model or clip.weights"
-
-
-def _incomplete(own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> str | None:
-    missing = sorted(set(own) - set(state))
-    if not missing:
-        return None
-    return f"lacks {len(missing)} of {len(own)} tensors, first {missing[0]}; give the whole CLIP, text tower included"
-
-
-def _other_shapes(own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], name: str) -> str | None:
+    if found is None:
+        nothing = f"has no CLIP image tower (its first tensor is {min(state, default='none')}); give weights of a CLIP"
+        layouts = (what for start, what in _OTHER_LAYOUTS.items() if any(key.startswith(start) for key in state))
+        yield next((f"is {what}" for what in layouts), nothing)
+    if wanted != found:
+        yield f"is {found}, but clip.model {name} is {wanted}; correct clip.model or clip.weights"
+    if missing := sorted(set(own) - set(state)):
+        lacks = f"lacks {len(missing)} of {len(own)} tensors, first {missing[0]}"
+        yield f"{lacks}; give the whole CLIP, text tower included"
     for key, value in own.items():
         if state[key].shape != value.shape:
-            found, wanted = (tuple(tensor.shape) for tensor in (state[key], value))
-            return (
-                f"has {key} of shape {found}, but clip.model {name} needs {wanted}; correct clip.model or clip.weights"
-            )
-    return None
-
-
-def _not_finite(own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> str | None:
+            has, needs = (tuple(tensor.shape) for tensor in (state[key], value))
+            yield f"has {key} of shape {has}, but clip.model {name} needs {needs}; correct clip.model or clip.weights"
     for key in own:
-        count = int((~torch.isfinite(state[key])).sum())
-        if count:
-            return f"has {count} values in {key} that are not finite (NaN or infinite); download the weights again"
-    return None
+        if count := int((~torch.isfinite(state[key])).sum()):
+            yield f"has {count} values in {key} that are not finite (NaN or infinite); download the weights again"
