@@ -34,12 +34,7 @@ def run_embed_images(settings: EmbedImages, index: Path, cache: Path, encoder: P
 
     inputs = {"index": index, "cache": cache, "encoder": encoder}
     record = settings.record()
-    compute = configure_process(
-        settings.runtime.device,
-        threads=settings.runtime.threads,
-        deterministic=settings.runtime.deterministic,
-        precision=settings.evaluation.precision,
-    )
+    compute = configure_process(**settings.runtime.of_process(), precision=settings.evaluation.precision)
     digests = check_inputs(record, inputs)
     frame, pixels = open_images(index, cache, settings.scratch)
     rows = subset_rows(frame, settings.split, ["test"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -48,8 +48,7 @@ def run_explain_model(
     """
     inputs = {"index": index, "cache": cache, "clip": clip, "encoder": encoder, "semantics": semantics}
     record = settings.record()
-    runtime = settings.runtime
-    compute = configure_process(runtime.device, threads=runtime.threads, deterministic=runtime.deterministic)
+    compute = configure_process(**settings.runtime.of_process())
     device = compute.device
     digests = check_inputs(record, inputs)
     frame, pixels = open_images(index, cache, settings.scratch)
@@ -59,14 +58,15 @@ def run_explain_model(
     people = explanation.choose_people(frame, settings.split, PEOPLE, rng)
     if not len(people):
         raise UserError(f"{index}: split {settings.split} has no test identity in both modalities; check the lists")
+    compared = _Comparison(settings, frame, pixels, (before, after), rng, device)
     with progress("explain-model", 3, "parts") as advance:
-        tensors = _plane(settings, frame, pixels, people, (before, after), rng, device)
+        tensors = compared.plane(people)
         advance(1)
         if explanation.has_maps(after):
-            tensors |= _maps(settings, frame, pixels, people[:PAIRS], (before, after), rng, device)
+            tensors |= compared.maps(people[:PAIRS])
         advance(1)
         if semantics is not None and settings.encoder.text == "learned":
-            tensors |= _described(settings, frame, pixels, semantics, (before, after), rng, device)
+            tensors |= compared.described(semantics)
         advance(1)
     write_tensors(output, tensors)
     given = {name: path for name, path in inputs.items() if path is not None}
@@ -81,76 +81,56 @@ def _start(settings: ExplainModel, clip: Path | None, identities: int, device: t
     return network.to(device).to(memory_format=torch.channels_last)
 
 
-def _plane(
-    settings: ExplainModel,
-    frame: pd.DataFrame,
-    pixels: np.ndarray,
-    people: np.ndarray,
-    networks: tuple[ReIDNetwork, ReIDNetwork],
-    rng: np.random.Generator,
-    device: torch.device,
-) -> dict[str, Any]:
-    """Retrieval descriptors of some images of `people`, without mirrored images."""
-    rows = explanation.choose_images(frame, settings.split, people, IMAGES, rng)
-    options: dict[str, Any] = {"batch": BATCH, "flip": False, "device": device}
-    options["normalization"] = settings.fidelity.normalization
-    before, after = (embed_images(n, pixels, rows, _infrared(frame, rows), **options) for n in networks)
-    return {"rows": rows, "features_before": before, "features_after": after}
+class _Comparison(NamedTuple):
+    """A network before and after its training, the images that it is compared on, and what draws some of them."""
 
+    settings: ExplainModel
+    frame: pd.DataFrame
+    pixels: np.ndarray
+    networks: tuple[ReIDNetwork, ReIDNetwork]
+    rng: np.random.Generator
+    device: torch.device
 
-def _maps(
-    settings: ExplainModel,
-    frame: pd.DataFrame,
-    pixels: np.ndarray,
-    people: np.ndarray,
-    networks: tuple[ReIDNetwork, ReIDNetwork],
-    rng: np.random.Generator,
-    device: torch.device,
-) -> dict[str, Any]:
-    """Maps of a visible and an infrared image of each of `people`."""
-    rows = explanation.choose_images(frame, settings.split, people, 1, rng)
-    rows = rows[np.lexsort([frame["person_id"].to_numpy()[rows], _infrared(frame, rows)])].reshape(2, -1)
-    sides = [normalize_images(as_images(pixels[side]).to(device), settings.fidelity.normalization) for side in rows]
-    start = explanation.attention_maps(networks[0], *sides)
-    end = explanation.explain_pairs(networks[1], *sides)
-    tensors = {"attention_before": start, "attention_after": end.attention, "grad_cam": end.grad_cam}
-    return {"pair_rows": rows, **tensors}
+    def plane(self, people: np.ndarray) -> dict[str, Any]:
+        """Retrieval descriptors of some images of `people`, without mirrored images."""
+        rows = explanation.choose_images(self.frame, self.settings.split, people, IMAGES, self.rng)
+        before, after = (embed_images(n, *self._images(rows), **self._options(), flip=False) for n in self.networks)
+        return {"rows": rows, "features_before": before, "features_after": after}
 
+    def maps(self, people: np.ndarray) -> dict[str, Any]:
+        """Maps of a visible and an infrared image of each of `people`."""
+        rows = explanation.choose_images(self.frame, self.settings.split, people, 1, self.rng)
+        rows = rows[np.lexsort([self.frame["person_id"].to_numpy()[rows], self._infrared(rows)])].reshape(2, -1)
+        normalization, (before, after) = self.settings.fidelity.normalization, self.networks
+        sides = [normalize_images(as_images(self.pixels[side]).to(self.device), normalization) for side in rows]
+        start, end = explanation.attention_maps(before, *sides), explanation.explain_pairs(after, *sides)
+        maps = {"attention_before": start, "attention_after": end.attention, "grad_cam": end.grad_cam}
+        return {"pair_rows": rows, **maps}
 
-def _described(
-    settings: ExplainModel,
-    frame: pd.DataFrame,
-    pixels: np.ndarray,
-    semantics: Path,
-    networks: tuple[ReIDNetwork, ReIDNetwork],
-    rng: np.random.Generator,
-    device: torch.device,
-) -> dict[str, Any]:
-    """Similarity of training images to their own and to the hardest other description of their modality."""
-    images = training_images(frame, pixels, settings.split, settings.train_subsets)
-    texts = read_tensors(semantics)
-    if not np.array_equal(images.person_ids, texts["person_ids"]):
-        raise UserError(f"{semantics}: describes other identities than this split trains; rerun fuse-semantics")
-    tensors: dict[str, list[np.ndarray]] = {}
-    for name, side in (("visible", images.visible), ("infrared", images.infrared)):
-        chosen = np.sort(rng.choice(len(side), min(DESCRIBED, len(side)), replace=False))
-        rows, labels = side.rows[chosen], side.labels[chosen]
-        tensors.setdefault("described_rows", []).append(rows)
-        for when, network in zip(("before", "after"), networks, strict=True):
-            features = project_images(
-                network.backbone,
-                pixels,
-                rows,
-                _infrared(frame, rows),
-                batch=BATCH,
-                normalization=settings.fidelity.normalization,
-                device=device,
-            )
-            own, hardest = explanation.description_similarity(features, texts[f"text_{name}"], labels)
-            tensors.setdefault(f"own_{when}", []).append(own)
-            tensors.setdefault(f"hardest_{when}", []).append(hardest)
-    return {name: np.concatenate(parts) for name, parts in tensors.items()}
+    def described(self, semantics: Path) -> dict[str, Any]:
+        """Similarity of training images to their own and to the hardest other description of their modality."""
+        images = training_images(self.frame, self.pixels, self.settings.split, self.settings.train_subsets)
+        texts = read_tensors(semantics)
+        if not np.array_equal(images.person_ids, texts["person_ids"]):
+            raise UserError(f"{semantics}: describes other identities than this split trains; rerun fuse-semantics")
+        tensors: dict[str, list[np.ndarray]] = {}
+        for name, side in (("visible", images.visible), ("infrared", images.infrared)):
+            chosen = np.sort(self.rng.choice(len(side), min(DESCRIBED, len(side)), replace=False))
+            rows, labels = side.rows[chosen], side.labels[chosen]
+            tensors.setdefault("described_rows", []).append(rows)
+            for when, network in zip(("before", "after"), self.networks, strict=True):
+                features = project_images(network.backbone, *self._images(rows), **self._options())
+                own, hardest = explanation.description_similarity(features, texts[f"text_{name}"], labels)
+                tensors.setdefault(f"own_{when}", []).append(own)
+                tensors.setdefault(f"hardest_{when}", []).append(hardest)
+        return {name: np.concatenate(parts) for name, parts in tensors.items()}
 
+    def _images(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The pixels, `rows` of them, and which of these are infrared."""
+        return self.pixels, rows, self._infrared(rows)
 
-def _infrared(frame: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
-    return (frame["modality"].to_numpy() == "infrared")[rows]
+    def _infrared(self, rows: np.ndarray) -> np.ndarray:
+        return (self.frame["modality"].to_numpy() == "infrared")[rows]
+
+    def _options(self) -> dict[str, Any]:
+        return {"batch": BATCH, "normalization": self.settings.fidelity.normalization, "device": self.device}

@@ -42,10 +42,8 @@ def trained_step(
     Raises:
         UserError: an input is missing, was edited or does not belong to the settings or to another input.
     """
-    runtime, record = settings.runtime, settings.record()
-    compute = configure_process(
-        runtime.device, threads=runtime.threads, deterministic=runtime.deterministic, precision=precision
-    )
+    record = settings.record()
+    compute = configure_process(**settings.runtime.of_process(), precision=precision)
     files = {name: path for name, path in inputs.items() if path is not None}
     digests = check_inputs(record, files)
     if missing := [f"{path}: no such file" for name, path in files.items() if name not in digests]:

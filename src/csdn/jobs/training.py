@@ -12,7 +12,6 @@ import torch
 
 from csdn.artifacts.files import SELECTED_ON_TEST, read_tensors, write_csv, write_tensors
 from csdn.config.layouts import MODALITIES
-from csdn.config.prompts import Prompts
 from csdn.console.progress import progress
 from csdn.data.captions import training_captions
 from csdn.data.image_cache import TrainingImages, open_images, training_images
@@ -21,7 +20,7 @@ from csdn.jobs.trained_step import trained_step
 from csdn.jobs.validation import build_validator
 from csdn.models.build import build_network
 from csdn.models.clip_backbone import build_tower, load_clip
-from csdn.models.prompts import PromptBank, TextTower
+from csdn.models.prompts import TextTower, build_bank
 from csdn.models.semantic_integration import build_fusion
 from csdn.seeding import derive_seed
 from csdn.steps.training import FuseSemantics, LearnPrompts, TrainEncoder
@@ -66,7 +65,7 @@ def run_learn_prompts(
             learned = {}
         else:
             rng, generator = _generators(settings, "learn_prompts", settings.prompt_key)
-            bank = _prompt_bank(prompts, tower, len(images.person_ids), generator).to(device)
+            bank = build_bank(tower, prompts, len(images.person_ids), generator).to(device)
             tower.to(device)  # the bank reads it but does not own it
             with progress("learn-prompts", prompts.epochs, "epochs") as advance:
                 on_epoch = _logger(context.tracker, "prompts", advance)
@@ -76,17 +75,6 @@ def run_learn_prompts(
         tensors = learned | {"text_visible": visible, "text_infrared": infrared}
         write_csv(output.with_name(HISTORY), pd.DataFrame(history))
         write_tensors(output, tensors | {"person_ids": images.person_ids})
-
-
-def _prompt_bank(prompts: Prompts, tower: TextTower, identities: int, generator: torch.Generator) -> PromptBank:
-    return PromptBank(
-        tower,
-        banks=1 if prompts.kind == "shared" else 2,
-        identities=identities,
-        tokens=prompts.tokens,
-        template=prompts.template,
-        generator=generator,
-    )
 
 
 def run_fuse_semantics(
@@ -109,15 +97,11 @@ def run_fuse_semantics(
             model = load_clip(settings.clip, settings.image_size, clip, seed=settings.seed)
             stage = _stage_one_images(settings, model, images, device)
             rng, _ = _generators(settings, "fuse_semantics", settings.semantics_key)
-            dim = visible.shape[1]
-            fusion = build_fusion(
-                settings.fusion.kind, dim, heads=settings.fusion.heads, dropout=settings.fusion.dropout
-            ).to(device)
-            with progress("fuse-semantics", settings.fusion.epochs, "epochs") as advance:
+            own, dim = settings.fusion, visible.shape[1]
+            fusion = build_fusion(own.kind, dim, heads=own.heads, dropout=own.dropout).to(device)
+            with progress("fuse-semantics", own.epochs, "epochs") as advance:
                 on_epoch = _logger(context.tracker, "fusion", advance)
-                history = train_fusion(
-                    fusion, visible, infrared, stage, settings.fusion, rng, on_epoch, context.checkpoints
-                )
+                history = train_fusion(fusion, visible, infrared, stage, own, rng, on_epoch, context.checkpoints)
             text = fuse_all(fusion, visible, infrared, dropout=settings.fidelity.fusion_mode == "training")
             fused, weights = (text, text), {f"fusion.{name}": value for name, value in fusion.state_dict().items()}
         tensors = {"text_visible": fused[0], "text_infrared": fused[1], "person_ids": learned["person_ids"]}
@@ -185,24 +169,18 @@ def _stage_one_images(
 ) -> StageOneImages:
     """Project the training images with the frozen network."""
     backbone = build_tower(model, inner_relu=settings.fidelity.stem == "clip").to(device)
-    rng = np.random.default_rng(
-        derive_seed(settings.seed, "stage_one_images", settings.step, settings.dataset, settings.split)
-    )
+    seed = derive_seed(settings.seed, "stage_one_images", settings.step, settings.dataset, settings.split)
     with progress("image features", count_images(images, settings.fidelity), "images") as advance:
-        return stage_one_images(backbone, images, settings.fidelity, rng, device, advance)
+        return stage_one_images(backbone, images, settings.fidelity, np.random.default_rng(seed), device, advance)
 
 
-def _descriptions(
-    settings: TrainEncoder, semantics: Path, images: TrainingImages, device: torch.device
-) -> Descriptions:
-    tensors = read_tensors(semantics)
+def _descriptions(settings: TrainEncoder, path: Path, images: TrainingImages, device: torch.device) -> Descriptions:
+    tensors = read_tensors(path)
     if not np.array_equal(images.person_ids, tensors["person_ids"]):
-        raise UserError(f"{semantics}: describes other identities than this split trains; rerun fuse-semantics")
+        raise UserError(f"{path}: describes other identities than this split trains; rerun fuse-semantics")
     texts = Descriptions(*(torch.from_numpy(tensors[f"text_{name}"]).to(device) for name in MODALITIES))
-    if settings.encoder.text == "permuted":
-        texts = permute_descriptions(
-            texts, np.random.default_rng(derive_seed(settings.seed, "permute", settings.split))
-        )
-    if settings.encoder.text == "random":
-        texts = random_descriptions(texts, np.random.default_rng(derive_seed(settings.seed, "random", settings.split)))
+    controls = {"permuted": (permute_descriptions, "permute"), "random": (random_descriptions, "random")}
+    if settings.encoder.text in controls:
+        change, name = controls[settings.encoder.text]
+        texts = change(texts, np.random.default_rng(derive_seed(settings.seed, name, settings.split)))
     return texts

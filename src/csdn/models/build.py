@@ -31,13 +31,7 @@ def build_network(
     chosen = settings.clip if pretrained else settings.clip.model_copy(update={"weights": "random"})
     model = load_clip(chosen, settings.image_size, clip, seed=settings.seed)
     backbone = build_tower(model, inner_relu=settings.fidelity.stem == "clip")
-    return ReIDNetwork(
-        backbone,
-        identities=identities,
-        classifier_scale=settings.encoder.classifier_scale if settings.encoder.classifier == "cosine" else None,
-        descriptor=settings.encoder.descriptor,
-        generator=generator,
-    )
+    return ReIDNetwork.of(settings.encoder, backbone, identities, generator)
 
 
 def load_encoder(
@@ -48,7 +42,6 @@ def load_encoder(
     Raises:
         UserError: the file is missing or belongs to other settings.
     """
-
     state = {name: torch.from_numpy(value) for name, value in read_tensors(encoder).items()}
     identities = len(state.pop("person_ids"))
     network = build_network(settings, None, identities, torch.Generator(), pretrained=False)

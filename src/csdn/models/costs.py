@@ -19,7 +19,7 @@ from csdn.config.encoder import Encoder
 from csdn.config.fusion import Fusion
 from csdn.config.prompts import Prompts
 from csdn.models.clip_backbone import ImageTower, build_tower, create_clip
-from csdn.models.prompts import PromptBank, TextTower
+from csdn.models.prompts import TextTower, build_bank
 from csdn.models.reid_network import Features, ReIDNetwork
 from csdn.models.resnet_tower import TwoStreamResNet
 from csdn.models.semantic_integration import build_fusion
@@ -67,13 +67,7 @@ def network_costs(
     """
     with META:
         tower = build_tower(create_clip(clip, image_size))
-        network = ReIDNetwork(
-            tower,
-            identities=identities,
-            classifier_scale=encoder.classifier_scale if encoder.classifier == "cosine" else None,
-            descriptor=encoder.descriptor,
-            generator=torch.Generator(),
-        )
+        network = ReIDNetwork.of(encoder, tower, identities, torch.Generator())
         images = torch.empty(BATCH, 3, *image_size)
         texts = torch.empty(identities, tower.embed_dim)
     meter = Meter([*network.parameters(), texts])
@@ -115,14 +109,7 @@ def description_costs(
 def _prompt_costs(model: CLIP, prompts: Prompts, identities: int) -> list[ModuleCost]:
     tower = TextTower(model)
     with META:
-        bank = PromptBank(
-            tower,
-            banks=1 if prompts.kind == "shared" else 2,
-            identities=identities,
-            tokens=prompts.tokens,
-            template=prompts.template,
-            generator=torch.Generator(),
-        )
+        bank = build_bank(tower, prompts, identities, torch.Generator())
         rows = torch.zeros(BATCH, dtype=torch.long)
     numbers = bank.contexts.numel()
     bank(0, rows)  # computes the template's first tokens, which happens once and not for each text

@@ -86,6 +86,10 @@ class Machine(Strict):
     deterministic: bool
     compile: bool = False
 
+    def of_process(self) -> dict[str, Any]:
+        """What is set once for a whole process (`models.device.configure_process`)."""
+        return {"device": self.device, "threads": self.threads, "deterministic": self.deterministic}
+
 
 class OfSplit(StepSettings):
     """Base of what is done for one dataset, split and seed."""

@@ -205,7 +205,7 @@ def left_on_the_cpu(module, name):
     ("job", "module", "name"),
     [
         (pretrain, clip_pretraining, "normalize_images"),
-        (learn, training, "_prompt_bank"),
+        (learn, training, "build_bank"),
         (learn, training, "_stage_one_images"),
         (fuse, training, "build_fusion"),
         (train, training, "_descriptions"),
