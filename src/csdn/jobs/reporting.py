@@ -38,7 +38,7 @@ def run_write_report(settings: WriteReport, output: Path) -> None:
 
 def run_track_scores(settings: TrackScores, scores: list[Path], output: Path, artifacts: list[Path]) -> None:
     """Log all scores to their MLflow runs, keep `artifacts` there, and write which run is which."""
-    from csdn.tracking.runs import track_scores
+    from csdn.tracking.scores import track_scores
 
     check_results(scores)
     write_json(output, track_scores(settings.store, scores, artifacts))

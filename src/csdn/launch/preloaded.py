@@ -26,23 +26,11 @@ import csdn
 
 VARIABLE = "CSDN_PRELOADED"  # path of the socket, relative to the folder that jobs run in
 MODULES = (
-    "alembic.command",
-    "csdn.cli.main",
-    "csdn.jobs.pretraining",
-    "csdn.jobs.training",
-    "csdn.jobs.evaluation",
-    "csdn.jobs.explanation",
-    "csdn.evaluation.scoring",
-    "csdn.figures.draw",
-    "csdn.reporting.page",
-    "csdn.reporting.tables",
-    "csdn.tracking.runs",
-    "mlflow",
-    "mlflow.store.tracking.sqlalchemy_store",
-    "pyarrow.dataset",
-    "pyarrow.pandas_compat",
-    "pyarrow.parquet",
-    "safetensors.numpy",
+    *("alembic.command", "csdn.cli.main"),
+    *("csdn.jobs.pretraining", "csdn.jobs.training", "csdn.jobs.evaluation", "csdn.jobs.explanation"),
+    *("csdn.evaluation.scoring", "csdn.figures.draw", "csdn.reporting.page", "csdn.reporting.tables"),
+    *("csdn.tracking.scores", "mlflow", "mlflow.store.tracking.sqlalchemy_store"),
+    *("pyarrow.dataset", "pyarrow.pandas_compat", "pyarrow.parquet", "safetensors.numpy"),
 )
 LOOK_EVERY = 1.0  # seconds between looks at whether the parent still lives
 _NUMBER = struct.Struct("!i")

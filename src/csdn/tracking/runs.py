@@ -10,17 +10,15 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from csdn.artifacts.files import read_json
 from csdn.config.shared_keys import flatten
 from csdn.config.tracking import Tracking
 from csdn.errors import UserError, first_line
-from csdn.study.paths import RUN_KEY
 from csdn.tracking.processes import is_gone, this_process
 from csdn.tracking.store import ensure_store, mlflow_client
 
@@ -223,7 +221,7 @@ def open_tracker(tracking: Tracking, key: str, *, replace: bool, resume: bool = 
     if tracking.backend == "none":
         yield Tracker()
         return
-    client = _client(tracking)
+    client = mlflow_client(os.environ.get("MLFLOW_TRACKING_URI") or ensure_store(tracking.store))
     run = _open_run(client, tracking, key, replace=replace, resume=resume)
     tracker = MlflowTracker(client, run, resumed=resume)
     try:
@@ -232,47 +230,6 @@ def open_tracker(tracking: Tracking, key: str, *, replace: bool, resume: bool = 
         _finish(client, tracker, "FAILED" if isinstance(error, Exception) else "KILLED")
         raise
     _finish(client, tracker, "FINISHED")
-
-
-def track_scores(
-    tracking: Tracking, score_files: Iterable[Path | str], artifacts: Iterable[Path] = ()
-) -> dict[str, str]:
-    """Log the metrics of score files, as `<protocol>/<metric>`, to the runs of their variants.
-
-    Args:
-        tracking: backend and store.
-        score_files: JSON files of score-retrieval.
-        artifacts: files and folders (tables, figures) to store in a separate run, `summary/latest`.
-
-    Returns:
-        The run id of each run key; empty if tracking is off.
-
-    Raises:
-        UserError: a file cannot be read, or the store cannot be used.
-    """
-    by_run: dict[str, list[tuple[str, dict[str, Any]]]] = {}
-    for path in sorted(map(Path, score_files)):
-        scores = read_json(path)
-        key = RUN_KEY.format(**scores)
-        label = "-selected_on_test" if scores.get("selected_on_test") else ""
-        by_run.setdefault(key, []).append((path.stem + label, scores))
-    ids: dict[str, str] = {}
-    for key, items in by_run.items():
-        with open_tracker(tracking, key, replace=False) as run:
-            for protocol, scores in items:
-                run.metrics({f"{protocol}/{metric}": value for metric, value in scores["metrics"].items()})
-            if isinstance(run, MlflowTracker):
-                ids[key] = run.run_id
-    artifacts = list(artifacts)
-    if artifacts:
-        with open_tracker(tracking, "summary/latest", replace=True) as run:
-            for path in artifacts:
-                run.artifact(path, path.name if path.is_dir() else None)
-    return ids
-
-
-def _client(tracking: Tracking) -> MlflowClient:
-    return mlflow_client(os.environ.get("MLFLOW_TRACKING_URI") or ensure_store(tracking.store))
 
 
 def _open_run(client: MlflowClient, tracking: Tracking, key: str, *, replace: bool, resume: bool) -> Run:

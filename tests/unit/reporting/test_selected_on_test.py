@@ -11,7 +11,7 @@ from csdn.figures.plan import planned_figures
 from csdn.reporting.tables import compare_variants
 from csdn.results.scores import read_scores
 from csdn.study.labels import comparable, selection_note
-from csdn.tracking.runs import track_scores
+from csdn.tracking.scores import track_scores
 from helpers.result_tree import make_params, write_images, write_score
 
 WORDS = "selected on the test set"
@@ -85,7 +85,7 @@ def test_tracked_metrics_carry_the_label(made, monkeypatch):
         def metrics(self, values):
             logged.extend(values)
 
-    monkeypatch.setattr("csdn.tracking.runs.open_tracker", lambda *a, **k: nullcontext(Run()))
+    monkeypatch.setattr("csdn.tracking.scores.open_tracker", lambda *a, **k: nullcontext(Run()))
     track_scores(Tracking(backend="none"), made[1])
     by_csdn = {name for name in logged if name.startswith(NAME)}
     assert f"{NAME}/map" in by_csdn

@@ -11,7 +11,8 @@ import pytest
 
 from csdn.config.tracking import Tracking
 from csdn.errors import UserError
-from csdn.tracking.runs import MlflowTracker, Tracker, open_tracker, run_place, track_scores
+from csdn.tracking.runs import MlflowTracker, Tracker, open_tracker, run_place
+from csdn.tracking.scores import track_scores
 from csdn.tracking.store import ensure_store
 
 WORKER = """
