@@ -17,30 +17,6 @@ PACKAGES = ("csdn", "numpy", "torch", "open_clip_torch", "pandas", "scipy", "pil
 RECORD = ".provenance.json"  # ending of the record beside a result
 
 
-def provenance(
-    step: Mapping[str, Any],
-    inputs: Mapping[str, Path | str],
-    digests: Mapping[str, str],
-    compute: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """What a result came from: the step's parameters, its inputs' digests, code, machine and what it computed on.
-
-    Times are left out so that the same inputs give the same record.
-    """
-    return {
-        "parameters": dict(step),
-        "inputs": {
-            name: {"path": Path(path).as_posix(), "sha256": digests.get(name) or digest(path)}
-            for name, path in sorted(inputs.items())
-        },
-        "code": revision(),
-        "packages": {name: installed(name) for name in PACKAGES},
-        "python": platform.python_version(),
-        "machine": describe_machine(),
-        **({"compute": dict(compute)} if compute else {}),
-    }
-
-
 def write_provenance(
     output: Path | str,
     step: Mapping[str, Any],
@@ -51,6 +27,9 @@ def write_provenance(
     compute: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
     """Write `<output>.provenance.json` beside a result, with the digests of the result itself and of its inputs.
+
+    It holds what the result came from: parameters, inputs, code, machine and what it computed on. Times are left out so
+    that the same inputs give the same record.
 
     Args:
         output: the result.
@@ -63,7 +42,19 @@ def write_provenance(
     Returns:
         The digests of the result and of what lies beside it, by file name.
     """
-    made = [Path(output), *map(Path, beside)]
-    outputs = {path.name: digest(path) for path in made}
-    write_json(f"{output}{RECORD}", provenance(step, inputs, digests, compute) | {"outputs": outputs})
+    outputs = {path.name: digest(path) for path in (Path(output), *map(Path, beside))}
+    record = {
+        "parameters": dict(step),
+        "inputs": {
+            name: {"path": Path(path).as_posix(), "sha256": digests.get(name) or digest(path)}
+            for name, path in sorted(inputs.items())
+        },
+        "code": revision(),
+        "packages": {name: installed(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "machine": describe_machine(),
+        **({"compute": dict(compute)} if compute else {}),
+        "outputs": outputs,
+    }
+    write_json(f"{output}{RECORD}", record)
     return outputs
