@@ -1,6 +1,7 @@
 """Replacing PyTorch's convolutions by faster ones."""
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 
@@ -10,13 +11,8 @@ def replace_convolutions(module: nn.Module, kind: type[nn.Conv2d], suitable: Cal
     for part in module.modules():
         for name, child in part.named_children():
             if type(child) is nn.Conv2d and suitable(child):
-                new = kind(
-                    child.in_channels,
-                    child.out_channels,
-                    child.kernel_size,  # type: ignore[arg-type]  # always a pair, but annotated as a tuple of any length
-                    padding=child.padding,  # type: ignore[arg-type]
-                    bias=child.bias is not None,
-                    device="meta",
-                )
+                sizes = ("in_channels", "out_channels", "kernel_size", "padding")
+                same: dict[str, Any] = {size: getattr(child, size) for size in sizes}
+                new = kind(**same, bias=child.bias is not None, device="meta")
                 new.weight, new.bias = child.weight, child.bias
                 setattr(part, name, new.train(child.training))

@@ -145,18 +145,9 @@ class Meter:
         with counter:  # entering it resets the count
             torch.autograd.backward([tensor.sum() for tensor in tensors])
         own = list(parameters)
-        self.costs.append(
-            ModuleCost(
-                name,
-                self._stage,
-                sum(parameter.numel() for parameter in own),
-                sum(parameter.numel() for parameter in own if parameter.requires_grad),
-                self._unit,
-                forward // BATCH,
-                (forward + counter.get_total_flops()) // BATCH,
-                kept // BATCH,
-            )
-        )
+        sizes = (sum(each.numel() for each in own), sum(each.numel() for each in own if each.requires_grad))
+        flops = (forward // BATCH, (forward + counter.get_total_flops()) // BATCH)
+        self.costs.append(ModuleCost(name, self._stage, *sizes, self._unit, *flops, kept // BATCH))
         return tensors[0].detach().requires_grad_()
 
 

@@ -1,17 +1,7 @@
-"""Semantic information integration (SII): fuse the descriptions of both modalities into one."""
-
-from typing import Protocol
+"""Semantic information integration (SII): fuse (N, dim) visible and (N, dim) infrared text features into (N, dim)."""
 
 import torch
 from torch import nn
-
-
-class Fusion(Protocol):
-    """Anything that fuses (N, dim) visible and (N, dim) infrared text features into (N, dim)."""
-
-    def __call__(self, text_visible: torch.Tensor, text_infrared: torch.Tensor) -> torch.Tensor:
-        """Fuse corresponding rows."""
-        ...
 
 
 class ReferenceFusion(nn.Module):

@@ -39,13 +39,8 @@ class RawBatch(NamedTuple):
 
 def build_augmenter(settings: Encoder, fidelity: Fidelity) -> Augmenter:
     """The augmentation of the settings, with the normalisation that `fidelity` selects."""
-    mean, std = MEAN_STD[fidelity.normalization]
-    return Augmenter(
-        **settings.augmentation.model_dump(),
-        mean=mean,
-        std=std,
-        erase_after_normalization=fidelity.normalization == "imagenet",
-    )
+    (mean, std), late = MEAN_STD[fidelity.normalization], fidelity.normalization == "imagenet"
+    return Augmenter(**settings.augmentation.model_dump(), mean=mean, std=std, erase_after_normalization=late)
 
 
 def augmented_batches(
@@ -83,14 +78,8 @@ def _raw_batches(images: TrainingImages, settings: Encoder, augmenter: Augmenter
     for rows, infrared_rows in identity_batches(images.visible.labels, images.infrared.labels, *counts, rng):
         visible, infrared = images.visible.pixels(rows), images.infrared.pixels(infrared_rows)
         shape = visible.shape[1:]
-        draws = [
-            (
-                augmenter.draw_visible(shape, rng),
-                augmenter.draw_exchanged(shape, rng),
-                augmenter.draw_infrared(shape, rng),
-            )
-            for _ in range(len(visible))
-        ]
+        kinds = (augmenter.draw_visible, augmenter.draw_exchanged, augmenter.draw_infrared)
+        draws = [[draw(shape, rng) for draw in kinds] for _ in visible]
         views = [view for kind in zip(*draws, strict=True) for view in kind]
         yield RawBatch(np.concatenate([visible, visible, infrared]), views, images.visible.labels[rows])
 

@@ -47,12 +47,8 @@ def stage_one_images(
     sides = zip(*(sampler_pass if sampled else shuffled_pass)(images, rng), strict=True)
     made = []
     for (side, is_infrared), batches in zip(((images.visible, False), (images.infrared, True)), sides, strict=True):
-        parts = _project(backbone, side, batches, is_infrared, fidelity.normalization, device)
-        features = []
-        for part in parts:
-            features.append(part)
-            progress(len(part))
-        made += [torch.cat(features), side.labels[np.concatenate(batches)]]
+        features = _project(backbone, side, batches, is_infrared, fidelity.normalization, device, progress)
+        made += [torch.cat(list(features)), side.labels[np.concatenate(batches)]]
     return StageOneImages(*made)
 
 
@@ -106,6 +102,7 @@ def _project(
     is_infrared: bool,
     normalization: str,
     device: torch.device,
+    progress: Progress,
 ) -> Iterator[torch.Tensor]:
     """Projected features (n, embed) of each batch of one modality, in the current mode of `backbone`."""
     for positions in batches:
@@ -113,3 +110,4 @@ def _project(
         nothing = pixels[:0]
         maps = backbone(nothing, pixels) if is_infrared else backbone(pixels, nothing)
         yield backbone.project(maps).float()
+        progress(len(positions))
