@@ -27,19 +27,9 @@ Layers are merged key by key, later ones win, and `null` removes a dataset, vari
 A variant may change any key of `clip`, `prompts`, `fusion`, `encoder` and `fidelity`.
 """
 KEYS_TO_BEGIN_WITH = (
-    "datasets.<name>.root",
-    "datasets.<name>.image_size",
-    "datasets.<name>.splits",
-    "datasets.<name>.variants",
-    "clip.model",
-    "clip.weights",
-    "encoder.epochs",
-    "seeds",
-    "evaluation.protocols",
-    "runtime.device",
-    "runtime.threads",
-    "runtime.results",
-    "tracking.store",
+    *(f"datasets.<name>.{key}" for key in ("root", "image_size", "splits", "variants")),
+    *("clip.model", "clip.weights", "encoder.epochs", "seeds", "evaluation.protocols"),
+    *("runtime.device", "runtime.threads", "runtime.results", "tracking.store"),
 )
 README = """# Configuring the workflow
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from csdn.config.layouts import MODALITIES
 from csdn.errors import UserError, printable
 from csdn.search.gallery import Gallery, fingerprint, from_embeddings, from_folder
 from csdn.search.index import KINDS, build_index, exact_search, import_faiss, search_index
-from csdn.search.trained import TrainedEncoder, load_trained
+from csdn.search.trained import load_trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,13 @@ def run_search(search: Search, encoder: Path, device: str = "auto", threads: int
     """
     _check(search)
     trained = load_trained(encoder, device=device, threads=threads)
-    gallery = _open(search, trained)
+    if search.gallery.is_dir():
+        gallery = from_folder(search.gallery, trained, search.modality or "")
+    else:
+        gallery = from_embeddings(search.gallery, search.index, search.root, search.modality)
     width = gallery.features.shape[1]
     if width * 2 == trained.width:  # embedded without the mirrored image
-        trained = TrainedEncoder(
-            trained.network, trained.settings, trained.device, trained.selected_on_test, flip=False
-        )
+        trained = replace(trained, flip=False)
     if width != trained.width:
         raise UserError(f"{search.gallery}: features of width {width}, the encoder's are {trained.width}; embed again")
     asked = trained.embed(search.queries, search.query_modality)
@@ -100,9 +101,8 @@ def print_answers(result: dict[str, Any]) -> None:
     console.print(result["note"])
     for answer in result["answers"]:
         table = Table(title=escape(printable(answer["query"])))
-        names = [
-            name for name in ("person_id", "camera_id", "modality") if answer["found"] and name in answer["found"][0]
-        ]
+        known = answer["found"][0] if answer["found"] else {}
+        names = [name for name in ("person_id", "camera_id", "modality") if name in known]
         for name in ("rank", "similarity", *names, "path"):
             table.add_column(name.replace("_id", ""), justify="left" if name in ("modality", "path") else "right")
         for found in answer["found"]:
@@ -127,12 +127,6 @@ def _check(search: Search) -> None:
         raise UserError("--store: a flat search keeps no index; leave it out, or choose --kind ivf-pq or hnsw")
     if search.kind != "flat":
         import_faiss()
-
-
-def _open(search: Search, trained: TrainedEncoder) -> Gallery:
-    if not search.gallery.is_dir():
-        return from_embeddings(search.gallery, search.index, search.root, search.modality)
-    return from_folder(search.gallery, trained, search.modality or "")
 
 
 def _index(search: Search, gallery: Gallery) -> Any:

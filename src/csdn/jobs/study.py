@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,6 @@ from csdn.config.params import Params
 from csdn.errors import UserError, printable
 from csdn.study.job_graph import duration, read_jobs, steps_in_order
 from csdn.study.jobs import counts, critical_path, simulate, study_jobs
-
-MEASURED, ASSUMED = "measured", "assumed"
 
 
 def run_plan_study(
@@ -43,13 +42,9 @@ def run_plan_study(
             f"plan-study: no time of {', '.join(unknown)}; measure one with `make demo` (records: {records}) or give "
             f"it with --seconds {unknown[0]}=..."
         )
+    source = {step: "assumed" if step in assumed else "measured" for step in number}
     steps = [
-        {
-            "step": step,
-            "jobs": number[step],
-            "seconds": seconds[step],
-            "source": ASSUMED if step in assumed else MEASURED,
-        }
+        {"step": step, "jobs": number[step], "seconds": seconds[step], "source": source[step]}
         for step in steps_in_order(jobs)
     ]
     return {
@@ -57,10 +52,7 @@ def run_plan_study(
         "gpu_hours": sum(seconds[job.step] for job in jobs if job.gpu) / 3600,
         "critical_path": critical_path(jobs, seconds),
         "cpus_per_gpu": cpus,
-        "clusters": [
-            {"gpus": found.gpus, "seconds": found.seconds, "used": found.used}
-            for found in (simulate(jobs, seconds, count, count * cpus) for count in gpus)
-        ],
+        "clusters": [asdict(simulate(jobs, seconds, count, count * cpus)) for count in gpus],
     }
 
 
