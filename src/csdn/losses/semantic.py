@@ -1,8 +1,8 @@
 """High-level semantic embedding (HSE): visual features are pulled to the text features of the descriptions.
 
-Every loss takes the projected features (N, dim) of one modality, the constant text features of all training identities
-(identities, dim), and the row of each image's own description (N,), and returns a scalar. The method uses
-cross-entropy; the others are alternatives to compare it with.
+Every loss takes `projected`, one modality's image features in CLIP's joint space (N, dim); `texts`, the constant text
+features of one description for each training identity (identities, dim); and `person_ids`, the row of each image's own
+description (N,). It returns a scalar. The method uses cross-entropy; the others are alternatives to compare it with.
 """
 
 import torch
@@ -18,13 +18,7 @@ def semantic_embedding_loss(
     """Cross-entropy of images over the descriptions of all training identities (CSDN equation 11).
 
     Args:
-        projected: image features in CLIP's joint space (N, dim).
-        texts: text features of one description for each identity (identities, dim), constants.
-        person_ids: (N,) rows of `texts`.
         scale: None for raw dot products (the paper); a number multiplies cosine logits instead.
-
-    Returns:
-        A scalar.
     """
     projected, texts = _scaled(projected, texts, scale)
     return F.cross_entropy(projected @ texts.T, person_ids)
@@ -39,11 +33,7 @@ def semantic_contrastive_loss(
     Source: Khosla et al., NeurIPS 2020, equation 2, between two modalities as in CSDN equations 3 and 4.
 
     Args:
-        projected: (N, dim); texts: (identities, dim), constants; person_ids: (N,) rows of `texts`.
         scale: None for raw dot products; a number multiplies cosine logits instead.
-
-    Returns:
-        A scalar.
     """
     present = person_ids.unique()
     images, descriptions = _scaled(projected, texts[present], scale)
@@ -54,13 +44,7 @@ def semantic_contrastive_loss(
 def cosine_regression_loss(projected: torch.Tensor, texts: torch.Tensor, person_ids: torch.Tensor) -> torch.Tensor:
     """Mean of 1 - cosine similarity between an image and its own description; other descriptions do not push it away.
 
-    Half of the normalised regression of BYOL (Grill et al., NeurIPS 2020, equation 2).
-
-    Args:
-        projected: (N, dim); texts: (identities, dim), constants; person_ids: (N,) rows of `texts`.
-
-    Returns:
-        A scalar in [0, 2].
+    In [0, 2]; half of the normalised regression of BYOL (Grill et al., NeurIPS 2020, equation 2).
     """
     return (1 - F.cosine_similarity(single(projected), single(texts[person_ids]), dim=1)).mean()
 
@@ -68,13 +52,7 @@ def cosine_regression_loss(projected: torch.Tensor, texts: torch.Tensor, person_
 def mse_regression_loss(projected: torch.Tensor, texts: torch.Tensor, person_ids: torch.Tensor) -> torch.Tensor:
     """Mean squared difference between an image's raw feature and its own raw description, over images and dimensions.
 
-    The regression of FitNets' hints (Romero et al., ICLR 2015, equation 3), as a mean.
-
-    Args:
-        projected: (N, dim); texts: (identities, dim), constants; person_ids: (N,) rows of `texts`.
-
-    Returns:
-        A scalar >= 0.
+    At least 0; the regression of FitNets' hints (Romero et al., ICLR 2015, equation 3), as a mean.
     """
     return F.mse_loss(single(projected), single(texts[person_ids]))
 
@@ -88,11 +66,8 @@ def text_triplet_loss(
     Source: VSE++ (Faghri et al., BMVC 2018), equation 6, image-to-text half only, as descriptions are constants here.
 
     Args:
-        projected: (N, dim); texts: (identities, dim), constants, at least two; person_ids: (N,) rows of `texts`.
+        texts: at least two.
         margin: in cosine similarity.
-
-    Returns:
-        A scalar >= 0.
     """
     similarity = F.normalize(single(projected), dim=1) @ F.normalize(single(texts), dim=1).T
     own = same_identity(person_ids, torch.arange(len(texts), device=texts.device))
