@@ -31,9 +31,7 @@ for phase in (data, training, evaluation, reporting, use):
 
 @app.callback()
 def options(
-    debug: Annotated[
-        bool, typer.Option("--debug", envvar="CSDN_DEBUG", help="Show the traceback of an error.")
-    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", envvar="CSDN_DEBUG", help="Show an error's traceback.")] = False,
     be_quiet: Annotated[
         bool, typer.Option(quiet.FLAG, envvar=quiet.VARIABLE, help="No progress and no tables; only files and errors.")
     ] = False,

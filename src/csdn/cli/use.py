@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from csdn.console.quiet import note_output
+from csdn.console.results import print_result
 from csdn.errors import UserError, printable
 
 app = typer.Typer()
@@ -40,8 +41,6 @@ def search(
     Example: `csdn search --encoder RUN/encoder.safetensors --gallery RUN/embeddings.safetensors --index I
     --modality visible --query person.png --query-modality infrared`
     """
-    import json
-
     from csdn.jobs.search import Search, print_answers, run_search
     from csdn.search.page import write_page
 
@@ -49,10 +48,7 @@ def search(
     result = run_search(asked, encoder, device, threads)
     if page:
         write_page(page, result["answers"], Path(result["root"]) if result["root"] else None, result["note"])
-    if as_json:
-        print(json.dumps(result, indent=2))
-    else:
-        print_answers(result)
+    print_result(result, lambda: print_answers(result), as_json=as_json)
 
 
 @app.command("export")
@@ -80,9 +76,7 @@ def plan_study(
     seconds: Annotated[
         list[str] | None, typer.Option(metavar="STEP=SECONDS", help="Assume the time of a step's job; repeat.")
     ] = None,
-    measured: Annotated[
-        Path, typer.Option(help="Folder in which a run was made: the times of its jobs are used.")
-    ] = Path(),
+    measured: Annotated[Path, typer.Option(help="Folder of a run, whose jobs' times are used.")] = Path(),
     gpus: Annotated[str, typer.Option(help="Sizes of the cluster.")] = "1,8,64,512",
     cpus: Annotated[int, typer.Option(min=1, help="Jobs without a GPU that run at once, for each GPU.")] = 4,
     as_json: JsonOption = False,
@@ -91,8 +85,6 @@ def plan_study(
 
     Example: `csdn plan-study --params params.yaml --params config/paper.yaml --seconds train_encoder=7200`
     """
-    import json
-
     from csdn.config.loading import load_params
     from csdn.jobs.study import print_study, run_plan_study
     from csdn.study.job_graph import RECORDS
@@ -103,7 +95,4 @@ def plan_study(
     study = run_plan_study(
         load_params(params, overrides or []), seconds or [], measured / RECORDS, ("results", "data"), sizes, cpus
     )
-    if as_json:
-        print(json.dumps(study, indent=2))
-    else:
-        print_study(study)
+    print_result(study, lambda: print_study(study), as_json=as_json)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -15,6 +14,7 @@ from csdn.artifacts.files import read_json, write_json
 from csdn.config.layouts import MODALITIES
 from csdn.config.params import Params
 from csdn.config.shared_keys import prompt_key, semantics_key
+from csdn.console.results import print_result
 from csdn.data.image_cache import read_index, subset_rows
 from csdn.models.costs import ModuleCost, description_costs, network_costs
 from csdn.reporting.costs import STAGES, CostRow, add_differences, quantity, write_costs
@@ -39,23 +39,15 @@ def run_describe_model(settings: DescribeModel, output: Path | None, as_json: bo
     }
     if output:
         write_json(output, content)
-    if as_json:
-        print(json.dumps(content, indent=2))
-    else:
-        _print_costs(settings, costs)
+    print_result(content, lambda: _print_costs(settings, costs), as_json=as_json)
 
 
 def describe(settings: DescribeModel) -> list[ModuleCost]:
     """Costs of the modules that the variant uses, stage by stage."""
-    network = network_costs(
-        settings.clip, settings.image_size, settings.encoder, settings.identities, described=settings.described
-    )
-    if not settings.described:
-        return network
-    return (
-        description_costs(settings.clip, settings.image_size, settings.prompts, settings.fusion, settings.identities)
-        + network
-    )
+    clip, size, identities = settings.clip, settings.image_size, settings.identities
+    network = network_costs(clip, size, settings.encoder, identities, described=settings.described)
+    texts = description_costs(clip, size, settings.prompts, settings.fusion, identities) if settings.described else []
+    return texts + network
 
 
 def run_compare_costs(settings: CompareCosts, output: Path) -> None:

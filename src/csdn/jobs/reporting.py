@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from csdn.artifacts.files import write_json
 from csdn.config.params import Params
+from csdn.console.results import print_result
 from csdn.steps.input_checks import check_results
 from csdn.steps.reporting import CompareVariants, DrawFigures, TrackScores, WriteReport
 
@@ -49,10 +49,7 @@ def run_show(results: Path, params: Params | None, as_json: bool) -> None:
     from csdn.reporting.overview import current_tables, print_tables
 
     entries = current_tables(results, params)
-    if as_json:
-        print(json.dumps(entries, indent=2))
-    else:
-        print_tables(entries, params)
+    print_result(entries, lambda: print_tables(entries, params), as_json=as_json)
 
 
 def run_simulate_power(
@@ -62,7 +59,4 @@ def run_simulate_power(
     from csdn.reporting.power import print_power, simulate_power
 
     rows = simulate_power(results, params, identities, seeds, power)
-    if as_json:
-        print(json.dumps(rows, indent=2))
-    else:
-        print_power(rows, power)
+    print_result(rows, lambda: print_power(rows, power), as_json=as_json)
