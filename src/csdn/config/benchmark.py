@@ -15,9 +15,7 @@ class Population(Strict):
     test: int = Field(ge=2, description="Test identities.")
     train_images: Count = Field(description="Images of a training identity in each camera.")
     test_images: Count = Field(description="Images of a validation or test identity in each camera.")
-    infrared_factor: Count = Field(
-        1, description="Multiplies the images of each infrared camera (there are fewer of them)."
-    )
+    infrared_factor: Count = Field(1, description="Multiplies the images of each infrared camera (they are fewer).")
 
 
 class PretrainingPopulation(Strict):

@@ -39,15 +39,11 @@ class MiniModel(Strict):
 
     @model_validator(mode="after")
     def _heads_divide(self) -> MiniModel:
-        lines = []
-        if self.text_width % self.text_heads:
-            lines.append(
-                f"text_heads: {self.text_heads} does not divide text_width {self.text_width}; choose a divisor"
-            )
-        if 32 * self.width % self.head_width:
-            lines.append(
-                f"head_width: {self.head_width} does not divide 32 x width = {32 * self.width}; choose another"
-            )
+        lines, text_heads, width = [], self.text_heads, 32 * self.width
+        if self.text_width % text_heads:
+            lines.append(f"text_heads: {text_heads} does not divide text_width {self.text_width}; choose a divisor")
+        if width % self.head_width:
+            lines.append(f"head_width: {self.head_width} does not divide 32 x width = {width}; choose another")
         if lines:
             raise ValueError("\n".join(lines))
         return self

@@ -19,16 +19,12 @@ def contradictions(params: Params) -> list[str]:
 
     Only embedded datasets have a known number of identities; the step that reads a dataset from disk checks the others.
     """
+    runs = [(name, variant) for name in params.datasets for variant in params.variants_of(name)]
     return [
         *_of_protocols(params),
         *_of_small_clip(params),
         *(line for name in params.datasets for line in _of_dataset(params, name)),
-        *(
-            line
-            for name in params.datasets
-            for variant in params.variants_of(name)
-            for line in _of_run(params, name, variant)
-        ),
+        *(line for name, variant in runs for line in _of_run(params, name, variant)),
     ]
 
 

@@ -25,18 +25,14 @@ class Dataset(Strict):
         min_length=1,
         description="Subsets to train on; without `val`, that subset is used for validation.",
     )
-    held_out_identities: int = Field(
-        0, ge=0, description="Training identities set aside as `val` if the dataset has none."
-    )
+    held_out_identities: int = Field(0, ge=0, description="Training identities set aside as `val` if there is none.")
     duplicates: Literal["refuse", "warn"] = Field(
         "refuse", description="What to do about identical image files in different subsets (test images in training)."
     )
     variants: list[str] | None = Field(
         None, description="Variants run on this dataset (null: those in any table, or all if there are no tables)."
     )
-    seeds: list[Seed] | None = Field(
-        None, min_length=1, description="Seeds run on this dataset (null: the top-level seeds)."
-    )
+    seeds: list[Seed] | None = Field(None, min_length=1, description="Its own seeds (null: the top-level ones).")
 
     @field_validator("splits", mode="before")
     @classmethod

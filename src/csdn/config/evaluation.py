@@ -20,9 +20,7 @@ class Reranking(Strict):
 class Evaluation(Strict):
     """What is scored."""
 
-    protocols: list[str] | None = Field(
-        None, min_length=1, description="Protocols to score (null: all of each layout)."
-    )
+    protocols: list[str] | None = Field(None, min_length=1, description="Protocols to score (null: each layout's).")
     batch: Count = 256
     flip: bool = Field(True, description="Append the features of the mirrored image.")
     precision: Precision = Field("fp32", description=PRECISION)

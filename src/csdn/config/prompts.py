@@ -22,9 +22,7 @@ class Prompts(Strict):
     batch: int = Field(32, ge=2, description="Images of each modality in a batch.")
     learning_rate: Rate = 3e-4
     weight_decay: Weight = 1e-4
-    logits: Literal["cosine", "dot"] = Field(
-        "cosine", description="Normalised features times scale, or raw dot products."
-    )
+    logits: Literal["cosine", "dot"] = Field("cosine", description="Unit features times scale, or raw dot products.")
     scale: Weight = Field(14.0, description="Factor on cosine logits.")
     schedule: StageOneSchedule = "reference"
     gradient_clip: GradientClip = None

@@ -112,13 +112,10 @@ def _other_inputs(path: Path, record: Mapping[str, Any], digests: Mapping[str, s
 
 
 def _other_settings(path: Path, record: Mapping[str, Any], step: Mapping[str, Any]) -> list[str]:
-    made, wanted = (
-        {name: value for name, value in source.items() if name in COMMON}
-        for source in (record.get("parameters", {}), step)
-    )
     return [
         f"{path}: was made with {name} {old!r}, not {new!r}; give the one of these settings, or make it"
-        for name, old, new in _differences(made, wanted)
+        for name, old, new in _differences(record.get("parameters", {}), step)
+        if name.partition(".")[0] in COMMON
     ]
 
 
