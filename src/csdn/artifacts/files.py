@@ -44,10 +44,9 @@ def atomic(path: Path | str) -> Iterator[Path]:
         temporary.replace(path)
         _flush_folder(path.parent)
     except Exception as error:
-        told = cannot_write(path, error) if _is_about(error, path, temporary) else None
-        if told is None:
-            raise
-        raise told from error
+        if _is_about(error, path, temporary) and (told := cannot_write(path, error)):
+            raise told from error
+        raise
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

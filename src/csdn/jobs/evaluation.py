@@ -41,19 +41,10 @@ def run_embed_images(settings: EmbedImages, index: Path, cache: Path, encoder: P
     if not len(rows):
         raise UserError(f"{index}: split {settings.split} has no test image; check the dataset's lists")
     network = load_encoder(settings, encoder, compute.device)
+    infrared = (frame["modality"].to_numpy() == "infrared")[rows]
+    options = settings.evaluation.model_dump() | {"normalization": settings.fidelity.normalization}
     with progress("embed-images", len(rows), "images") as advance:
-        features = embed_images(
-            network,
-            pixels,
-            rows,
-            (frame["modality"].to_numpy() == "infrared")[rows],
-            batch=settings.evaluation.batch,
-            flip=settings.evaluation.flip,
-            normalization=settings.fidelity.normalization,
-            device=compute.device,
-            precision=settings.evaluation.precision,
-            progress=advance,
-        )
+        features = embed_images(network, pixels, rows, infrared, **options, device=compute.device, progress=advance)
     label = SELECTED_ON_TEST if selected_on_test(encoder) else None
     write_tensors(output, {"features": features, "rows": rows.astype(np.int64)}, label)
     write_provenance(output, record, inputs, digests=digests, compute=compute.record())

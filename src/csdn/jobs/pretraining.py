@@ -47,17 +47,10 @@ def run_pretrain_clip(settings: PretrainClip, annotations: Path, output: Path) -
             context.tracker.metrics(values, step=row["step"])
             advance(LOG_EVERY)
 
-        history = pretrain_clip(
-            model,
-            np.asarray(images[train]),
-            frame[["caption_0", "caption_1"]].to_numpy()[train].tolist(),
-            attribute_classes(frame.iloc[train]),
-            pretraining,
-            np.random.default_rng(seed),
-            context.compute.device,
-            on_log,
-            context.checkpoints,
-        )
+        captions = frame[["caption_0", "caption_1"]].to_numpy()[train].tolist()
+        data = (np.asarray(images[train]), captions, attribute_classes(frame.iloc[train]))
+        rng, device = np.random.default_rng(seed), context.compute.device
+        history = pretrain_clip(model, *data, pretraining, rng, device, on_log, context.checkpoints)
         table = zero_shot_table(model.cpu(), images, frame)
         names = "zero_shot/" + table["modality"] + "/" + table["attribute"]
         context.tracker.metrics(dict(zip(names, table["balanced_accuracy"], strict=True)))

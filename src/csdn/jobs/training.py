@@ -128,18 +128,10 @@ def run_train_encoder(
             network.compile()  # in place: names of parameters stay
         descriptions = _descriptions(settings, semantics, images, device) if wanted and semantics else None
         with progress("train-encoder", settings.encoder.epochs, "epochs") as advance:
-            history = train_encoder(
-                network,
-                images,
-                descriptions,
-                settings.encoder,
-                settings.fidelity,
-                rng,
-                device,
-                _logger(context.tracker, "encoder", advance),
-                build_validator(settings, frame, pixels, device),
-                context.checkpoints,
-            )
+            on_epoch = _logger(context.tracker, "encoder", advance)
+            validate = build_validator(settings, frame, pixels, device)
+            given = (network, images, descriptions, settings.encoder, settings.fidelity)
+            history = train_encoder(*given, rng, device, on_epoch, validate, context.checkpoints)
         write_csv(output.with_name(HISTORY), pd.DataFrame(history, columns=None if history else ["epoch"]))
         state = {name: value.contiguous() for name, value in network.state_dict().items()}
         label = SELECTED_ON_TEST if settings.encoder.selection == "best_on_test" else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,16 +38,9 @@ def build_validator(
     infrared = frame["modality"].to_numpy() == "infrared"
 
     def embed(network: ReIDNetwork, rows: np.ndarray) -> np.ndarray:
-        return embed_images(
-            network,
-            pixels,
-            rows,
-            infrared[rows],
-            batch=BATCH,
-            flip=True,
-            normalization=settings.fidelity.normalization,
-            device=device,
-        )
+        normalization = settings.fidelity.normalization
+        options: dict[str, Any] = {"batch": BATCH, "flip": True, "normalization": normalization, "device": device}
+        return embed_images(network, pixels, rows, infrared[rows], **options)
 
     measures = [_on_validation(settings, frame, embed), _on_test(settings, frame, embed)]
     wanted = [measure for measure in measures if measure]
@@ -57,9 +51,8 @@ def build_validator(
 
 def _on_validation(settings: TrainEncoder, frame: pd.DataFrame, embed: Embed) -> Validate | None:
     """Rank-1 and mAP of infrared queries among all visible images of the validation identities."""
-    rows = (
-        subset_rows(frame, settings.split, ["val"]) if "val" not in settings.train_subsets else np.empty(0, dtype=int)
-    )
+    trained = "val" in settings.train_subsets
+    rows = np.empty(0, dtype=int) if trained else subset_rows(frame, settings.split, ["val"])
     if not len(rows):
         if settings.encoder.selection == "best_on_validation":
             raise UserError(

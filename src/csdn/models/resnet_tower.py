@@ -114,7 +114,6 @@ def resize_attention_pool(visual: ModifiedResNet, image_size: tuple[int, int]) -
     pool = cast(AttentionPooling, visual.attnpool)
     grid = (image_size[0] // STRIDE, image_size[1] // STRIDE)
     if pool.grid != grid:
-        pool.positional_embedding = nn.Parameter(
-            resample_positions(pool.positional_embedding.detach(), pool.grid, grid)
-        )
+        positions = pool.positional_embedding.detach()
+        pool.positional_embedding = nn.Parameter(resample_positions(positions, pool.grid, grid))
         pool.grid = grid

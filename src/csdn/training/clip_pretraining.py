@@ -169,12 +169,8 @@ def _attribute_loss(logits: torch.Tensor, targets: torch.Tensor, classes: list[i
 
 def _optimizer(model: CLIP, extra: list[nn.Parameter], settings: ClipPretraining) -> torch.optim.Optimizer:
     parameters = [p for name, p in model.named_parameters() if name != "token_embedding.weight"] + extra
-    return torch.optim.AdamW(
-        [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ],
-        lr=settings.learning_rate,
-        betas=(0.9, 0.98),
-        fused=True,
-    )
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)

@@ -150,11 +150,8 @@ def loss_terms(
     unit = settings.metric_features == "unit"
     weights = settings.weights
     # Computed even with weight 0, because the necks of the descriptor get their statistics here.
-    terms = {
-        "identity": _total(
-            identity_loss(logits, everyone, label_smoothing=smoothing) for logits in network.classify(Features(*both))
-        )
-    }
+    heads = network.classify(Features(*both))
+    terms = {"identity": _total(identity_loss(logits, everyone, label_smoothing=smoothing) for logits in heads)}
     if weights.modality_shared:
         terms["modality_shared"] = _total(
             modality_shared_enhancement_loss(feature[:count], feature[2 * count :], labels, normalize=unit)
@@ -202,18 +199,12 @@ def build_optimizer(network: ReIDNetwork, settings: Encoder, fidelity: Fidelity)
         fast = top in heads and (fidelity.decay_everything or name.endswith("_head.weight"))
         decayed = fidelity.decay_everything or parameter.ndim > 1
         groups.setdefault((fast, decayed), []).append(parameter)
-    return torch.optim.Adam(
-        [
-            {
-                "params": parameters,
-                "factor": settings.head_learning_rate_factor if fast else 1.0,
-                "weight_decay": settings.weight_decay if decayed else 0.0,
-            }
-            for (fast, decayed), parameters in groups.items()
-        ],
-        lr=settings.learning_rate,
-        fused=True,
-    )
+    factor, decay = settings.head_learning_rate_factor, settings.weight_decay
+    described = [
+        {"params": parameters, "factor": factor if fast else 1.0, "weight_decay": decay if decayed else 0.0}
+        for (fast, decayed), parameters in groups.items()
+    ]
+    return torch.optim.Adam(described, lr=settings.learning_rate, fused=True)
 
 
 def permute_descriptions(descriptions: Descriptions, rng: np.random.Generator) -> Descriptions:

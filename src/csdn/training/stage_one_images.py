@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,16 +80,9 @@ def _all_images(
     backbone: ImageTower, images: TrainingImages, normalization: str, device: torch.device, progress: Progress
 ) -> StageOneImages:
     rows = np.concatenate([images.visible.rows, images.infrared.rows])
-    features = project_images(
-        backbone,
-        images.visible.cache,
-        rows,
-        np.arange(len(rows)) >= len(images.visible),
-        batch=EMBED_BATCH,
-        normalization=normalization,
-        device=device,
-        progress=progress,
-    )
+    infrared_rows = np.arange(len(rows)) >= len(images.visible)
+    options: dict[str, Any] = {"batch": EMBED_BATCH, "normalization": normalization, "device": device}
+    features = project_images(backbone, images.visible.cache, rows, infrared_rows, **options, progress=progress)
     both = torch.from_numpy(features).to(device)
     visible, infrared = both[: len(images.visible)], both[len(images.visible) :]
     return StageOneImages(visible, images.visible.labels, infrared, images.infrared.labels)
