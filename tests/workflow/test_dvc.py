@@ -18,7 +18,7 @@ def repository(workflow):
     workflow.change(
         datasets={
             "sysu_mm01": {"variants": ["baseline", "csdn"], "seeds": [0]},
-            "regdb": {"variants": ["baseline"]},
+            "regdb": {"variants": ["baseline"], "seeds": [0]},
         },
         evaluation={"protocols": ["sysu_all_single", "regdb_visible_to_infrared"]},
     )
