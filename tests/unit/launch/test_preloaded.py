@@ -150,6 +150,7 @@ def test_a_server_of_another_installation_is_not_used(start, monkeypatch):
     assert found.returncode == 2
 
 
+@pytest.mark.slow
 def test_nothing_that_is_imported_asks_for_a_gpu():
     """CUDA cannot be used in a fork of a process that has started it."""
     code = """
