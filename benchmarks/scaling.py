@@ -40,7 +40,7 @@ def curves(repeats: int = 3) -> dict[str, list[dict[str, float]]]:
 
 def _prompt_step(identities: int) -> Callable[[], Any]:
     torch.manual_seed(0)
-    tower = TextTower(create_clip(Backbone(), (64, 32)).eval().requires_grad_(False))
+    tower = TextTower(create_clip(Backbone().architecture, (64, 32)).eval().requires_grad_(False))
     make = dict(banks=2, identities=identities, tokens=4, template="A photo of a {} person.")
     bank = PromptBank(tower, **make, generator=torch.Generator().manual_seed(0))
     optimizer = torch.optim.Adam([bank.contexts], lr=1e-5, fused=True)

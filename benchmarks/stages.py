@@ -97,8 +97,8 @@ def _others(device: torch.device) -> list[str]:
 
 def _clip(scale: Scale) -> Any:
     torch.manual_seed(0)
-    weights = "mini" if scale.model == "mini" else "random"
-    model = create_clip(Backbone(model=scale.model, weights=weights), scale.image_size)
+    architecture = Backbone().architecture if scale.model == "mini" else scale.model
+    model = create_clip(architecture, scale.image_size)
     return model.eval().requires_grad_(False)
 
 

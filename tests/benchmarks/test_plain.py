@@ -9,7 +9,6 @@ import torch
 from benchmarks.plain.augmentation import augment_batch
 from benchmarks.plain.prompts import PlainPrompts, fusion_step, prompt_step
 from benchmarks.plain.visual import embed, plain_network, plain_optimizer, visual_step
-from csdn.config.clip import Clip, MiniModel
 from csdn.config.encoder import Encoder
 from csdn.config.fidelity import Fidelity
 from csdn.models.clip_backbone import build_tower, create_clip, normalize_images
@@ -20,10 +19,11 @@ from csdn.models.semantic_integration import build_fusion
 from csdn.training.batches import Batch, build_augmenter
 from csdn.training.encoder_stage import Descriptions, build_optimizer, optimize
 from csdn.training.prompt_stage import contrastive_step, describe_all
+from helpers.tiny_clip import small_sizes
 
 STEPS = 20
 IDENTITIES = 6
-TINY = Clip(mini=MiniModel(width=8, head_width=16, embed_dim=16, text_width=16, text_layers=2, context_length=20))
+TINY = small_sizes(text_layers=2, context_length=20)
 CPU = torch.device("cpu")
 PRECISIONS = pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
 

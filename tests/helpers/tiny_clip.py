@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -11,6 +12,7 @@ from open_clip.model import CLIP
 from torch import nn
 
 from csdn.artifacts.files import write_parquet
+from csdn.config.clip import MiniModel
 from csdn.data.image_cache import write_pixels
 
 TEXT = {"context_length": 40, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
@@ -23,6 +25,12 @@ MODELS = {
     "tiny-vit": {"embed_dim": 16, "vision_cfg": VIT, "text_cfg": TEXT},
     "tiny-vit-quickgelu": {"embed_dim": 16, "quick_gelu": True, "vision_cfg": VIT, "text_cfg": TEXT},
 }
+
+
+def small_sizes(**sizes: Any) -> dict[str, Any]:
+    """Sizes of a CLIP that is smaller than the small one, with some of them changed."""
+    tiny = {"width": 8, "head_width": 16, "embed_dim": 16, "text_width": 16}
+    return MiniModel(**tiny | sizes).model_dump()
 
 
 def register(folder: Path) -> None:

@@ -100,7 +100,7 @@ def drawn_tokens() -> torch.Tensor:
     from csdn.models.clip_backbone import create_clip
 
     make = dict(banks=1, identities=400, tokens=4, template="A {}.", generator=torch.Generator().manual_seed(0))
-    return PromptBank(TextTower(create_clip(Clip(), (32, 16))), **make).contexts
+    return PromptBank(TextTower(create_clip(Clip().architecture, (32, 16))), **make).contexts
 
 
 def in_code() -> dict[str, object]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from csdn.config.messages import FOLDER_PATTERN
 
+Part = TypeVar("Part")
 Layout = Literal["sysu_mm01", "regdb", "llcm"]
 Subset = Literal["train", "val", "test"]
 Size = tuple[Annotated[int, Field(ge=16, le=1024)], Annotated[int, Field(ge=16, le=1024)]]
@@ -62,3 +65,7 @@ class Strict(BaseModel):
             return values
         numbers = {name for name, field in cls.model_fields.items() if field.annotation in (int, float)}
         return {k: str(v) if isinstance(v, bool) and k in numbers else v for k, v in values.items()}
+
+    def part(self, kind: Callable[..., Part]) -> Part:
+        """The values that the dataclass `kind` has fields for: what a function needs of this section, and no more."""
+        return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})  # type: ignore[arg-type]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field, model_validator
 
 from csdn.config.base import MINI, PRECISION, Count, Precision, Rate, Seed, Size, Strict, Weight
@@ -64,6 +66,11 @@ class Backbone(Strict):
         if self.weights == MINI and self.model != MINI:
             raise ValueError("weights: `mini` goes with model: mini only; give a path or an open_clip tag")
         return self
+
+    @property
+    def architecture(self) -> str | dict[str, Any]:
+        """The name of open_clip's model, or the sizes of the small CLIP."""
+        return self.mini.model_dump() if self.model == MINI else self.model
 
     @property
     def weights_path(self) -> str | None:

@@ -84,6 +84,11 @@ class Encoder(Strict):
     )
     validate_every: int = Field(0, ge=0, description="Epochs between validations on held-out identities (0: never).")
 
+    @property
+    def head_scale(self) -> float | None:
+        """Scale of cosine classifiers; None for linear ones."""
+        return self.classifier_scale if self.classifier == "cosine" else None
+
     @model_validator(mode="after")
     def _selection_has_a_choice(self) -> Encoder:
         if self.selection != "last" and not self.validate_every:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -31,6 +31,15 @@ class Prompts(Strict):
     def learned(self) -> bool:
         """Whether any token is learned; captions are taken as they are."""
         return self.kind != "caption"
+
+    @property
+    def banks(self) -> int:
+        """Sets of learned tokens: one for both modalities, or one for each."""
+        return 1 if self.kind == "shared" else 2
+
+    def of_bank(self) -> dict[str, Any]:
+        """What the learned tokens are, beside the identities (`models.prompts.PromptBank`)."""
+        return {"banks": self.banks, "tokens": self.tokens, "template": self.template}
 
     @field_validator("template")
     @classmethod

@@ -16,7 +16,7 @@ from csdn.config.params import Params
 from csdn.config.shared_keys import prompt_key, semantics_key
 from csdn.console.results import print_result
 from csdn.data.image_cache import read_index, subset_rows
-from csdn.models.costs import ModuleCost, description_costs, network_costs
+from csdn.models.costs import ModuleCost, fusion_costs, network_costs, prompt_costs
 from csdn.reporting.costs import STAGES, CostRow, add_differences, quantity, write_costs
 from csdn.steps.registry import step_settings
 from csdn.steps.reporting import CompareCosts, DescribeModel
@@ -44,10 +44,15 @@ def run_describe_model(settings: DescribeModel, output: Path | None, as_json: bo
 
 def describe(settings: DescribeModel) -> list[ModuleCost]:
     """Costs of the modules that the variant uses, stage by stage."""
-    clip, size, identities = settings.clip, settings.image_size, settings.identities
-    network = network_costs(clip, size, settings.encoder, identities, described=settings.described)
-    texts = description_costs(clip, size, settings.prompts, settings.fusion, identities) if settings.described else []
-    return texts + network
+    start = (settings.clip.architecture, settings.image_size)
+    identities, prompts, fusion = settings.identities, settings.prompts, settings.fusion
+    costs: list[ModuleCost] = []
+    if settings.described and prompts.learned:
+        costs += prompt_costs(*start, identities, **prompts.of_bank())
+    if settings.described and fusion.trained:
+        costs += fusion_costs(*start, kind=fusion.kind, heads=fusion.heads, dropout=fusion.dropout)
+    scale = settings.encoder.head_scale
+    return costs + network_costs(*start, identities, classifier_scale=scale, described=settings.described)
 
 
 def run_compare_costs(settings: CompareCosts, output: Path) -> None:

@@ -40,7 +40,8 @@ def run_embed_images(settings: EmbedImages, index: Path, cache: Path, encoder: P
     rows = subset_rows(frame, settings.split, ["test"])
     if not len(rows):
         raise UserError(f"{index}: split {settings.split} has no test image; check the dataset's lists")
-    network = load_encoder(settings, encoder, compute.device)
+    start = (settings.clip.architecture, settings.image_size)
+    network = load_encoder(encoder, *start, compute.device, **settings.of_network())
     infrared = (frame["modality"].to_numpy() == "infrared")[rows]
     options = settings.evaluation.model_dump() | {"normalization": settings.fidelity.normalization}
     with progress("embed-images", len(rows), "images") as advance:

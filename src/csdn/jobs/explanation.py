@@ -14,6 +14,7 @@ from csdn.artifacts.records import write_provenance
 from csdn.console.progress import progress
 from csdn.data.image_cache import open_images, training_images
 from csdn.errors import UserError
+from csdn.jobs.starting_clip import starting_clip
 from csdn.models import explanation
 from csdn.models.build import build_network, load_encoder
 from csdn.models.clip_backbone import as_images, normalize_images
@@ -52,7 +53,7 @@ def run_explain_model(
     device = compute.device
     digests = check_inputs(record, inputs)
     frame, pixels = open_images(index, cache, settings.scratch)
-    after = load_encoder(settings, encoder, device)
+    after = load_encoder(encoder, settings.clip.architecture, settings.image_size, device, **settings.of_network())
     before = _start(settings, clip, after.pooled_head.weight.shape[0], device)
     rng = np.random.default_rng(derive_seed(settings.seed, "explain_model", settings.dataset, settings.split))
     people = explanation.choose_people(frame, settings.split, PEOPLE, rng)
@@ -77,7 +78,8 @@ def _start(settings: ExplainModel, clip: Path | None, identities: int, device: t
     """The network as `train_encoder` found it."""
     seed = derive_seed(settings.seed, "train_encoder", settings.dataset, settings.split)
     torch.manual_seed(seed)
-    network = build_network(settings, clip, identities, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    network = build_network(starting_clip(settings, clip), identities, generator, **settings.of_network())
     return network.to(device).to(memory_format=torch.channels_last)
 
 

@@ -21,7 +21,7 @@ from csdn.steps.training import PretrainClip
 from csdn.study.paths import HISTORY, PIXELS, ZERO_SHOT
 from csdn.synthetic.attributes import ATTRIBUTES, COLOR_ATTRIBUTES
 from csdn.synthetic.captions import zero_shot_prompts
-from csdn.training.clip_pretraining import LOG_EVERY, pretrain_clip, zero_shot_accuracy
+from csdn.training.clip_pretraining import LOG_EVERY, PretrainingOptimization, pretrain_clip, zero_shot_accuracy
 
 
 def run_pretrain_clip(settings: PretrainClip, annotations: Path, output: Path) -> None:
@@ -40,7 +40,7 @@ def run_pretrain_clip(settings: PretrainClip, annotations: Path, output: Path) -
             raise UserError(f"clip.image_size: is {size}, the rendered images are {images.shape[1:3]}; set both alike")
         train = np.flatnonzero(frame["subset"] == "train")
         torch.manual_seed(seed)
-        model = create_clip(settings.clip, settings.clip.image_size)
+        model = create_clip(settings.clip.architecture, settings.clip.image_size)
 
         def on_log(row: dict[str, Any]) -> None:
             values = {f"pretraining/{k}": float(v) for k, v in row.items() if k != "step"}
@@ -50,7 +50,8 @@ def run_pretrain_clip(settings: PretrainClip, annotations: Path, output: Path) -
         captions = frame[["caption_0", "caption_1"]].to_numpy()[train].tolist()
         data = (np.asarray(images[train]), captions, attribute_classes(frame.iloc[train]))
         rng, device = np.random.default_rng(seed), context.compute.device
-        history = pretrain_clip(model, *data, pretraining, rng, device, on_log, context.checkpoints)
+        how, std = pretraining.part(PretrainingOptimization), pretraining.position_std
+        history = pretrain_clip(model, *data, how, rng, device, on_log, context.checkpoints, position_std=std)
         table = zero_shot_table(model.cpu(), images, frame)
         names = "zero_shot/" + table["modality"] + "/" + table["attribute"]
         context.tracker.metrics(dict(zip(names, table["balanced_accuracy"], strict=True)))

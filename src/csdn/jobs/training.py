@@ -16,11 +16,12 @@ from csdn.console.progress import progress
 from csdn.data.captions import training_captions
 from csdn.data.image_cache import TrainingImages, open_images, training_images
 from csdn.errors import UserError
+from csdn.jobs.starting_clip import starting_clip
 from csdn.jobs.trained_step import trained_step
 from csdn.jobs.validation import build_validator
 from csdn.models.build import build_network
-from csdn.models.clip_backbone import build_tower, load_clip
-from csdn.models.prompts import TextTower, build_bank
+from csdn.models.clip_backbone import build_tower
+from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.semantic_integration import build_fusion
 from csdn.seeding import derive_seed
 from csdn.steps.training import FuseSemantics, LearnPrompts, TrainEncoder
@@ -55,7 +56,7 @@ def run_learn_prompts(
         device = context.compute.device
         frame, pixels = open_images(index, cache, settings.scratch)
         images = training_images(frame, pixels, settings.split, settings.train_subsets)
-        model = load_clip(settings.clip, settings.image_size, clip, seed=settings.seed)
+        model = starting_clip(settings, clip)
         tower = TextTower(model)
         stage = _stage_one_images(settings, model, images, device)
         if prompts.kind == "caption" and captions is not None:
@@ -65,7 +66,8 @@ def run_learn_prompts(
             learned = {}
         else:
             rng, generator = _generators(settings, "learn_prompts", settings.prompt_key)
-            bank = build_bank(tower, prompts, len(images.person_ids), generator).to(device)
+            count = len(images.person_ids)
+            bank = PromptBank(tower, **prompts.of_bank(), identities=count, generator=generator).to(device)
             tower.to(device)  # the bank reads it but does not own it
             with progress("learn-prompts", prompts.epochs, "epochs") as advance:
                 on_epoch = _logger(context.tracker, "prompts", advance)
@@ -94,7 +96,7 @@ def run_fuse_semantics(
             images = training_images(frame, pixels, settings.split, settings.train_subsets)
             if not np.array_equal(images.person_ids, learned["person_ids"]):
                 raise UserError(f"{prompts}: describes other identities than {index} trains; rerun learn-prompts")
-            model = load_clip(settings.clip, settings.image_size, clip, seed=settings.seed)
+            model = starting_clip(settings, clip)
             stage = _stage_one_images(settings, model, images, device)
             rng, _ = _generators(settings, "fuse_semantics", settings.semantics_key)
             own, dim = settings.fusion, visible.shape[1]
@@ -122,7 +124,8 @@ def run_train_encoder(
         frame, pixels = open_images(index, cache, settings.scratch)
         images = training_images(frame, pixels, settings.split, settings.train_subsets)
         rng, generator = _generators(settings, "train_encoder")
-        network = build_network(settings, clip, len(images.person_ids), generator).to(device)
+        start = starting_clip(settings, clip)
+        network = build_network(start, len(images.person_ids), generator, **settings.of_network()).to(device)
         network = network.to(memory_format=torch.channels_last).requires_grad_(True)
         if settings.runtime.compile:
             network.compile()  # in place: names of parameters stay

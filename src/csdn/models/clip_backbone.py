@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -13,8 +15,6 @@ from open_clip.pretrained import download_pretrained, get_pretrained_cfg
 from open_clip.transformer import VisionTransformer
 from torch import nn
 
-from csdn.config.base import MINI
-from csdn.config.clip import Backbone, MiniModel
 from csdn.errors import UserError, warn
 from csdn.models.clip_weights import is_openai, load_state, read_state
 from csdn.models.resnet_tower import STRIDE, TwoStreamResNet, adapt_resnet, resize_attention_pool
@@ -22,6 +22,8 @@ from csdn.models.transformer_tower import TwoStreamTransformer, resize_patch_gri
 from csdn.seeding import derive_seed
 
 ImageTower = TwoStreamResNet | TwoStreamTransformer
+Architecture = str | Mapping[str, Any]
+"""A model of open_clip by its name, or the sizes of the small CLIP (see `_create_small`)."""
 VOCABULARY = 49408  # size of the vocabulary of CLIP's own tokenizer, which encodes the prompts
 MEAN_STD = {
     "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
@@ -29,41 +31,50 @@ MEAN_STD = {
 }
 
 
-def create_clip(clip: Backbone, image_size: tuple[int, int]) -> CLIP:
-    """The CLIP of `clip` with random weights, its image tower already adapted to `image_size` (H, W)."""
-    model = _create(clip)
-    _adapt(model, image_size, clip.model)
+def create_clip(architecture: Architecture, image_size: tuple[int, int]) -> CLIP:
+    """A CLIP with random weights, its image tower already adapted to `image_size` (H, W).
+
+    Raises:
+        UserError: the model does not exist, its towers are not supported, or `image_size` does not fit it.
+    """
+    model = _create(architecture)
+    _adapt(model, image_size, architecture)
     return model
 
 
-def load_clip(clip: Backbone, image_size: tuple[int, int], mini_weights: Path | None, *, seed: int = 0) -> CLIP:
-    """The CLIP of `clip` with its weights, adapted to `image_size` (H, W), frozen and in evaluation mode.
+def random_clip(architecture: Architecture, image_size: tuple[int, int], *, seed: int = 0) -> CLIP:
+    """`create_clip` with the weights of `seed`, so that every stage of a run starts from the same network; frozen."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "clip"))
+        return _frozen(create_clip(architecture, image_size))
 
-    Args:
-        mini_weights: clip.safetensors of the pre-training step; needed when `clip.weights` is `mini`.
-        seed: draws random weights, so that every stage of a run starts from the same network.
+
+def load_small_clip(
+    sizes: Mapping[str, Any], path: Path, image_size: tuple[int, int], *, trained_size: tuple[int, int]
+) -> CLIP:
+    """The small CLIP that was pre-trained at `trained_size` and saved in `path`, adapted to `image_size`; frozen.
+
+    Raises:
+        UserError: `image_size` does not fit it, or the weights are missing, damaged or of other sizes.
+    """
+    model = create_clip(sizes, trained_size)
+    load_state(model, read_state(path), path, _name(sizes))
+    resize_attention_pool(model.visual, _fitting(model, image_size, sizes))
+    return _frozen(model)
+
+
+def load_clip(architecture: Architecture, weights: Path | str, image_size: tuple[int, int]) -> CLIP:
+    """A CLIP with the weights of a file or, if `weights` is no path, of a tag of open_clip; adapted and frozen.
 
     Raises:
         UserError: the model does not exist or its image tower is not supported, `image_size` does not fit it, or the
             weights are missing, damaged or belong to another architecture.
     """
-    if clip.weights == "random":
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(seed, "clip"))
-            model = create_clip(clip, image_size)
-    elif clip.weights == MINI:
-        if mini_weights is None:
-            raise UserError("clip.weights: `mini` needs the pre-trained small CLIP; give --clip clip.safetensors")
-        model = create_clip(clip, clip.image_size)
-        load_state(model, read_state(mini_weights), mini_weights, clip.model)
-        resize_attention_pool(model.visual, _fitting(model, image_size, clip.model))
-    else:
-        _check_weights_name(clip)
-        model = _create(clip)
-        _fitting(model, image_size, clip.model)  # checked before the weights are read or even downloaded
-        _load_file(model, clip)
-        _adapt(model, image_size, clip.model)
-    return model.eval().requires_grad_(False)
+    model = _create(architecture)
+    _fitting(model, image_size, architecture)  # checked before the weights are read or even downloaded
+    _load_file(model, weights, _name(architecture))
+    _adapt(model, image_size, architecture)
+    return _frozen(model)
 
 
 def build_tower(model: CLIP, *, inner_relu: bool = True) -> ImageTower:
@@ -77,24 +88,34 @@ def build_tower(model: CLIP, *, inner_relu: bool = True) -> ImageTower:
     return TwoStreamResNet(model.visual, inner_relu=inner_relu)
 
 
-def _create(clip: Backbone) -> CLIP:
-    return _create_mini(clip.mini) if clip.model == MINI else _create_named(clip.model)
+def _create(architecture: Architecture) -> CLIP:
+    return _create_named(architecture) if isinstance(architecture, str) else _create_small(**architecture)
 
 
-def _create_mini(mini: MiniModel) -> CLIP:
+def _create_small(
+    *,
+    layers: Sequence[int],
+    width: int,
+    head_width: int,
+    embed_dim: int,
+    text_width: int,
+    text_layers: int,
+    text_heads: int,
+    context_length: int,
+) -> CLIP:
     """open_clip's CLIP with the small custom configuration; residual branches are active from the start.
 
     open_clip starts each block's last BN weight at 0, with which a tower this small learns too slowly.
     """
-    vision = {"layers": list(mini.layers), "width": mini.width, "image_size": 64, "head_width": mini.head_width}
+    vision = {"layers": list(layers), "width": width, "image_size": 64, "head_width": head_width}
     text = {
-        "context_length": mini.context_length,
+        "context_length": context_length,
         "vocab_size": VOCABULARY,
-        "width": mini.text_width,
-        "heads": mini.text_heads,
-        "layers": mini.text_layers,
+        "width": text_width,
+        "heads": text_heads,
+        "layers": text_layers,
     }
-    model = CLIP(embed_dim=mini.embed_dim, vision_cfg=vision, text_cfg=text)
+    model = CLIP(embed_dim=embed_dim, vision_cfg=vision, text_cfg=text)
     for name, parameter in model.visual.named_parameters():
         if name.startswith("layer") and name.endswith("bn3.weight"):
             nn.init.ones_(parameter)
@@ -118,50 +139,60 @@ def _create_named(name: str) -> CLIP:
     return CLIP(**config)
 
 
-def _check_weights_name(clip: Backbone) -> None:
-    """Raise an error if the weights are neither a file nor a tag of open_clip."""
-    tags = open_clip.list_pretrained_tags_by_model(clip.model)
-    if not clip.weights_path and clip.model in open_clip.list_models() and clip.weights not in tags:
-        known = ", ".join(tags) or "none"
-        raise UserError(f"clip.weights: {clip.weights!r} is not a file, nor a tag of {clip.model}; its tags: {known}")
-
-
-def _load_file(model: CLIP, clip: Backbone) -> None:
-    """Load the user's file, or the file of an open_clip tag, into the model of `clip`."""
-    path, tagged = Path(clip.weights_path or ""), False
-    if not clip.weights_path:
-        found = get_pretrained_cfg(clip.model, clip.weights)
+def _load_file(model: CLIP, weights: Path | str, name: str) -> None:
+    """Load a file, or the file of a tag of open_clip, into the model `name`."""
+    path, tagged = Path(weights), False
+    if isinstance(weights, str):
+        found = _find_tag(weights, name)
         path = Path(download_pretrained(found))  # only tags use the network
         tagged = bool(found.get("quick_gelu"))
     state = read_state(path)
     if (tagged or is_openai(state)) and not _has_quick_gelu(model):
         warn(
-            f"clip.model: {clip.weights} are OpenAI's weights, made for QuickGELU, but {clip.model} computes GELU, so "
-            f"its features are slightly wrong; set clip.model to {clip.model}-quickgelu"
+            f"clip.model: {weights} are OpenAI's weights, made for QuickGELU, but {name} computes GELU, so its "
+            f"features are slightly wrong; set clip.model to {name}-quickgelu"
         )
-    load_state(model, state, path, clip.model)
+    load_state(model, state, path, name)
+
+
+def _find_tag(tag: str, name: str) -> dict[str, Any]:
+    """What open_clip knows of the weights with this tag."""
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    if tag not in tags:
+        known = ", ".join(tags) or "none"
+        raise UserError(f"clip.weights: {tag!r} is not a file, nor a tag of {name}; its tags: {known}")
+    return get_pretrained_cfg(name, tag)
 
 
 def _has_quick_gelu(model: CLIP) -> bool:
     return any(type(module).__name__ == "QuickGELU" for module in model.transformer.modules())
 
 
-def _adapt(model: CLIP, image_size: tuple[int, int], name: str) -> None:
+def _name(architecture: Architecture) -> str:
+    """How `clip.model` calls it, for messages."""
+    return architecture if isinstance(architecture, str) else "mini"
+
+
+def _frozen(model: CLIP) -> CLIP:
+    return model.eval().requires_grad_(False)
+
+
+def _adapt(model: CLIP, image_size: tuple[int, int], architecture: Architecture) -> None:
     """Adapt the image tower, in place, to `image_size` (H, W)."""
-    image_size = _fitting(model, image_size, name)
+    image_size = _fitting(model, image_size, architecture)
     if isinstance(model.visual, ModifiedResNet):
         adapt_resnet(model.visual, image_size)
     else:
         resize_patch_grid(model.visual, image_size)
 
 
-def _fitting(model: CLIP, image_size: tuple[int, int], name: str) -> tuple[int, int]:
+def _fitting(model: CLIP, image_size: tuple[int, int], architecture: Architecture) -> tuple[int, int]:
     """`image_size`, which the tower must divide evenly, or its positions would not match the pixels."""
     height, width = (STRIDE, STRIDE) if isinstance(model.visual, ModifiedResNet) else model.visual.patch_size
     if image_size[0] % height or image_size[1] % width:
         raise UserError(
             f"image_size: {image_size[0]}x{image_size[1]} is not a multiple of {height}x{width}, the stride of "
-            f"clip.model {name}; set datasets.<name>.image_size to a multiple of it"
+            f"clip.model {_name(architecture)}; set datasets.<name>.image_size to a multiple of it"
         )
     return image_size
 

@@ -10,16 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
-from open_clip.model import CLIP
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from csdn.config.clip import Backbone
-from csdn.config.encoder import Encoder
-from csdn.config.fusion import Fusion
-from csdn.config.prompts import Prompts
-from csdn.models.clip_backbone import ImageTower, build_tower, create_clip
-from csdn.models.prompts import TextTower, build_bank
+from csdn.models.clip_backbone import Architecture, ImageTower, build_tower, create_clip
+from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import Features, ReIDNetwork
 from csdn.models.resnet_tower import TwoStreamResNet
 from csdn.models.semantic_integration import build_fusion
@@ -58,7 +53,12 @@ class ModuleCost:
 
 
 def network_costs(
-    clip: Backbone, image_size: tuple[int, int], encoder: Encoder, identities: int, *, described: bool
+    clip: Architecture,
+    image_size: tuple[int, int],
+    identities: int,
+    *,
+    classifier_scale: float | None,
+    described: bool,
 ) -> list[ModuleCost]:
     """Costs of stage 2 for one image: stems, trunk, projection, pooling, heads and, if `described`, HSE.
 
@@ -67,7 +67,13 @@ def network_costs(
     """
     with META:
         tower = build_tower(create_clip(clip, image_size))
-        network = ReIDNetwork.of(encoder, tower, identities, torch.Generator())
+        network = ReIDNetwork(
+            tower,
+            identities=identities,
+            classifier_scale=classifier_scale,
+            descriptor="reference",  # has no costs
+            generator=torch.Generator(),
+        )
         images = torch.empty(BATCH, 3, *image_size)
         texts = torch.empty(identities, tower.embed_dim)
     meter = Meter([*network.parameters(), texts])
@@ -85,37 +91,42 @@ def network_costs(
     return meter.costs
 
 
-def description_costs(
-    clip: Backbone, image_size: tuple[int, int], prompts: Prompts, fusion: Fusion, identities: int
+def prompt_costs(
+    clip: Architecture, image_size: tuple[int, int], identities: int, *, banks: int, tokens: int, template: str
 ) -> list[ModuleCost]:
-    """Costs of stage 1: learned prompts, the frozen text tower that reads them, and the fusion if it is trained.
+    """Costs of stage 1a: learned prompts, and the frozen text tower that reads them.
 
     Raises:
         UserError: the model does not exist, or `image_size` (H, W) does not fit it.
     """
     with META:
         model = create_clip(clip, image_size).eval().requires_grad_(False)
-    costs = _prompt_costs(model, prompts, identities) if prompts.learned else []
-    if fusion.trained:
-        with META:
-            texts = torch.empty(BATCH, model.text_projection.shape[1])
-            fused = build_fusion(fusion.kind, texts.shape[1], heads=fusion.heads, dropout=fusion.dropout)
-        meter = Meter([*fused.parameters(), texts], FUSION, IDENTITY)
-        meter.measure("fusion (SII)", lambda: fused(texts, texts), fused.parameters())
-        costs += meter.costs
-    return costs
-
-
-def _prompt_costs(model: CLIP, prompts: Prompts, identities: int) -> list[ModuleCost]:
-    tower = TextTower(model)
-    with META:
-        bank = build_bank(tower, prompts, identities, torch.Generator())
+        tower, generator = TextTower(model), torch.Generator()
+        bank = PromptBank(
+            tower, banks=banks, identities=identities, tokens=tokens, template=template, generator=generator
+        )
         rows = torch.zeros(BATCH, dtype=torch.long)
     numbers = bank.contexts.numel()
     bank(0, rows)  # computes the template's first tokens, which happens once and not for each text
     meter = Meter([bank.contexts, *model.parameters()], PROMPTS, TEXT)
     meter.measure("text tower", lambda: bank(0, rows), tower.parameters())
     return [ModuleCost("prompts (MsPL)", PROMPTS, numbers, numbers, TEXT, 0, 0, 0), *meter.costs]
+
+
+def fusion_costs(
+    clip: Architecture, image_size: tuple[int, int], *, kind: str, heads: int, dropout: float
+) -> list[ModuleCost]:
+    """Costs of stage 1b, where the fusion is trained.
+
+    Raises:
+        UserError: the model does not exist, or `image_size` (H, W) does not fit it.
+    """
+    with META:
+        texts = torch.empty(BATCH, create_clip(clip, image_size).text_projection.shape[1])
+        fused = build_fusion(kind, texts.shape[1], heads=heads, dropout=dropout)
+    meter = Meter([*fused.parameters(), texts], FUSION, IDENTITY)
+    meter.measure("fusion (SII)", lambda: fused(texts, texts), fused.parameters())
+    return meter.costs
 
 
 class Meter:

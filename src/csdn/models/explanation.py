@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from csdn.config.layouts import MODALITIES
 from csdn.data.vectors import unit_vectors
 from csdn.models.reid_network import Features, ReIDNetwork
 from csdn.models.resnet_tower import TwoStreamResNet
@@ -32,7 +31,7 @@ def choose_people(index: pd.DataFrame, split: str, count: int, rng: np.random.Ge
     """Up to `count` random test identities of a split that have images in both modalities, ascending."""
     test = index[index[f"subset_{split}"] == "test"]
     modalities = test.groupby("person_id")["modality"].nunique()
-    candidates = modalities[modalities == len(MODALITIES)].index.to_numpy()
+    candidates = modalities[modalities == 2].index.to_numpy()
     return np.sort(rng.choice(candidates, min(count, len(candidates)), replace=False))
 
 

@@ -7,7 +7,6 @@ from open_clip.model import CLIP
 from open_clip.tokenizer import SimpleTokenizer
 from torch import nn
 
-from csdn.config.prompts import Prompts
 from csdn.models.prefixed_text import PrefixedText
 
 
@@ -105,12 +104,6 @@ class PromptBank(nn.Module):
         if self._read is None or self._read[0] != place:
             self._read = place, PrefixedText(self._tower[0], self.prefix)
         return self._read[1]
-
-
-def build_bank(tower: TextTower, prompts: Prompts, identities: int, generator: torch.Generator) -> PromptBank:
-    """The bank of the settings: one for both modalities if they are `shared`, else one for each."""
-    banks, tokens, template = 1 if prompts.kind == "shared" else 2, prompts.tokens, prompts.template
-    return PromptBank(tower, banks=banks, identities=identities, tokens=tokens, template=template, generator=generator)
 
 
 def template_tokens(template: str, tokens: int, context_length: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from csdn.config.encoder import Encoder
 from csdn.losses.distances import single
 from csdn.models.clip_backbone import ImageTower
 
@@ -69,13 +68,6 @@ class ReIDNetwork(nn.Module):
         self.pooled_head = IdentityHead(backbone.channels, identities, classifier_scale, generator)
         self.projected_head = IdentityHead(backbone.embed_dim, identities, classifier_scale, generator)
         self.descriptor = descriptor
-
-    @classmethod
-    def of(cls, encoder: Encoder, backbone: ImageTower, identities: int, generator: torch.Generator) -> ReIDNetwork:
-        """The network that the settings of stage 2 describe."""
-        scale = encoder.classifier_scale if encoder.classifier == "cosine" else None
-        kind = encoder.descriptor
-        return cls(backbone, identities=identities, classifier_scale=scale, descriptor=kind, generator=generator)
 
     def forward(self, visible: torch.Tensor, infrared: torch.Tensor) -> Features:
         """Visible (N, 3, H, W) and infrared (M, 3, H, W) images -> features of N + M images in that order."""

@@ -93,5 +93,6 @@ def load_trained(path: Path, *, device: str = "auto", threads: int = 1, flip: bo
         )
     deterministic = settings.runtime.deterministic
     chosen = configure_process(device, threads=threads, deterministic=deterministic, option="--device").device
-    network = load_encoder(settings, path, chosen).eval()
+    start = (settings.clip.architecture, settings.image_size)
+    network = load_encoder(path, *start, chosen, **settings.of_network()).eval()
     return TrainedEncoder(network, settings, chosen, selected_on_test(path), flip)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from csdn.config.base import Count, Layout, Precision, Strict
-from csdn.config.encoder import Encoder
 from csdn.config.evaluation import Reranking
-from csdn.config.fidelity import Fidelity
 from csdn.config.shared_keys import dump
 from csdn.steps.selection import SelectedParams
-from csdn.steps.settings import Computed, OfVariant
+from csdn.steps.settings import OfVariant, WithEncoder
 
 
 class Embedding(Strict):
@@ -21,13 +19,11 @@ class Embedding(Strict):
     precision: Precision = "fp32"
 
 
-class EmbedImages(OfVariant, Computed):
+class EmbedImages(WithEncoder):
     """Embeds every test image once."""
 
     VERSION: ClassVar = 3
     step: Literal["embed_images"]
-    encoder: Encoder
-    fidelity: Fidelity
     evaluation: Embedding
 
     @classmethod
@@ -38,14 +34,12 @@ class EmbedImages(OfVariant, Computed):
         return {**super()._values(chosen), "evaluation": evaluation}
 
 
-class ExplainModel(OfVariant, Computed):
+class ExplainModel(WithEncoder):
     """Compares a trained encoder with its start, for the figures."""
 
     VERSION: ClassVar = 1
     step: Literal["explain_model"]
     train_subsets: list[Literal["train", "val"]]
-    encoder: Encoder
-    fidelity: Fidelity
 
 
 class ScoreRetrieval(OfVariant):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from csdn.artifacts.digests import canonical_json
 from csdn.config.base import Count, Seed, Size, Strict, Weight
 from csdn.config.clip import Backbone
+from csdn.config.encoder import Encoder
+from csdn.config.fidelity import Fidelity
 from csdn.config.params import Params
 from csdn.config.tracking import Tracking
 from csdn.steps.selection import SHARED, SelectedParams, Selection
@@ -112,3 +114,18 @@ class OfVariant(OfSplit):
 
     KEY: ClassVar = RUN_KEY
     variant: str
+
+
+class WithEncoder(OfVariant, Computed):
+    """Base of what trains the visual encoder or uses it."""
+
+    encoder: Encoder
+    fidelity: Fidelity
+
+    def of_network(self) -> dict[str, Any]:
+        """What decides its network beside CLIP and the identities (`models.build.build_network`)."""
+        return {
+            "inner_relu": self.fidelity.stem == "clip",
+            "classifier_scale": self.encoder.head_scale,
+            "descriptor": self.encoder.descriptor,
+        }

@@ -6,14 +6,13 @@ from typing import Any, ClassVar, Literal
 
 from csdn.config.base import MINI, PROTOCOLS, Count, Layout, Strict
 from csdn.config.clip import Clip
-from csdn.config.encoder import Encoder
 from csdn.config.fidelity import Fidelity
 from csdn.config.fusion import Fusion
 from csdn.config.prompts import Prompts
 from csdn.config.shared_keys import dump, fusion_fidelity, image_fidelity, semantics_key
 from csdn.errors import UserError
 from csdn.steps.selection import SHARED, SelectedParams
-from csdn.steps.settings import Computed, Machine, OfVariant, StepSettings
+from csdn.steps.settings import Computed, Machine, StepSettings, WithEncoder
 from csdn.study.paths import PROMPTS_KEY, SEMANTICS_KEY, SMALL_CLIP_KEY
 
 
@@ -87,15 +86,13 @@ class TestSelection(Strict):
     trials: Count
 
 
-class TrainEncoder(OfVariant, Computed):
+class TrainEncoder(WithEncoder):
     """Stage 2. `test_selection` is there only where the epoch is chosen on the test set."""
 
     VERSION: ClassVar = 4
     step: Literal["train_encoder"]
     layout: Layout
     train_subsets: list[Literal["train", "val"]]
-    encoder: Encoder
-    fidelity: Fidelity
     test_selection: TestSelection | None = None
 
     @classmethod

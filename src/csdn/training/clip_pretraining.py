@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,7 +12,6 @@ from open_clip.model import CLIP
 from open_clip.tokenizer import SimpleTokenizer
 from torch import nn
 
-from csdn.config.clip import ClipPretraining
 from csdn.models.clip_backbone import as_images, normalize_images
 from csdn.models.device import autocast, products_in
 from csdn.models.prompts import TextTower
@@ -24,16 +24,38 @@ SHIFT = (3, 2)  # largest random shift of a batch in pixels, rows and columns
 LOG_EVERY = 50
 
 
+@dataclass(frozen=True)
+class PretrainingOptimization:
+    """How the pre-training makes its steps.
+
+    Attributes:
+        steps: how many; batch: images of each.
+        learning_rate: the highest, after `warmup_steps`.
+        attribute_weight: of the classifiers' loss.
+        precision: of matrix products in the image tower.
+    """
+
+    steps: int
+    batch: int
+    learning_rate: float
+    warmup_steps: int
+    weight_decay: float
+    attribute_weight: float
+    precision: str
+
+
 def pretrain_clip(
     model: CLIP,
     images: np.ndarray,
     captions: Sequence[Sequence[str]],
     attributes: Mapping[str, np.ndarray],
-    settings: ClipPretraining,
+    settings: PretrainingOptimization,
     rng: np.random.Generator,
     device: torch.device,
     on_log: OnEpoch,
     checkpoints: Checkpoints | None = None,
+    *,
+    position_std: float,
 ) -> History:
     """Train `model` in place on image-caption pairs, with auxiliary attribute classifiers that are discarded.
 
@@ -48,12 +70,13 @@ def pretrain_clip(
         captions: N lists of alternative captions, one of which is drawn each time the image is used.
         attributes: name -> class index (N,), -1 if it does not apply.
         checkpoints: saves the training and continues it; None saves nothing.
+        position_std: standard deviation of the attention pool's positional embedding at the start.
 
     Returns:
         Rows of step, loss, contrastive and attribute terms, learning rate, seconds.
     """
     with torch.no_grad():
-        model.visual.attnpool.positional_embedding.normal_(std=settings.position_std)
+        model.visual.attnpool.positional_embedding.normal_(std=position_std)
     tokens = tokenize(captions, model.context_length)
     words, compact = torch.unique(tokens, return_inverse=True)
     ends = tokens.argmax(2).numpy()  # the end of text has the highest id
@@ -167,7 +190,7 @@ def _attribute_loss(logits: torch.Tensor, targets: torch.Tensor, classes: list[i
     return torch.stack(losses).sum()
 
 
-def _optimizer(model: CLIP, extra: list[nn.Parameter], settings: ClipPretraining) -> torch.optim.Optimizer:
+def _optimizer(model: CLIP, extra: list[nn.Parameter], settings: PretrainingOptimization) -> torch.optim.Optimizer:
     parameters = [p for name, p in model.named_parameters() if name != "token_embedding.weight"] + extra
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},

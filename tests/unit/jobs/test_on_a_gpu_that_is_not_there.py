@@ -21,6 +21,7 @@ from csdn.jobs.evaluation import run_embed_images
 from csdn.jobs.explanation import run_explain_model
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
 from csdn.models import inference
+from csdn.models.clip_backbone import random_clip
 from csdn.models.reid_network import ReIDNetwork
 from csdn.search.export import Descriptor
 from csdn.search.trained import load_trained
@@ -204,7 +205,7 @@ def left_on_the_cpu(module, name):
     ("job", "module", "name"),
     [
         (pretrain, clip_pretraining, "normalize_images"),
-        (learn, training, "build_bank"),
+        (learn, training, "PromptBank"),
         (learn, training, "_stage_one_images"),
         (fuse, training, "build_fusion"),
         (train, training, "_descriptions"),
@@ -221,7 +222,7 @@ def test_a_tensor_on_the_wrong_device_is_found(given, tmp_path, monkeypatch, job
 
 
 def fake_network():
-    clip = training.load_clip(FAKE.clip.model_copy(update={"weights": "random"}), (32, 16), None)
+    clip = random_clip(FAKE.clip.architecture, (32, 16))
     tower = training.build_tower(clip)
     generator = torch.Generator().manual_seed(0)
     make = dict(identities=6, classifier_scale=16.0, descriptor="both_necks", generator=generator)

@@ -11,15 +11,15 @@ from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet
 from safetensors.torch import save_file
 from torch import nn
 
-from csdn.config.clip import Clip, MiniModel
 from csdn.models.attention_pooling import AttentionPooling, resample_positions
-from csdn.models.clip_backbone import create_clip, load_clip, normalize_images
+from csdn.models.clip_backbone import create_clip, load_small_clip, normalize_images
 from csdn.models.prompts import PromptBank, TextTower, template_tokens
 from csdn.models.reid_network import Features, ReIDNetwork
 from csdn.models.resnet_tower import PointwiseConv, TwoStreamResNet, adapt_resnet, use_products
+from helpers.tiny_clip import small_sizes
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-TINY = Clip(mini=MiniModel(width=8, head_width=16, embed_dim=16, text_width=16, text_heads=2, context_length=20))
+TINY = small_sizes(context_length=20)
 
 
 def parameters(arrays, prefix="param."):
@@ -75,12 +75,12 @@ def test_streams_start_equal_and_are_trained_separately():
 
 
 def test_weights_survive_the_file_and_the_size_changes_only_positions(tmp_path):
-    model = create_clip(TINY, TINY.image_size)
+    model = create_clip(TINY, (64, 32))
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, tmp_path / "clip.safetensors")
-    same = load_clip(TINY, (64, 32), tmp_path / "clip.safetensors")
+    same = load_small_clip(TINY, tmp_path / "clip.safetensors", (64, 32), trained_size=(64, 32))
     assert all(torch.equal(v, same.state_dict()[k]) for k, v in model.state_dict().items())
     assert not any(p.requires_grad for p in same.parameters())
-    larger = load_clip(TINY, (128, 64), tmp_path / "clip.safetensors")
+    larger = load_small_clip(TINY, tmp_path / "clip.safetensors", (128, 64), trained_size=(64, 32))
     assert larger.visual.attnpool.positional_embedding.shape[0] == 8 * 4 + 1
 
 

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from csdn.config.clip import Clip
 from csdn.errors import UserError
-from csdn.models.clip_backbone import load_clip
+from csdn.models.clip_backbone import load_clip, random_clip
 from csdn.models.clip_weights import architecture, is_openai, read_state
 from helpers.tiny_clip import random_state, register, write_archive
 
@@ -38,7 +38,7 @@ def saved(state, path):
 def test_every_format_gives_the_same_weights(tmp_path, capsys, name, file):
     state = random_state(name)
     path = saved(state, tmp_path / file)
-    loaded = load_clip(Clip(model=name, weights=str(path)), SIZE, None)
+    loaded = load_clip(name, path, SIZE)
     shared = [key for key in loaded.state_dict() if "positional_embedding" not in key or not key.startswith("visual")]
     for key in shared:
         half = state[key].half().float() if state[key].is_floating_point() else state[key]
@@ -53,7 +53,7 @@ def test_every_format_gives_the_same_weights(tmp_path, capsys, name, file):
 @pytest.mark.parametrize("name", ["tiny-resnet", "tiny-vit"])
 def test_openais_weights_in_a_model_without_quick_gelu_are_warned_about(tmp_path, capsys, name):
     path = saved(random_state(name), tmp_path / "archive.pt")
-    load_clip(Clip(model=name, weights=str(path)), SIZE, None)
+    load_clip(name, path, SIZE)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert "QuickGELU" in lines[0] and f"set clip.model to {name}-quickgelu" in lines[0]
@@ -72,12 +72,11 @@ def test_code_in_a_file_is_not_run(tmp_path):
 
 
 def test_random_weights_are_those_of_the_seed():
-    clip = Clip(model="tiny-vit", weights="random")
-    first, same, other = (load_clip(clip, SIZE, None, seed=seed).state_dict() for seed in (0, 0, 1))
+    first, same, other = (random_clip("tiny-vit", SIZE, seed=seed).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(value, same[key]) for key, value in first.items())
     assert not torch.equal(first["visual.conv1.weight"], other["visual.conv1.weight"])
     before = torch.get_rng_state()
-    load_clip(clip, SIZE, None)
+    random_clip("tiny-vit", SIZE)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -133,23 +132,29 @@ def test_each_wrong_file_has_a_message_of_its_own(tmp_path):
     messages = []
     for name, word in wrong_files(tmp_path).items():
         with pytest.raises(UserError, match=word) as caught:
-            load_clip(Clip(model="tiny-resnet", weights=f"{tmp_path}/{name}"), SIZE, None)
+            load_clip("tiny-resnet", tmp_path / name, SIZE)
         messages.append(str(caught.value).replace(f"{tmp_path}/{name}", ""))
         assert len(str(caught.value).splitlines()) == 1
     assert len(set(messages)) == len(messages)
 
 
 @pytest.mark.parametrize(
-    ("changes", "size", "word"),
+    ("model", "size", "word"),
     [
-        ({"model": "RN51"}, SIZE, "open_clip has no model 'RN51'"),
-        ({"model": "RN50-quickgelu", "weights": "nonsense"}, SIZE, "nor a tag of RN50-quickgelu; its tags: openai"),
-        ({"model": "ViT-B-16-SigLIP"}, SIZE, "text tower other than CLIP's own"),
-        ({"model": "convnext_base"}, SIZE, "neither CLIP's ResNet nor its transformer"),
-        ({"model": "tiny-vit"}, (72, 32), "72x32 is not a multiple of 16x16"),
-        ({"model": "tiny-resnet"}, (64, 40), "64x40 is not a multiple"),
+        ("RN51", SIZE, "open_clip has no model 'RN51'"),
+        ("ViT-B-16-SigLIP", SIZE, "text tower other than CLIP's own"),
+        ("convnext_base", SIZE, "neither CLIP's ResNet nor its transformer"),
+        ("tiny-vit", (72, 32), "72x32 is not a multiple of 16x16"),
+        ("tiny-resnet", (64, 40), "64x40 is not a multiple"),
     ],
 )
-def test_models_that_do_not_fit_are_refused(changes, size, word):
-    with pytest.raises(UserError, match=word):
-        load_clip(Clip(**{"weights": "random"} | changes), size, None)
+def test_models_that_do_not_fit_are_refused(model, size, word):
+    for make in (random_clip, lambda *what: load_clip(what[0], "openai", what[1])):
+        with pytest.raises(UserError, match=word):
+            make(model, size)
+
+
+@pytest.mark.parametrize("architecture", ["RN50-quickgelu", Clip().architecture])
+def test_weights_that_are_neither_a_file_nor_a_tag_are_refused(architecture):
+    with pytest.raises(UserError, match=r"'nonsense' is not a file, nor a tag of (RN50-quickgelu|mini); its tags: "):
+        load_clip(architecture, "nonsense", SIZE)

@@ -4,19 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from csdn.config.clip import Clip, MiniModel
-from csdn.config.encoder import Encoder
-from csdn.config.fusion import Fusion
-from csdn.config.prompts import Prompts
 from csdn.models.clip_backbone import build_tower, create_clip
-from csdn.models.costs import Meter, description_costs, network_costs
+from csdn.models.costs import Meter, fusion_costs, network_costs, prompt_costs
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import ReIDNetwork
 from csdn.models.semantic_integration import build_fusion
-from helpers.tiny_clip import register
+from helpers.tiny_clip import register, small_sizes
 
 SIZE, IDENTITIES = (64, 32), 7
-TINY = Clip(mini=MiniModel(width=8, head_width=16, embed_dim=16, text_width=16, text_heads=2, context_length=20))
+TINY = small_sizes(context_length=20)
 
 
 def by_name(costs):
@@ -43,7 +39,7 @@ def tower_flops(module, *inputs):
 @pytest.mark.parametrize("model", ["mini", "tiny-vit"])
 def test_parameters_are_those_of_the_real_network(tmp_path, model):
     register(tmp_path)
-    clip = TINY if model == "mini" else Clip(model=model, weights="random")
+    clip = TINY if model == "mini" else model
     network = ReIDNetwork(
         build_tower(create_clip(clip, SIZE)),
         identities=IDENTITIES,
@@ -51,7 +47,7 @@ def test_parameters_are_those_of_the_real_network(tmp_path, model):
         descriptor="reference",
         generator=torch.Generator(),
     )
-    costs = network_costs(clip, SIZE, Encoder(), IDENTITIES, described=True)
+    costs = network_costs(clip, SIZE, IDENTITIES, classifier_scale=None, described=True)
     assert sum(cost.trainable for cost in costs) == sum(parameter.numel() for parameter in network.parameters())
     assert ("GeM pooling" in by_name(costs)) == (model == "mini")
     assert by_name(costs)["HSE"].parameters == 0
@@ -59,7 +55,7 @@ def test_parameters_are_those_of_the_real_network(tmp_path, model):
 
 def test_convolutions_are_counted_as_they_are_called():
     tower = build_tower(create_clip(TINY, SIZE)).eval()
-    costs = by_name(network_costs(TINY, SIZE, Encoder(), IDENTITIES, described=True))
+    costs = by_name(network_costs(TINY, SIZE, IDENTITIES, classifier_scale=None, described=True))
     image = torch.zeros(1, 3, *SIZE)
     assert costs["visible stem"].forward_flops == tower_flops(tower.visible_stem, image)
     assert costs["trunk"].forward_flops == tower_flops(tower.layers, tower.visible_stem(image))
@@ -72,24 +68,17 @@ def test_convolutions_are_counted_as_they_are_called():
 
 def test_stage_one_is_counted_by_bank_and_fusion():
     clip = create_clip(TINY, SIZE).requires_grad_(False)
-    prompts = Prompts(tokens=3)
-    bank = PromptBank(
-        TextTower(clip),
-        banks=2,
-        identities=IDENTITIES,
-        tokens=3,
-        template=prompts.template,
-        generator=torch.Generator(),
-    )
+    texts = {"tokens": 3, "template": "A photo of a {} person."}
+    bank = PromptBank(TextTower(clip), banks=2, identities=IDENTITIES, **texts, generator=torch.Generator())
     fusion = build_fusion("attention", 16, heads=4, dropout=0.1)
-    costs = by_name(description_costs(TINY, SIZE, prompts, Fusion(), IDENTITIES))
+    costs = by_name(prompt_costs(TINY, SIZE, IDENTITIES, banks=2, **texts))
     assert costs["prompts (MsPL)"].trainable == bank.contexts.numel()
     assert costs["text tower"].trainable == 0
     assert costs["text tower"].parameters == sum(each.numel() for each in TextTower(clip).parameters())
-    assert costs["fusion (SII)"].trainable == sum(each.numel() for each in fusion.parameters())
-    shared = by_name(description_costs(TINY, SIZE, Prompts(tokens=3, kind="shared"), Fusion(kind="none"), IDENTITIES))
+    shared = by_name(prompt_costs(TINY, SIZE, IDENTITIES, banks=1, **texts))
     assert shared["prompts (MsPL)"].trainable == bank.contexts.numel() / 2
-    assert "fusion (SII)" not in shared
+    (fused,) = fusion_costs(TINY, SIZE, kind="attention", heads=4, dropout=0.1)
+    assert fused.trainable == sum(each.numel() for each in fusion.parameters())
 
 
 def test_kept_memory_of_a_layer_counted_by_hand():

@@ -5,13 +5,11 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 
-from csdn.config.clip import Clip
-from csdn.models.clip_backbone import load_clip
+from csdn.models.clip_backbone import random_clip
 from csdn.models.explanation import attention_maps, choose_images, choose_people, description_similarity, explain_pairs
 from csdn.models.reid_network import ReIDNetwork
 from csdn.models.resnet_tower import TwoStreamResNet
-
-MINI = {"width": 8, "head_width": 16, "embed_dim": 16, "text_width": 16}
+from helpers.tiny_clip import small_sizes
 
 
 def index() -> pd.DataFrame:
@@ -22,8 +20,7 @@ def index() -> pd.DataFrame:
 
 def network() -> ReIDNetwork:
     torch.manual_seed(0)
-    clip = Clip.model_validate({"model": "mini", "weights": "random", "mini": MINI})
-    backbone = TwoStreamResNet(load_clip(clip, (64, 32), None).visual)
+    backbone = TwoStreamResNet(random_clip(small_sizes(), (64, 32)).visual)
     generator = torch.Generator().manual_seed(0)
     return ReIDNetwork(backbone, identities=3, classifier_scale=16, descriptor="both_necks", generator=generator).eval()
 

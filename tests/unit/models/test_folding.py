@@ -2,11 +2,11 @@ import pytest
 import torch
 from torch import nn
 
-from csdn.config.clip import Clip, MiniModel
 from csdn.models.clip_backbone import build_tower, create_clip
 from csdn.models.folding import folded
+from helpers.tiny_clip import small_sizes
 
-TINY = Clip(mini=MiniModel(width=8, head_width=16, embed_dim=16, text_width=16, layers=(2, 1, 1, 1)))
+TINY = small_sizes(layers=(2, 1, 1, 1))
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from csdn.config.clip import Clip, MiniModel
 from csdn.models.clip_backbone import build_tower, create_clip, normalize_images
 from csdn.models.inference import embed_images, project_images
 from csdn.models.reid_network import ReIDNetwork
+from helpers.tiny_clip import small_sizes
 
-TINY = Clip(mini=MiniModel(width=8, head_width=16, embed_dim=16, text_width=16))
+TINY = small_sizes()
 CPU = torch.device("cpu")
 
 

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from csdn.config.clip import Clip, MiniModel
 from csdn.models.clip_backbone import create_clip
 from csdn.models.prefixed_text import PrefixedText
 from csdn.models.prompts import PromptBank, TextTower
+from helpers.tiny_clip import small_sizes
 
-TINY = Clip(mini=MiniModel(width=8, head_width=16, embed_dim=16, text_width=16, text_heads=2, text_layers=3))
+TINY = small_sizes(text_layers=3)
 
 
 @pytest.fixture

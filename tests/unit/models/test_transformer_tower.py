@@ -5,7 +5,6 @@ import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP
 
-from csdn.config.clip import Clip
 from csdn.models.clip_backbone import build_tower, load_clip
 from csdn.models.reid_network import ReIDNetwork
 from csdn.models.transformer_tower import TwoStreamTransformer
@@ -33,7 +32,7 @@ def test_at_its_own_size_it_is_open_clips(vit):
 def test_the_patch_grid_is_resampled_and_the_class_tokens_position_kept(tmp_path, vit):
     path = tmp_path / "clip.pt"
     torch.save(vit.state_dict(), path)
-    loaded = load_clip(Clip(model="tiny-vit", weights=str(path)), (96, 48), None)
+    loaded = load_clip("tiny-vit", path, (96, 48))
     old, new = vit.visual.positional_embedding, loaded.visual.positional_embedding
     assert new.shape == (6 * 3 + 1, 32)
     assert torch.equal(new[0], old[0])

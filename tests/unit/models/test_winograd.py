@@ -97,7 +97,7 @@ def test_an_exported_graph_has_the_convolution():
 def test_a_tower_and_its_folded_form_compute_the_same_with_and_without():
     torch.manual_seed(0)
     mini = MiniModel(width=16, text_width=16, text_heads=2, text_layers=1)
-    model = create_clip(Backbone(model="mini", weights="random", mini=mini), (64, 32)).double()
+    model = create_clip(Backbone(mini=mini).architecture, (64, 32)).double()
     tower = build_tower(model).eval()
     plain = copy.deepcopy(tower)
     replaced = [part for part in plain.modules() if isinstance(part, WinogradConv)]

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from csdn.config.clip import Clip, MiniModel
 from csdn.data.image_cache import ModalityImages, TrainingImages
 from csdn.models.clip_backbone import create_clip
 from csdn.models.reid_network import ReIDNetwork
 from csdn.models.resnet_tower import TwoStreamResNet
+from helpers.tiny_clip import small_sizes
 
 SIZE = (32, 16)
 IDENTITIES = 6
-TINY = Clip(mini=MiniModel(width=8, head_width=16, embed_dim=16, text_width=16, text_heads=2, context_length=40))
+TINY = small_sizes(context_length=40)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.semantic_integration import build_fusion
 from csdn.training import clip_pretraining, resumable
 from csdn.training.checkpoint import Checkpoints
-from csdn.training.clip_pretraining import pretrain_clip
+from csdn.training.clip_pretraining import PretrainingOptimization, pretrain_clip
 from csdn.training.encoder_stage import train_encoder
 from csdn.training.fusion_stage import train_fusion
 from csdn.training.prompt_stage import StageOneImages, learn_prompts
@@ -105,9 +105,11 @@ def trainings(clip, network, images, stage):
         pixels = np.random.default_rng(9).integers(0, 256, (12, 32, 16, 3), dtype=np.uint8)
         captions = [["a man", "a tall man"], ["a woman", "a small woman"]] * 6
         attributes = {"build": np.arange(12) % 3}
-        settings = ClipPretraining(steps=9, batch=8, warmup_steps=2, precision="fp32")
+        own = ClipPretraining(steps=9, batch=8, warmup_steps=2, precision="fp32")
+        settings = own.part(PretrainingOptimization)
         rng = np.random.default_rng(10)
-        history = pretrain_clip(model, pixels, captions, attributes, settings, rng, CPU, lambda row: None, checkpoints)
+        data = (model, pixels, captions, attributes)
+        history = pretrain_clip(*data, settings, rng, CPU, lambda row: None, checkpoints, position_std=1.5)
         return model.state_dict(), history
 
     return {
