@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from csdn.config.base import MINI, PRECISION, Count, Precision, Rate, Seed, Size, Strict, Weight
+from csdn.config.base import MINI, PRECISION, Count, Fraction, Precision, Rate, Seed, Size, Strict, Weight
 
 
 class ClipPretraining(Strict):
@@ -20,6 +20,12 @@ class ClipPretraining(Strict):
     warmup_steps: int = Field(50, ge=0)
     attribute_weight: Weight = Field(
         0.5, description="Weight of the auxiliary attribute classification, whose head is discarded."
+    )
+    grey_share: Fraction = Field(
+        0.15, description="Probability that an image is shown without its colours, with a caption that names none."
+    )
+    exposure: Fraction = Field(
+        0.3, description="How far the brightness and the contrast of an image are varied each time it is used."
     )
     position_std: Weight = Field(
         1.5, description="Standard deviation of the attention pool's positional embedding at the start."

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from open_clip.model import CLIP
 
 from csdn.artifacts.files import read_parquet, write_csv, write_tensors
 from csdn.config.layouts import MODALITIES
@@ -16,12 +17,24 @@ from csdn.data.image_cache import open_cache
 from csdn.errors import UserError
 from csdn.jobs.trained_step import trained_step
 from csdn.models.clip_backbone import create_clip
+from csdn.models.small_clip import without_unknown_words
 from csdn.seeding import derive_seed
+from csdn.statistics.classification import balanced_accuracy
 from csdn.steps.training import PretrainClip
-from csdn.study.paths import HISTORY, PIXELS, ZERO_SHOT
+from csdn.study.paths import ANNOTATIONS, HISTORY, PIXELS, ZERO_SHOT
 from csdn.synthetic.attributes import ATTRIBUTES, COLOR_ATTRIBUTES
 from csdn.synthetic.captions import zero_shot_prompts
-from csdn.training.clip_pretraining import LOG_EVERY, PretrainingOptimization, pretrain_clip, zero_shot_accuracy
+from csdn.synthetic.layouts import CAPTION_COLUMNS, GREY_CAPTION_COLUMNS
+from csdn.training.clip_pretraining import (
+    LOG_EVERY,
+    Captioned,
+    PretrainingOptimization,
+    pretrain_clip,
+    project_plain,
+    zero_shot_classes,
+)
+
+ZERO_SHOT_COLUMNS = ["attribute", "modality", "classes", "images", "balanced_accuracy", "low", "high", "chance"]
 
 
 def run_pretrain_clip(settings: PretrainClip, annotations: Path, output: Path) -> None:
@@ -47,8 +60,7 @@ def run_pretrain_clip(settings: PretrainClip, annotations: Path, output: Path) -
             context.tracker.metrics(values, step=row["step"])
             advance(LOG_EVERY)
 
-        captions = frame[["caption_0", "caption_1"]].to_numpy()[train].tolist()
-        data = (np.asarray(images[train]), captions, attribute_classes(frame.iloc[train]))
+        data = (np.asarray(images[train]), *said_of(frame.iloc[train]))
         rng, device = np.random.default_rng(seed), context.compute.device
         how, std = pretraining.part(PretrainingOptimization), pretraining.position_std
         history = pretrain_clip(model, *data, how, rng, device, on_log, context.checkpoints, position_std=std)
@@ -57,32 +69,45 @@ def run_pretrain_clip(settings: PretrainClip, annotations: Path, output: Path) -
         context.tracker.metrics(dict(zip(names, table["balanced_accuracy"], strict=True)))
         write_csv(output.with_name(HISTORY), pd.DataFrame(history))
         write_csv(output.with_name(ZERO_SHOT), table)
-        write_tensors(output, model.state_dict())
+        write_tensors(output, without_unknown_words(model.state_dict()))
 
 
-def attribute_classes(frame: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Class index of each attribute column (N,), -1 for colours of infrared images, which show none."""
-    infrared = frame["modality"].to_numpy() == "infrared"
+def said_of(frame: pd.DataFrame) -> tuple[Captioned, Captioned]:
+    """Captions and attribute classes of the images in `frame` as they are, and of their grey copies.
+
+    Raises:
+        UserError: the annotations lack the captions of grey copies.
+    """
+    if missing := [name for name in GREY_CAPTION_COLUMNS if name not in frame]:
+        raise UserError(f"{ANNOTATIONS}: no column {missing[0]!r}; render the images again with make-dataset")
+    colorless = frame["modality"].to_numpy() == "infrared"
+    return (
+        Captioned(frame[list(CAPTION_COLUMNS)].to_numpy().tolist(), attribute_classes(frame, colorless)),
+        Captioned(frame[list(GREY_CAPTION_COLUMNS)].to_numpy().tolist(), attribute_classes(frame, colorless | True)),
+    )
+
+
+def attribute_classes(frame: pd.DataFrame, colorless: np.ndarray) -> dict[str, np.ndarray]:
+    """Class index of each attribute column (N,), -1 for the colours of `colorless` images (N,)."""
     out = {}
     for name, values in ATTRIBUTES.items():
         classes = frame[name].map({value: n for n, value in enumerate(values)}).to_numpy(dtype=np.int64)
-        out[name] = np.where(infrared & (name in COLOR_ATTRIBUTES), -1, classes)
+        out[name] = np.where(colorless & (name in COLOR_ATTRIBUTES), -1, classes)
     return out
 
 
-def zero_shot_table(model: Any, images: np.ndarray, frame: pd.DataFrame) -> pd.DataFrame:
+def zero_shot_table(model: CLIP, images: np.ndarray, frame: pd.DataFrame) -> pd.DataFrame:
     """Zero-shot balanced accuracy of every attribute on the held-out identities, by modality, beside chance."""
     rows = []
     for modality in MODALITIES:
         held = np.flatnonzero((frame["subset"] == "held_out") & (frame["modality"] == modality))
-        pixels = np.asarray(images[held])
+        features = project_plain(model, np.asarray(images[held]))
         for name in ATTRIBUTES:
             if modality == "infrared" and name in COLOR_ATTRIBUTES:
                 continue
             labels = frame[name].to_numpy()[held]
-            prompts = zero_shot_prompts(name, modality)
-            accuracy = zero_shot_accuracy(model, pixels, labels, prompts)
-            occurring = len(np.unique(labels))
-            rows.append([name, modality, len(prompts), len(held), accuracy, 1 / len(prompts), occurring])
-    columns = ["attribute", "modality", "classes", "images", "balanced_accuracy", "chance", "occurring_classes"]
-    return pd.DataFrame(rows, columns=columns)
+            prompts = zero_shot_prompts(name, colored=modality == "visible")
+            generator = np.random.default_rng(derive_seed(0, "zero_shot", name, modality))
+            found = balanced_accuracy(zero_shot_classes(model, features, prompts), labels, generator)
+            rows.append([name, modality, len(prompts), len(held), *found, 1 / len(prompts)])
+    return pd.DataFrame(rows, columns=ZERO_SHOT_COLUMNS)

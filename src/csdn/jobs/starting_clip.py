@@ -24,8 +24,9 @@ def starting_clip(settings: Computed, small: Path | None) -> CLIP:
     clip, size = settings.clip, settings.image_size
     if clip.weights == "random":
         return random_clip(clip.architecture, size, seed=settings.seed)
-    if clip.weights != MINI:
+    if clip.model != MINI:
         return load_clip(clip.architecture, Path(clip.weights_path) if clip.weights_path else clip.weights, size)
-    if small is None:
+    path = Path(clip.weights_path) if clip.weights_path else small
+    if path is None:
         raise UserError("clip.weights: `mini` needs the pre-trained small CLIP; give --clip clip.safetensors")
-    return load_small_clip(clip.mini.model_dump(), small, size, trained_size=clip.image_size)
+    return load_small_clip(clip.mini.model_dump(), path, size, trained_size=clip.image_size)

@@ -21,8 +21,9 @@ from csdn.jobs.trained_step import trained_step
 from csdn.jobs.validation import build_validator
 from csdn.models.build import build_network
 from csdn.models.clip_backbone import build_tower
-from csdn.models.prompts import PromptBank, TextTower
+from csdn.models.prompts import PromptBank, TextTower, template_tokens
 from csdn.models.semantic_integration import build_fusion
+from csdn.models.small_clip import check_words
 from csdn.seeding import derive_seed
 from csdn.steps.training import FuseSemantics, LearnPrompts, TrainEncoder
 from csdn.study.paths import HISTORY
@@ -65,6 +66,8 @@ def run_learn_prompts(
             history = [{"epoch": 0, **description_accuracy(stage, visible, infrared, scale=1.0)}]
             learned = {}
         else:
+            words = template_tokens(prompts.template, prompts.tokens, tower.context_length)
+            check_words(torch.cat(words), tower.token_embedding, "prompts.template")
             rng, generator = _generators(settings, "learn_prompts", settings.prompt_key)
             count = len(images.person_ids)
             bank = PromptBank(tower, **prompts.of_bank(), identities=count, generator=generator).to(device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,17 @@ from open_clip.model import CLIP
 from open_clip.modified_resnet import ModifiedResNet
 from open_clip.pretrained import download_pretrained, get_pretrained_cfg
 from open_clip.transformer import VisionTransformer
-from torch import nn
 
 from csdn.errors import UserError, warn
 from csdn.models.clip_weights import is_openai, load_state, read_state
 from csdn.models.resnet_tower import STRIDE, TwoStreamResNet, adapt_resnet, resize_attention_pool
+from csdn.models.small_clip import VOCABULARY, create_small_clip, with_unknown_words
 from csdn.models.transformer_tower import TwoStreamTransformer, resize_patch_grid
 from csdn.seeding import derive_seed
 
 ImageTower = TwoStreamResNet | TwoStreamTransformer
 Architecture = str | Mapping[str, Any]
-"""A model of open_clip by its name, or the sizes of the small CLIP (see `_create_small`)."""
-VOCABULARY = 49408  # size of the vocabulary of CLIP's own tokenizer, which encodes the prompts
+"""A model of open_clip by its name, or the sizes of the small CLIP (see `create_small_clip`)."""
 MEAN_STD = {
     "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -58,7 +57,7 @@ def load_small_clip(
         UserError: `image_size` does not fit it, or the weights are missing, damaged or of other sizes.
     """
     model = create_clip(sizes, trained_size)
-    load_state(model, read_state(path), path, _name(sizes))
+    load_state(model, with_unknown_words(read_state(path)), path, _name(sizes), may_lack_words=True)
     resize_attention_pool(model.visual, _fitting(model, image_size, sizes))
     return _frozen(model)
 
@@ -89,37 +88,7 @@ def build_tower(model: CLIP, *, inner_relu: bool = True) -> ImageTower:
 
 
 def _create(architecture: Architecture) -> CLIP:
-    return _create_named(architecture) if isinstance(architecture, str) else _create_small(**architecture)
-
-
-def _create_small(
-    *,
-    layers: Sequence[int],
-    width: int,
-    head_width: int,
-    embed_dim: int,
-    text_width: int,
-    text_layers: int,
-    text_heads: int,
-    context_length: int,
-) -> CLIP:
-    """open_clip's CLIP with the small custom configuration; residual branches are active from the start.
-
-    open_clip starts each block's last BN weight at 0, with which a tower this small learns too slowly.
-    """
-    vision = {"layers": list(layers), "width": width, "image_size": 64, "head_width": head_width}
-    text = {
-        "context_length": context_length,
-        "vocab_size": VOCABULARY,
-        "width": text_width,
-        "heads": text_heads,
-        "layers": text_layers,
-    }
-    model = CLIP(embed_dim=embed_dim, vision_cfg=vision, text_cfg=text)
-    for name, parameter in model.visual.named_parameters():
-        if name.startswith("layer") and name.endswith("bn3.weight"):
-            nn.init.ones_(parameter)
-    return model
+    return _create_named(architecture) if isinstance(architecture, str) else create_small_clip(**architecture)
 
 
 def _create_named(name: str) -> CLIP:

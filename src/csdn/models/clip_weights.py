@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from csdn.errors import UserError, first_line
+from csdn.models.small_clip import TABLE
 
 OPENAI_SCALARS = frozenset({"input_resolution", "context_length", "vocab_size"})  # in OpenAI's archives only
 _OTHER_LAYOUTS = {  # by the prefix of a key: what kind of file has such keys
@@ -49,17 +50,20 @@ def read_state(path: Path) -> State:
     return _state_of(loaded, path)
 
 
-def load_state(model: nn.Module, state: Mapping[str, torch.Tensor], source: Path | str, name: str) -> None:
+def load_state(
+    model: nn.Module, state: Mapping[str, torch.Tensor], source: Path | str, name: str, *, may_lack_words: bool = False
+) -> None:
     """Load `state` into the CLIP `model`, converting to float32.
 
     Args:
         source: the file; `name`: the `clip.model`. Both are for error messages.
+        may_lack_words: rows of the token table may be NaN: words that the CLIP has not learned.
 
     Raises:
         UserError: the weights are of another architecture, incomplete, of other shapes, or not finite.
     """
     own = model.state_dict()
-    for problem in _problems(own, state, name):
+    for problem in _problems(own, state, name, ignored={TABLE} if may_lack_words else set()):
         raise UserError(f"{source}: {problem}")
     wanted = {key: state[key].float() if value.is_floating_point() else state[key] for key, value in own.items()}
     model.load_state_dict(wanted)
@@ -125,8 +129,13 @@ def _state_of(loaded: Any, path: Path) -> State:
     return {str(key).removeprefix("module."): value for key, value in state.items()}
 
 
-def _problems(own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], name: str) -> Iterator[str]:
-    """What is wrong with the weights `state` of a model whose own are `own`; each check needs those before it."""
+def _problems(
+    own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], name: str, ignored: Collection[str]
+) -> Iterator[str]:
+    """What is wrong with the weights `state` of a model whose own are `own`; each check needs those before it.
+
+    Values of the tensors `ignored` need not be finite.
+    """
     wanted, found = architecture(own), architecture(state)
     if found is None:
         nothing = f"has no CLIP image tower (its first tensor is {min(state, default='none')}); give weights of a CLIP"
@@ -141,6 +150,6 @@ def _problems(own: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]
         if state[key].shape != value.shape:
             has, needs = (tuple(tensor.shape) for tensor in (state[key], value))
             yield f"has {key} of shape {has}, but clip.model {name} needs {needs}; correct clip.model or clip.weights"
-    for key in own:
+    for key in (key for key in own if key not in ignored):
         if count := int((~torch.isfinite(state[key])).sum()):
             yield f"has {count} values in {key} that are not finite (NaN or infinite); download the weights again"

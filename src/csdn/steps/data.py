@@ -15,7 +15,7 @@ from csdn.study.paths import PRETRAINING
 class MakeDataset(StepSettings):
     """Renders one embedded dataset, or the images of the small CLIP (layout null)."""
 
-    VERSION: ClassVar = 2
+    VERSION: ClassVar = 3
     step: Literal["make_dataset"]
     dataset: str
     layout: Layout | None

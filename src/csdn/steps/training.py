@@ -19,7 +19,7 @@ from csdn.study.paths import PROMPTS_KEY, SEMANTICS_KEY, SMALL_CLIP_KEY
 class PretrainClip(StepSettings):
     """Pre-trains the small CLIP."""
 
-    VERSION: ClassVar = 3
+    VERSION: ClassVar = 4
     KEY: ClassVar = SMALL_CLIP_KEY
     step: Literal["pretrain_clip"]
     clip: Clip

@@ -1,4 +1,8 @@
-"""Captions of rendered people, and prompts for one attribute in the same words."""
+"""Captions of rendered people, and prompts for one attribute in the same words.
+
+Pictures without colour, infrared ones among them, are called monochrome: the word under which the small CLIP meets
+grey pictures in its training, and no name of a colour.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from csdn.config.layouts import Modality
 from csdn.synthetic.attributes import ATTRIBUTES, COLOR_ATTRIBUTES
 
 DROP = 0.25
@@ -20,12 +23,12 @@ _HAIR_STYLES = ("", "short", "long", "ponytail")
 _PLURAL = ("trousers", "shorts")
 
 
-def caption(attributes: Mapping[str, str], rng: np.random.Generator, modality: Modality) -> str:
-    """Describe a person in one sentence that omits random parts; infrared captions mention no colour."""
+def caption(attributes: Mapping[str, str], rng: np.random.Generator, *, colored: bool) -> str:
+    """Describe a person in one sentence that omits random parts, and colours if the picture is not `colored`."""
 
     def said(name: str) -> str:
         value = attributes[name]
-        if modality == "infrared" and name in COLOR_ATTRIBUTES:
+        if not colored and name in COLOR_ATTRIBUTES:
             return ""
         return "" if rng.uniform() < max(DROP, _SILENT.get(value, 0.0)) else value
 
@@ -38,31 +41,31 @@ def caption(attributes: Mapping[str, str], rng: np.random.Generator, modality: M
     bag = _worn("bag", said("bag"))
     worn = [worn[i] for i in rng.permutation(len(worn))]
     while True:
-        text = _sentence(person, hair, worn, bag, modality)
+        text = _sentence(person, hair, worn, bag, colored)
         if len(text.split()) <= MAX_WORDS or not worn:
             return text
         worn = worn[:-1]
 
 
-def zero_shot_prompts(attribute: str, modality: Modality = "visible") -> dict[str, list[str]]:
+def zero_shot_prompts(attribute: str, *, colored: bool = True) -> dict[str, list[str]]:
     """Sentences for each value of an attribute, worded as `caption` words them.
 
     Raises:
-        ValueError: unknown attribute, or a colour in the infrared.
+        ValueError: unknown attribute, or a colour of a picture that has none.
     """
     if attribute not in ATTRIBUTES:
         raise ValueError(f"unknown attribute {attribute!r}; known: {', '.join(ATTRIBUTES)}")
-    if modality == "infrared" and attribute in COLOR_ATTRIBUTES:
-        raise ValueError(f"{attribute}: infrared images show no colour")
+    if not colored and attribute in COLOR_ATTRIBUTES:
+        raise ValueError(f"{attribute}: a picture without colour does not show it")
     write = _PROMPTS[attribute]
-    return {value: [_sentence(*parts, modality) for parts in write(value)] for value in ATTRIBUTES[attribute]}
+    return {value: [_sentence(*parts, colored) for parts in write(value)] for value in ATTRIBUTES[attribute]}
 
 
 _Parts = tuple[str, str, list[str], str]
 
 
-def _sentence(person: str, hair: str, worn: list[str], bag: str, modality: Modality) -> str:
-    opening = "an infrared photo of" if modality == "infrared" else "a photo of"
+def _sentence(person: str, hair: str, worn: list[str], bag: str, colored: bool) -> str:
+    opening = "a photo of" if colored else "a monochrome photo of"
     clothes = "wearing " + " and ".join(worn) if worn else ""
     return _joined(opening, _a(person), hair and "with " + hair, clothes, bag and "carrying " + bag) + "."
 

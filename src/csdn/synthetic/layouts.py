@@ -26,6 +26,8 @@ from csdn.synthetic.studio import Progress, Shot, Studio, render_arrays, render_
 MARKER = "benchmark.json"
 """File that marks a folder as rendered, so that no other folder is ever replaced; has the generator's settings."""
 TRIALS = 10
+CAPTION_COLUMNS = ("caption_0", "caption_1")
+GREY_CAPTION_COLUMNS = ("grey_caption_0", "grey_caption_1")
 
 
 def write_sysu_mm01(
@@ -89,7 +91,9 @@ def write_llcm(root: Path | str, benchmark: Benchmark, *, workers: int = 1, prog
 def write_pretraining(
     folder: Path | str, benchmark: Benchmark, *, workers: int = 1, progress: Progress | None = None
 ) -> None:
-    """Render `images.npy`, uint8 (images, height, width, 3), and `annotations.parquet` with two captions per image.
+    """Render `images.npy`, uint8 (images, height, width, 3), and `annotations.parquet`.
+
+    Each image has two captions as it is (CAPTION_COLUMNS) and two of its grey copy (GREY_CAPTION_COLUMNS).
 
     Raises:
         UserError: `folder` exists and is not a rendered set.
@@ -99,7 +103,7 @@ def write_pretraining(
         shape = (len(shots), *benchmark.image_size, 3)
         blocks = render_arrays(benchmark, shots, workers, progress)
         write_pixels(target / PIXELS, shape, blocks, [shot.identity_key for shot in shots])
-        _write_annotations(target, shots, benchmark, captions=("caption_0", "caption_1"))
+        _write_annotations(target, shots, benchmark, CAPTION_COLUMNS, GREY_CAPTION_COLUMNS)
 
 
 def sysu_permutations(shots: Iterable[Shot], seed: int) -> np.ndarray:
@@ -132,15 +136,20 @@ def _labelled(shots: Iterable[Shot], ids: Sequence[int]) -> str:
 
 
 def _write_annotations(
-    folder: Path, shots: Sequence[Shot], benchmark: Benchmark, captions: Sequence[str] = ("caption",)
+    folder: Path,
+    shots: Sequence[Shot],
+    benchmark: Benchmark,
+    captions: Sequence[str] = ("caption",),
+    grey_captions: Sequence[str] = (),
 ) -> None:
     studio = Studio(benchmark)
     fields = ["subset", "path", "person_id", "camera_id", "modality", "identity_key", "camera_key"]
     held = fields if shots[0].path else [name for name in fields if name != "path"]
     frame = pd.DataFrame({name: [getattr(shot, name) for shot in shots] for name in held})
-    written = [studio.captions(shot, len(captions)) for shot in shots]
-    for column, name in enumerate(captions):
-        frame[name] = [texts[column] for texts in written]
+    for grey, columns in ((False, captions), (True, grey_captions)):
+        written = [studio.captions(shot, len(columns), grey=grey) for shot in shots] if columns else []
+        for column, name in enumerate(columns):
+            frame[name] = [texts[column] for texts in written]
     for name in ATTRIBUTES:
         frame[name] = [studio.attributes(shot.identity_key)[name] for shot in shots]
     write_parquet(folder / ANNOTATIONS, frame)

@@ -78,10 +78,12 @@ class Studio:
         hour = sample_hour(visit, self.benchmark.night)
         return photograph(self.identity(shot.identity_key), camera, rng, self.benchmark.occlusion, hour)
 
-    def captions(self, shot: Shot, count: int = 1) -> list[str]:
-        """`count` independently drawn captions of a shot."""
-        rng = self._rng("caption", shot.identity_key, shot.camera_key, shot.spectrum, shot.number)
-        return [caption(self.attributes(shot.identity_key), rng, shot.modality) for _ in range(count)]
+    def captions(self, shot: Shot, count: int = 1, *, grey: bool = False) -> list[str]:
+        """`count` independently drawn captions of a shot, or of its grey copy."""
+        name = "grey_caption" if grey else "caption"
+        rng = self._rng(name, shot.identity_key, shot.camera_key, shot.spectrum, shot.number)
+        colored = shot.modality == "visible" and not grey
+        return [caption(self.attributes(shot.identity_key), rng, colored=colored) for _ in range(count)]
 
     def _rng(self, *names: str | int) -> np.random.Generator:
         return np.random.default_rng(derive_seed(self.benchmark.seed, *names))

@@ -22,6 +22,20 @@ from csdn.training.schedules import pretraining_learning_rate
 MAX_LOGIT_SCALE = 100.0  # as for CLIP (Radford et al. 2021, section 2.5)
 SHIFT = (3, 2)  # largest random shift of a batch in pixels, rows and columns
 LOG_EVERY = 50
+LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """What is said of N images.
+
+    Attributes:
+        captions: N lists of alternative captions, one of which is drawn each time the image is used.
+        attributes: name -> class index (N,), -1 if it does not apply.
+    """
+
+    captions: Sequence[Sequence[str]]
+    attributes: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,8 @@ class PretrainingOptimization:
         steps: how many; batch: images of each.
         learning_rate: the highest, after `warmup_steps`.
         attribute_weight: of the classifiers' loss.
+        grey_share: probability that an image is shown without its colours.
+        exposure: how much its brightness and contrast are varied (`vary_exposure`).
         precision: of matrix products in the image tower.
     """
 
@@ -41,14 +57,16 @@ class PretrainingOptimization:
     warmup_steps: int
     weight_decay: float
     attribute_weight: float
+    grey_share: float
+    exposure: float
     precision: str
 
 
 def pretrain_clip(
     model: CLIP,
     images: np.ndarray,
-    captions: Sequence[Sequence[str]],
-    attributes: Mapping[str, np.ndarray],
+    colored: Captioned,
+    grey: Captioned,
     settings: PretrainingOptimization,
     rng: np.random.Generator,
     device: torch.device,
@@ -62,13 +80,14 @@ def pretrain_clip(
     One classifier uses the image tower's map; another, shared by both towers, uses the joint space. Without the shared
     one the contrastive loss stays at its initial value for some hundred steps; how many depends on rounding.
 
-    Only the token vectors of words that occur are trained; the other rows of the vocabulary stay as initialised.
+    Some images are shown grey, with captions that name no colour, as among the photographs that CLIP learned from.
+    Only the token vectors of words that occur are trained; the other rows of the vocabulary become NaN, so that a word
+    that was never trained cannot pass for one that was.
 
     Args:
         model: the small CLIP with its single-query attention pool.
         images: uint8 (N, H, W, 3).
-        captions: N lists of alternative captions, one of which is drawn each time the image is used.
-        attributes: name -> class index (N,), -1 if it does not apply.
+        colored: captions and attributes of the images as they are; grey: of their grey copies.
         checkpoints: saves the training and continues it; None saves nothing.
         position_std: standard deviation of the attention pool's positional embedding at the start.
 
@@ -77,11 +96,11 @@ def pretrain_clip(
     """
     with torch.no_grad():
         model.visual.attnpool.positional_embedding.normal_(std=position_std)
-    tokens = tokenize(captions, model.context_length)
+    tokens = tokenize([[*a, *b] for a, b in zip(colored.captions, grey.captions, strict=True)], model.context_length)
     words, compact = torch.unique(tokens, return_inverse=True)
     ends = tokens.argmax(2).numpy()  # the end of text has the highest id
-    classes = [int(values.max()) + 1 for values in attributes.values()]
-    targets = torch.from_numpy(np.stack(list(attributes.values()), axis=1)).long()
+    classes = [int(values.max()) + 1 for values in colored.attributes.values()]
+    targets = torch.stack([_targets(colored), _targets(grey)])
     pool = model.visual.attnpool
     map_head = nn.Linear(pool.q_proj.in_features * pool.grid[0] * pool.grid[1], sum(classes)).to(device)
     joint_head = nn.Linear(pool.c_proj.out_features, sum(classes)).to(device)
@@ -100,9 +119,12 @@ def pretrain_clip(
         order = run.arrays["order"]
         rate = pretraining_learning_rate(step, settings.steps, settings.learning_rate, settings.warmup_steps)
         run.set_learning_rate(rate)
-        batch = normalize_images(shift_and_mirror(as_images(images[chosen]), rng).to(device))
-        which = rng.integers(0, ends.shape[1], len(chosen))
-        rows, alternatives, end = (torch.from_numpy(each).to(device) for each in (chosen, which, ends[chosen, which]))
+        is_grey = rng.random(len(chosen)) < settings.grey_share
+        pixels = vary_exposure(without_color(images[chosen], is_grey), settings.exposure, rng)
+        batch = normalize_images(shift_and_mirror(as_images(pixels), rng).to(device))
+        which = rng.integers(0, ends.shape[1] // 2, len(chosen)) + is_grey * (ends.shape[1] // 2)
+        drawn = (chosen, which, ends[chosen, which], is_grey.astype(int))
+        rows, alternatives, end, version = (torch.from_numpy(each).to(device) for each in drawn)
         with products_in(settings.precision):
             with autocast(device, settings.precision):
                 maps = _maps(model, batch)
@@ -110,7 +132,9 @@ def pretrain_clip(
             texts = tower(vectors[compact[rows, alternatives]], end, int(ends[chosen, which].max()) + 1)
             contrastive = _contrastive(projected.float(), texts.float(), model.logit_scale)
             answers = (logits, joint_head(projected.float()), joint_head(texts.float()))
-            attribute = torch.stack([_attribute_loss(a.float(), targets[rows], classes) for a in answers]).sum()
+            attribute = torch.stack(
+                [_attribute_loss(a.float(), targets[version, rows], classes) for a in answers]
+            ).sum()
             loss = contrastive + settings.attribute_weight * attribute
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -121,8 +145,17 @@ def pretrain_clip(
             last = {name: run.terms[name][-1] for name in ("loss", "contrastive", "attribute")}
             run.log({"step": step + 1, **last, "learning_rate": rate, "seconds": run.seconds})
     with torch.no_grad():
+        model.token_embedding.weight.fill_(torch.nan)
         model.token_embedding.weight[words] = vectors
     return run.history
+
+
+def without_color(images: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """A copy of uint8 images (N, H, W, 3), those of the mask `chosen` (N,) with their luminance in all channels."""
+    images = np.array(images)
+    grey = np.rint(images[chosen] @ LUMINANCE).astype(np.uint8)
+    images[chosen] = grey[..., None]
+    return images
 
 
 def tokenize(captions: Sequence[Sequence[str]], context_length: int) -> torch.Tensor:
@@ -132,6 +165,17 @@ def tokenize(captions: Sequence[Sequence[str]], context_length: int) -> torch.Te
     tokens = tokenizer(flat)
     longest = int(tokens.argmax(1).max()) + 1
     return tokens[:, :longest].reshape(len(captions), -1, longest)
+
+
+def vary_exposure(images: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    """uint8 images (N, H, W, 3), each with a gain in 1 +- strength and a gamma in exp(+- strength), drawn for each."""
+    if not strength:
+        return images
+    gains = rng.uniform(1 - strength, 1 + strength, len(images))
+    gammas = np.exp(rng.uniform(-strength, strength, len(images)))
+    levels = np.arange(256) / 255
+    tables = np.rint(255 * np.clip(gains[:, None] * levels, 0, 1) ** gammas[:, None]).astype(np.uint8)
+    return np.stack([table[image] for table, image in zip(tables, images, strict=True)])
 
 
 def shift_and_mirror(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -146,17 +190,23 @@ def shift_and_mirror(images: torch.Tensor, rng: np.random.Generator) -> torch.Te
 
 
 @torch.inference_mode()
-def zero_shot_accuracy(
-    model: CLIP, images: np.ndarray, labels: np.ndarray, prompts: Mapping[str, Sequence[str]], batch: int = 256
-) -> float:
-    """Balanced accuracy of zero-shot classification by the class whose mean prompt feature is nearest.
+def project_plain(model: CLIP, images: np.ndarray, batch: int = 256) -> torch.Tensor:
+    """Unit features (N, embed) of uint8 images (N, H, W, 3) in the joint space of the single-stream `model`."""
+    model.eval()
+    blocks = (normalize_images(as_images(images[i : i + batch])) for i in range(0, len(images), batch))
+    return torch.cat([F.normalize(model.visual.attnpool(_maps(model, block)), dim=1) for block in blocks])
+
+
+@torch.inference_mode()
+def zero_shot_classes(model: CLIP, features: torch.Tensor, prompts: Mapping[str, Sequence[str]]) -> np.ndarray:
+    """For each image the class whose mean prompt feature is nearest.
 
     Args:
-        images: uint8 (N, H, W, 3); labels: (N,) class names, keys of `prompts`.
+        features: (N, embed) of `project_plain`.
         prompts: class name -> prompts.
 
     Returns:
-        Share of correctly classified images, averaged over the classes that occur, in [0, 1].
+        (N,) keys of `prompts`.
     """
     model.eval()
     tower = TextTower(model)
@@ -165,12 +215,7 @@ def zero_shot_accuracy(
         tokens = tokenize([alternatives], model.context_length)[0]
         texts.append(F.normalize(tower.encode_tokens(tokens), dim=1).mean(0))
     weights = F.normalize(torch.stack(texts), dim=1)
-    features = [
-        F.normalize(model.visual.attnpool(_maps(model, normalize_images(as_images(images[i : i + batch])))), dim=1)
-        for i in range(0, len(images), batch)
-    ]
-    guessed = np.array(list(prompts))[(torch.cat(features) @ weights.T).argmax(1).numpy()]
-    return float(np.mean([(guessed[labels == name] == name).mean() for name in np.unique(labels)]))
+    return np.array(list(prompts))[(features @ weights.T).argmax(1).numpy()]
 
 
 def _maps(model: CLIP, images: torch.Tensor) -> torch.Tensor:
@@ -184,10 +229,14 @@ def _contrastive(images: torch.Tensor, texts: torch.Tensor, logit_scale: torch.T
     return (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
 
 
+def _targets(said: Captioned) -> torch.Tensor:
+    return torch.from_numpy(np.stack(list(said.attributes.values()), axis=1)).long()
+
+
 def _attribute_loss(logits: torch.Tensor, targets: torch.Tensor, classes: list[int]) -> torch.Tensor:
     parts = logits.split(classes, dim=1)
-    losses = [F.cross_entropy(part, targets[:, n], ignore_index=-1) for n, part in enumerate(parts)]
-    return torch.stack(losses).sum()
+    sums = [F.cross_entropy(part, targets[:, n], ignore_index=-1, reduction="sum") for n, part in enumerate(parts)]
+    return (torch.stack(sums) / (targets >= 0).sum(0).clamp(min=1)).sum()  # 0 where an attribute applies to no image
 
 
 def _optimizer(model: CLIP, extra: list[nn.Parameter], settings: PretrainingOptimization) -> torch.optim.Optimizer:

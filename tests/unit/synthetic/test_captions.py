@@ -1,4 +1,4 @@
-"""Captions say what the attributes are, and nothing that their modality cannot show."""
+"""Captions say what the attributes are, and nothing that the picture cannot show."""
 
 import numpy as np
 import pytest
@@ -18,12 +18,12 @@ def described():
     rng = np.random.default_rng(0)
     people = [sample_identity(rng, 0.4) for _ in range(300)]
     return [
-        (person, caption(person.attributes, rng, "visible"), caption(person.attributes, rng, "infrared"))
+        (person, caption(person.attributes, rng, colored=True), caption(person.attributes, rng, colored=False))
         for person in people
     ]
 
 
-def test_infrared_captions_name_no_color(described):
+def test_captions_of_grey_pictures_name_no_color(described):
     assert not any(COLORS & set(words(infrared)) for _, _, infrared in described)
     assert sum(bool(COLORS & set(words(visible))) for _, visible, _ in described) > 200
 
@@ -41,7 +41,7 @@ def test_captions_are_short_and_differ_between_draws(described):
     assert all(len(words(text)) <= MAX_WORDS for _, *texts in described for text in texts)
     person = described[0][0]
     rng = np.random.default_rng(1)
-    assert len({caption(person, rng, "visible") for _ in range(20)}) > 10
+    assert len({caption(person, rng, colored=True) for _ in range(20)}) > 10
 
 
 def test_captions_fit_the_context_of_the_small_clip(described):
@@ -69,6 +69,7 @@ def test_prompts_use_the_words_of_captions(described):
 def test_prompts_refuse_what_cannot_be_asked():
     with pytest.raises(ValueError, match="unknown attribute 'mood'"):
         zero_shot_prompts("mood")
-    with pytest.raises(ValueError, match="no colour"):
-        zero_shot_prompts("upper_color", "infrared")
-    assert zero_shot_prompts("hat", "infrared")["cap"][0] == "an infrared photo of a person wearing a cap."
+    with pytest.raises(ValueError, match="without colour"):
+        zero_shot_prompts("upper_color", colored=False)
+    grey = zero_shot_prompts("hat", colored=False)
+    assert grey["cap"][0] == "a monochrome photo of a person wearing a cap."

@@ -18,9 +18,10 @@ from csdn.config.prompts import Prompts
 from csdn.errors import NotFiniteError
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.semantic_integration import build_fusion
+from csdn.models.small_clip import without_unknown_words
 from csdn.training import clip_pretraining, resumable
 from csdn.training.checkpoint import Checkpoints
-from csdn.training.clip_pretraining import PretrainingOptimization, pretrain_clip
+from csdn.training.clip_pretraining import Captioned, PretrainingOptimization, pretrain_clip
 from csdn.training.encoder_stage import train_encoder
 from csdn.training.fusion_stage import train_fusion
 from csdn.training.prompt_stage import StageOneImages, learn_prompts
@@ -108,9 +109,10 @@ def trainings(clip, network, images, stage):
         own = ClipPretraining(steps=9, batch=8, warmup_steps=2, precision="fp32")
         settings = own.part(PretrainingOptimization)
         rng = np.random.default_rng(10)
-        data = (model, pixels, captions, attributes)
+        grey = Captioned(captions, {"build": np.full(12, -1)})
+        data = (model, pixels, Captioned(captions, attributes), grey)
         history = pretrain_clip(*data, settings, rng, CPU, lambda row: None, checkpoints, position_std=1.5)
-        return model.state_dict(), history
+        return without_unknown_words(model.state_dict()), history
 
     return {
         "pretrain_clip": pretraining,
