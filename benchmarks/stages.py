@@ -22,13 +22,14 @@ from csdn.config.fidelity import Fidelity
 from csdn.data.device_transforms import render_views
 from csdn.data.image_cache import ModalityImages, TrainingImages
 from csdn.evaluation.ranking import retrieval_metrics
+from csdn.jobs.unpacking import encoder_arguments
 from csdn.models.clip_backbone import build_tower, create_clip, normalize_images
 from csdn.models.device import resolve_precision
 from csdn.models.inference import embed_images
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import ReIDNetwork
 from csdn.models.semantic_integration import build_fusion
-from csdn.training.batches import Batch, augmented_batches, build_augmenter
+from csdn.training.batches import Batch, augmented_batches
 from csdn.training.encoder_stage import Descriptions, build_optimizer, optimize
 from csdn.training.prompt_stage import contrastive_step, describe_all
 
@@ -172,8 +173,7 @@ def _augmentation(scale: Scale, device: torch.device) -> Stage:
     count = 12 * scale.people
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, *scale.image_size, 3), dtype=np.uint8)
-    settings = Encoder()
-    augmenter = build_augmenter(settings, Fidelity())
+    augmenter = encoder_arguments(Encoder(), Fidelity())[0].augmenter
     draws = (augmenter.draw_visible, augmenter.draw_exchanged, augmenter.draw_infrared)
     out = np.empty(images.shape, dtype=np.float32)
     sent = torch.from_numpy(images).to(device)
@@ -229,11 +229,12 @@ def _visual(scale: Scale, device: torch.device, name: str, variant: _VisualVaria
     count = 4 * scale.people
     network = _network(scale, device)
     twin = plain_network(network)
-    theirs = plain_optimizer(build_optimizer(twin, Encoder(learning_rate=1e-5), Fidelity()))
     settings = Encoder(precision=variant.precision, learning_rate=1e-5)
+    _, loss, optimization = encoder_arguments(settings, Fidelity())
+    theirs = plain_optimizer(build_optimizer(twin, optimization))
     if variant.channels_last:
         network = network.to(memory_format=torch.channels_last)
-    ours = build_optimizer(network, settings, Fidelity())
+    ours = build_optimizer(network, optimization)
     if variant.compiled:
         network.compile()
     generator = torch.Generator().manual_seed(0)
@@ -246,7 +247,7 @@ def _visual(scale: Scale, device: torch.device, name: str, variant: _VisualVaria
     both = Descriptions(texts, texts)
 
     def step() -> None:
-        optimize(network, batch, both, settings, Fidelity(), ours, device, _ignore)
+        optimize(network, batch, both, loss, optimization, ours, device, _ignore)
 
     def fast() -> None:
         torch.use_deterministic_algorithms(variant.deterministic)
@@ -254,7 +255,7 @@ def _visual(scale: Scale, device: torch.device, name: str, variant: _VisualVaria
         torch.use_deterministic_algorithms(False)
 
     def plain() -> None:
-        visual_step(twin, theirs, batch, texts, settings.weights)
+        visual_step(twin, theirs, batch, texts, loss.weights)
 
     counted = None if variant.compiled else step  # a compiled step cannot be looked into
     target = _target(scale, variant.target)
@@ -293,12 +294,12 @@ def _batch(scale: Scale, device: torch.device) -> Stage:
     labels = np.arange(40 * count) // 40
     cache = rng.integers(0, 256, (2 * len(labels), *scale.image_size, 3), dtype=np.uint8)
     sides = [ModalityImages(cache, np.arange(len(labels)) + first, labels) for first in (0, len(labels))]
-    images, settings = TrainingImages(*sides, np.unique(labels)), Encoder(identities=scale.people, images=4)
-    augmenter = build_augmenter(settings, Fidelity())
+    images = TrainingImages(*sides, np.unique(labels))
+    batching, *_ = encoder_arguments(Encoder(identities=scale.people, images=4), Fidelity())
 
     def batches(on: torch.device) -> Iterator[Batch]:
         while True:
-            yield from augmented_batches(images, settings, augmenter, rng, on)
+            yield from augmented_batches(images, batching, rng, on)
 
     ours, plain = batches(device), batches(torch.device("cpu"))
     return Stage(
@@ -341,13 +342,8 @@ def image_memory(images: int, size: tuple[int, int], folder: Any) -> dict[str, f
     mapped = np.load(path, mmap_mode="r")
     labels = np.arange(images) // 10
     both = [ModalityImages(mapped, np.arange(images) + first, labels) for first in (0, images)]
-    settings = Encoder()
-    batches = augmented_batches(
-        TrainingImages(*both, np.unique(labels)),
-        settings,
-        build_augmenter(settings, Fidelity()),
-        np.random.default_rng(0),
-    )
+    batching, *_ = encoder_arguments(Encoder(), Fidelity())
+    batches = augmented_batches(TrainingImages(*both, np.unique(labels)), batching, np.random.default_rng(0))
     next(batches)
     before = memory("RssAnon")
     grown = max(memory("RssAnon") - before for _ in itertools.islice(batches, 40))

@@ -91,11 +91,11 @@ def visual_step(network, optimizer, batch, texts, weights):
     projected = features.projected
     loss = 0.0
     for feature, logits in zip(features, network.classify(features), strict=True):
-        loss = loss + weights.identity * F.cross_entropy(logits, everyone)
-        loss = loss + weights.modality_shared * modality_shared(feature[:count], feature[2 * count :], labels)
-        loss = loss + weights.triplet * weighted_triplet(feature, everyone)
-    loss = loss + weights.semantic_visible * F.cross_entropy(projected[:count] @ texts.T, labels)
-    loss = loss + weights.semantic_infrared * F.cross_entropy(projected[2 * count :] @ texts.T, labels)
+        loss = loss + weights["identity"] * F.cross_entropy(logits, everyone)
+        loss = loss + weights["modality_shared"] * modality_shared(feature[:count], feature[2 * count :], labels)
+        loss = loss + weights["triplet"] * weighted_triplet(feature, everyone)
+    loss = loss + weights["semantic_visible"] * F.cross_entropy(projected[:count] @ texts.T, labels)
+    loss = loss + weights["semantic_infrared"] * F.cross_entropy(projected[2 * count :] @ texts.T, labels)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

@@ -11,12 +11,13 @@ from benchmarks.plain.prompts import PlainPrompts, fusion_step, prompt_step
 from benchmarks.plain.visual import embed, plain_network, plain_optimizer, visual_step
 from csdn.config.encoder import Encoder
 from csdn.config.fidelity import Fidelity
+from csdn.jobs.unpacking import encoder_arguments
 from csdn.models.clip_backbone import build_tower, create_clip, normalize_images
 from csdn.models.inference import embed_images
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import ReIDNetwork
 from csdn.models.semantic_integration import build_fusion
-from csdn.training.batches import Batch, build_augmenter
+from csdn.training.batches import Batch
 from csdn.training.encoder_stage import Descriptions, build_optimizer, optimize
 from csdn.training.prompt_stage import contrastive_step, describe_all
 from helpers.tiny_clip import small_sizes
@@ -92,7 +93,7 @@ def visual(clip, dtype):
 
 @PRECISIONS
 def test_visual_steps(clip, dtype, tolerance):
-    settings, fidelity = Encoder(precision="fp32", classifier="linear"), Fidelity()
+    _, loss, optimization = encoder_arguments(Encoder(precision="fp32"), Fidelity())
     network = visual(clip, dtype)
     twin = plain_network(network)
     generator = torch.Generator().manual_seed(0)
@@ -102,22 +103,21 @@ def test_visual_steps(clip, dtype, tolerance):
         Batch(*torch.randn(18, 3, 32, 16, generator=generator, dtype=dtype).split([12, 6]), labels)
         for _ in range(STEPS)
     ]
-    ours = build_optimizer(network, settings, fidelity)
-    theirs = plain_optimizer(build_optimizer(twin, settings, fidelity))
+    ours = build_optimizer(network, optimization)
+    theirs = plain_optimizer(build_optimizer(twin, optimization))
     losses, expected = [], []
     for group in (*ours.param_groups, *theirs.param_groups):
-        group["lr"] = settings.learning_rate * group["factor"]
+        group["lr"] = optimization.learning_rate * group["factor"]
     for batch in batches:
         values = {}
-        optimize(network, batch, Descriptions(texts, texts), settings, fidelity, ours, CPU, values.update)
+        optimize(network, batch, Descriptions(texts, texts), loss, optimization, ours, CPU, values.update)
         losses.append(values["loss"])
-        expected.append(visual_step(twin, theirs, batch, texts, settings.weights))
+        expected.append(visual_step(twin, theirs, batch, texts, loss.weights))
     np.testing.assert_allclose(losses, expected, rtol=tolerance)
 
 
 def test_augmentation():
-    settings = Encoder()
-    augmenter = build_augmenter(settings, Fidelity())
+    augmenter = encoder_arguments(Encoder(), Fidelity())[0].augmenter
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (40, 48, 24, 3), dtype=np.uint8)
     draws = (augmenter.draw_visible, augmenter.draw_exchanged, augmenter.draw_infrared)

@@ -57,6 +57,15 @@ def test_only_rooms_lie_at_the_top_level():
     assert {path.stem for path in SRC.glob("*.py")} <= {*GROUND, "__init__", "__main__"}
 
 
+def test_networks_and_trainings_are_given_values_and_not_settings():
+    """A job unpacks its settings (csdn/jobs/unpacking.py), so that neither room knows how params.yaml is divided."""
+    for room in ("models", "training"):
+        for path in sorted((SRC / room).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                names = imported(node, ("csdn", room))
+                assert not [name for name in names if name.split(".")[1:2] in (["config"], ["steps"])], path
+
+
 @pytest.mark.parametrize(
     ("place", "line"),
     [

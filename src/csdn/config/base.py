@@ -66,6 +66,7 @@ class Strict(BaseModel):
         numbers = {name for name, field in cls.model_fields.items() if field.annotation in (int, float)}
         return {k: str(v) if isinstance(v, bool) and k in numbers else v for k, v in values.items()}
 
-    def part(self, kind: Callable[..., Part]) -> Part:
-        """The values that the dataclass `kind` has fields for: what a function needs of this section, and no more."""
-        return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})  # type: ignore[arg-type]
+    def part(self, kind: Callable[..., Part], **given: Any) -> Part:
+        """The dataclass `kind` with values of this section, for the fields that are not `given`."""
+        own = {field.name for field in fields(kind)} - set(given)  # type: ignore[arg-type]
+        return kind(**{name: getattr(self, name) for name in own}, **given)

@@ -50,7 +50,7 @@ def describe(settings: DescribeModel) -> list[ModuleCost]:
     if settings.described and prompts.learned:
         costs += prompt_costs(*start, identities, **prompts.of_bank())
     if settings.described and fusion.trained:
-        costs += fusion_costs(*start, kind=fusion.kind, heads=fusion.heads, dropout=fusion.dropout)
+        costs += fusion_costs(*start, fusion.kind, heads=fusion.heads, dropout=fusion.dropout)
     scale = settings.encoder.head_scale
     return costs + network_costs(*start, identities, classifier_scale=scale, described=settings.described)
 
@@ -93,8 +93,10 @@ def _row(
     params: Params, dataset: str, variant: str, costs: list[ModuleCost], counts: tuple[int, int, int], metrics: Any
 ) -> CostRow:
     settings = params.variant(variant)
-    flops = training_flops(costs, *counts, settings.prompts, settings.fusion, settings.encoder)
-    trained = settings.encoder.epochs > 0
+    prompts, fusion, encoder = settings.prompts, settings.fusion, settings.encoder
+    batch, trained = encoder.identities * encoder.images, encoder.epochs > 0
+    passes = {"prompts": (prompts.epochs, prompts.batch), "fusion": (fusion.epochs, fusion.batch)}
+    flops = training_flops(costs, counts, passes | {"encoder": (encoder.epochs, batch)}, prompts.banks)
     parameters = {stage: sum(cost.trainable for cost in costs if cost.stage == stage) for stage in STAGES}
     parameters["encoder"] *= trained
     seconds = _training_seconds(params, dataset, variant)
@@ -112,7 +114,7 @@ def _row(
         "training_flops": sum(flops.values()),
         "training_seconds": round(sum(seconds.values()), 1),
         "image_flops": image,
-        "activation_bytes": step_activation_bytes(costs, settings.encoder) * trained,
+        "activation_bytes": step_activation_bytes(costs, batch) * trained,
         "protocol": protocol,
         "map_mean": scored.get("map"),
     }

@@ -14,7 +14,7 @@ from csdn.artifacts.records import write_provenance
 from csdn.console.progress import progress
 from csdn.data.image_cache import open_images, training_images
 from csdn.errors import UserError
-from csdn.jobs.starting_clip import starting_clip
+from csdn.jobs.unpacking import starting_clip
 from csdn.models import explanation
 from csdn.models.build import build_network, load_encoder
 from csdn.models.clip_backbone import as_images, normalize_images
@@ -78,8 +78,8 @@ def _start(settings: ExplainModel, clip: Path | None, identities: int, device: t
     """The network as `train_encoder` found it."""
     seed = derive_seed(settings.seed, "train_encoder", settings.dataset, settings.split)
     torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
-    network = build_network(starting_clip(settings, clip), identities, generator, **settings.of_network())
+    start, generator = starting_clip(settings, clip), torch.Generator().manual_seed(seed)
+    network = build_network(start, identities=identities, generator=generator, **settings.of_network())
     return network.to(device).to(memory_format=torch.channels_last)
 
 

@@ -16,9 +16,9 @@ from csdn.console.progress import progress
 from csdn.data.captions import training_captions
 from csdn.data.image_cache import TrainingImages, open_images, training_images
 from csdn.errors import UserError
-from csdn.jobs.starting_clip import starting_clip
 from csdn.jobs.trained_step import trained_step
-from csdn.jobs.validation import build_validator
+from csdn.jobs.unpacking import encoder_arguments, stage_one_optimization, starting_clip
+from csdn.jobs.validation import build_validation
 from csdn.models.build import build_network
 from csdn.models.clip_backbone import build_tower
 from csdn.models.prompts import PromptBank, TextTower, template_tokens
@@ -74,7 +74,8 @@ def run_learn_prompts(
             tower.to(device)  # the bank reads it but does not own it
             with progress("learn-prompts", prompts.epochs, "epochs") as advance:
                 on_epoch = _logger(context.tracker, "prompts", advance)
-                history = learn_prompts(bank, stage, prompts, rng, on_epoch, context.checkpoints)
+                given = (bank, stage, stage_one_optimization(prompts))
+                history = learn_prompts(*given, rng, on_epoch, context.checkpoints)
             visible, infrared = describe_all(bank)
             learned = {"contexts": bank.contexts}
         tensors = learned | {"text_visible": visible, "text_infrared": infrared}
@@ -106,7 +107,8 @@ def run_fuse_semantics(
             fusion = build_fusion(own.kind, dim, heads=own.heads, dropout=own.dropout).to(device)
             with progress("fuse-semantics", own.epochs, "epochs") as advance:
                 on_epoch = _logger(context.tracker, "fusion", advance)
-                history = train_fusion(fusion, visible, infrared, stage, own, rng, on_epoch, context.checkpoints)
+                given = (fusion, visible, infrared, stage, stage_one_optimization(own))
+                history = train_fusion(*given, rng, on_epoch, context.checkpoints)
             text = fuse_all(fusion, visible, infrared, dropout=settings.fidelity.fusion_mode == "training")
             fused, weights = (text, text), {f"fusion.{name}": value for name, value in fusion.state_dict().items()}
         tensors = {"text_visible": fused[0], "text_infrared": fused[1], "person_ids": learned["person_ids"]}
@@ -127,17 +129,17 @@ def run_train_encoder(
         frame, pixels = open_images(index, cache, settings.scratch)
         images = training_images(frame, pixels, settings.split, settings.train_subsets)
         rng, generator = _generators(settings, "train_encoder")
-        start = starting_clip(settings, clip)
-        network = build_network(start, len(images.person_ids), generator, **settings.of_network()).to(device)
+        start, count = starting_clip(settings, clip), len(images.person_ids)
+        network = build_network(start, identities=count, generator=generator, **settings.of_network()).to(device)
         network = network.to(memory_format=torch.channels_last).requires_grad_(True)
         if settings.runtime.compile:
             network.compile()  # in place: names of parameters stay
         descriptions = _descriptions(settings, semantics, images, device) if wanted and semantics else None
         with progress("train-encoder", settings.encoder.epochs, "epochs") as advance:
             on_epoch = _logger(context.tracker, "encoder", advance)
-            validate = build_validator(settings, frame, pixels, device)
-            given = (network, images, descriptions, settings.encoder, settings.fidelity)
-            history = train_encoder(*given, rng, device, on_epoch, validate, context.checkpoints)
+            validation = build_validation(settings, frame, pixels, device)
+            given = (network, images, descriptions, *encoder_arguments(settings.encoder, settings.fidelity))
+            history = train_encoder(*given, rng, device, on_epoch, validation, context.checkpoints)
         write_csv(output.with_name(HISTORY), pd.DataFrame(history, columns=None if history else ["epoch"]))
         state = {name: value.contiguous() for name, value in network.state_dict().items()}
         label = SELECTED_ON_TEST if settings.encoder.selection == "best_on_test" else None
@@ -168,8 +170,11 @@ def _stage_one_images(
     """Project the training images with the frozen network."""
     backbone = build_tower(model, inner_relu=settings.fidelity.stem == "clip").to(device)
     seed = derive_seed(settings.seed, "stage_one_images", settings.step, settings.dataset, settings.split)
-    with progress("image features", count_images(images, settings.fidelity), "images") as advance:
-        return stage_one_images(backbone, images, settings.fidelity, np.random.default_rng(seed), device, advance)
+    fidelity, given = settings.fidelity, (backbone, images, np.random.default_rng(seed), device)
+    sampled, training = fidelity.stage_one_images == "sampler", fidelity.fusion_mode == "training"
+    how: dict[str, Any] = {"training": training, "normalization": fidelity.normalization}
+    with progress("image features", count_images(images, sampled=sampled), "images") as advance:
+        return stage_one_images(*given, advance, sampled=sampled, **how)
 
 
 def _descriptions(settings: TrainEncoder, path: Path, images: TrainingImages, device: torch.device) -> Descriptions:

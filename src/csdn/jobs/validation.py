@@ -16,16 +16,19 @@ from csdn.evaluation.scoring import score
 from csdn.models.inference import embed_images
 from csdn.models.reid_network import ReIDNetwork
 from csdn.steps.training import TrainEncoder
+from csdn.training.encoder_stage import Validation
 
 BATCH = 256
 
-Validate = Callable[[ReIDNetwork], dict[str, float]]
+SELECTED_BY = {"best_on_validation": "validation_map", "best_on_test": "test_rank_1"}  # values that are measured here
+
+Measure = Callable[[ReIDNetwork], dict[str, float]]
 Embed = Callable[[ReIDNetwork, np.ndarray], np.ndarray]
 
 
-def build_validator(
+def build_validation(
     settings: TrainEncoder, frame: pd.DataFrame, pixels: np.ndarray, device: torch.device
-) -> Validate | None:
+) -> Validation | None:
     """What the settings ask to measure, or None if nothing.
 
     Args:
@@ -43,13 +46,17 @@ def build_validator(
         return embed_images(network, pixels, rows, infrared[rows], **options)
 
     measures = [_on_validation(settings, frame, embed), _on_test(settings, frame, embed)]
-    wanted = [measure for measure in measures if measure]
+    wanted = [each for each in measures if each]
     if not wanted:
         return None
-    return lambda network: {name: value for measure in wanted for name, value in measure(network).items()}
+
+    def measure(network: ReIDNetwork) -> dict[str, float]:
+        return {name: value for each in wanted for name, value in each(network).items()}
+
+    return Validation(measure, settings.encoder.validate_every, SELECTED_BY.get(settings.encoder.selection))
 
 
-def _on_validation(settings: TrainEncoder, frame: pd.DataFrame, embed: Embed) -> Validate | None:
+def _on_validation(settings: TrainEncoder, frame: pd.DataFrame, embed: Embed) -> Measure | None:
     """Rank-1 and mAP of infrared queries among all visible images of the validation identities."""
     trained = "val" in settings.train_subsets
     rows = np.empty(0, dtype=int) if trained else subset_rows(frame, settings.split, ["val"])
@@ -71,7 +78,7 @@ def _on_validation(settings: TrainEncoder, frame: pd.DataFrame, embed: Embed) ->
     return validate
 
 
-def _on_test(settings: TrainEncoder, frame: pd.DataFrame, embed: Embed) -> Validate | None:
+def _on_test(settings: TrainEncoder, frame: pd.DataFrame, embed: Embed) -> Measure | None:
     """Rank-1 and mAP under a protocol of the test set: for `selection: best_on_test` and nothing else."""
     if settings.encoder.selection != "best_on_test":
         return None

@@ -21,6 +21,7 @@ from csdn.models.small_clip import VOCABULARY, create_small_clip, with_unknown_w
 from csdn.models.transformer_tower import TwoStreamTransformer, resize_patch_grid
 from csdn.seeding import derive_seed
 
+Size = tuple[int, int]  # (H, W)
 ImageTower = TwoStreamResNet | TwoStreamTransformer
 Architecture = str | Mapping[str, Any]
 """A model of open_clip by its name, or the sizes of the small CLIP (see `create_small_clip`)."""
@@ -30,7 +31,7 @@ MEAN_STD = {
 }
 
 
-def create_clip(architecture: Architecture, image_size: tuple[int, int]) -> CLIP:
+def create_clip(architecture: Architecture, image_size: Size) -> CLIP:
     """A CLIP with random weights, its image tower already adapted to `image_size` (H, W).
 
     Raises:
@@ -41,16 +42,14 @@ def create_clip(architecture: Architecture, image_size: tuple[int, int]) -> CLIP
     return model
 
 
-def random_clip(architecture: Architecture, image_size: tuple[int, int], *, seed: int = 0) -> CLIP:
+def random_clip(architecture: Architecture, image_size: Size, *, seed: int = 0) -> CLIP:
     """`create_clip` with the weights of `seed`, so that every stage of a run starts from the same network; frozen."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "clip"))
         return _frozen(create_clip(architecture, image_size))
 
 
-def load_small_clip(
-    sizes: Mapping[str, Any], path: Path, image_size: tuple[int, int], *, trained_size: tuple[int, int]
-) -> CLIP:
+def load_small_clip(sizes: Mapping[str, Any], path: Path, image_size: Size, *, trained_size: Size) -> CLIP:
     """The small CLIP that was pre-trained at `trained_size` and saved in `path`, adapted to `image_size`; frozen.
 
     Raises:
@@ -62,7 +61,7 @@ def load_small_clip(
     return _frozen(model)
 
 
-def load_clip(architecture: Architecture, weights: Path | str, image_size: tuple[int, int]) -> CLIP:
+def load_clip(architecture: Architecture, weights: Path | str, image_size: Size) -> CLIP:
     """A CLIP with the weights of a file or, if `weights` is no path, of a tag of open_clip; adapted and frozen.
 
     Raises:
@@ -146,7 +145,7 @@ def _frozen(model: CLIP) -> CLIP:
     return model.eval().requires_grad_(False)
 
 
-def _adapt(model: CLIP, image_size: tuple[int, int], architecture: Architecture) -> None:
+def _adapt(model: CLIP, image_size: Size, architecture: Architecture) -> None:
     """Adapt the image tower, in place, to `image_size` (H, W)."""
     image_size = _fitting(model, image_size, architecture)
     if isinstance(model.visual, ModifiedResNet):
@@ -155,7 +154,7 @@ def _adapt(model: CLIP, image_size: tuple[int, int], architecture: Architecture)
         resize_patch_grid(model.visual, image_size)
 
 
-def _fitting(model: CLIP, image_size: tuple[int, int], architecture: Architecture) -> tuple[int, int]:
+def _fitting(model: CLIP, image_size: Size, architecture: Architecture) -> Size:
     """`image_size`, which the tower must divide evenly, or its positions would not match the pixels."""
     height, width = (STRIDE, STRIDE) if isinstance(model.visual, ModifiedResNet) else model.visual.patch_size
     if image_size[0] % height or image_size[1] % width:

@@ -1,19 +1,21 @@
 """The costs of each module: trainable parameters, floating-point operations and activation memory.
 
 Everything is built and run on the meta device, where tensors have shapes but no values, so sizes are exact, nothing is
-computed, and even the largest model takes seconds.
+computed, and even the largest model takes seconds. A model that does not exist, or that the size (H, W) of the images
+does not fit, is a UserError.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from csdn.models.clip_backbone import Architecture, ImageTower, build_tower, create_clip
+from csdn.models.clip_backbone import Architecture, ImageTower, Size, build_tower, create_clip
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import Features, ReIDNetwork
 from csdn.models.resnet_tower import TwoStreamResNet
@@ -53,18 +55,9 @@ class ModuleCost:
 
 
 def network_costs(
-    clip: Architecture,
-    image_size: tuple[int, int],
-    identities: int,
-    *,
-    classifier_scale: float | None,
-    described: bool,
+    clip: Architecture, image_size: Size, identities: int, *, classifier_scale: float | None, described: bool
 ) -> list[ModuleCost]:
-    """Costs of stage 2 for one image: stems, trunk, projection, pooling, heads and, if `described`, HSE.
-
-    Raises:
-        UserError: the model does not exist, or `image_size` (H, W) does not fit it.
-    """
+    """Costs of stage 2 for one image: stems, trunk, projection, pooling, heads and, if `described`, HSE."""
     with META:
         tower = build_tower(create_clip(clip, image_size))
         network = ReIDNetwork(
@@ -91,20 +84,12 @@ def network_costs(
     return meter.costs
 
 
-def prompt_costs(
-    clip: Architecture, image_size: tuple[int, int], identities: int, *, banks: int, tokens: int, template: str
-) -> list[ModuleCost]:
-    """Costs of stage 1a: learned prompts, and the frozen text tower that reads them.
-
-    Raises:
-        UserError: the model does not exist, or `image_size` (H, W) does not fit it.
-    """
+def prompt_costs(clip: Architecture, image_size: Size, identities: int, **learned: Any) -> list[ModuleCost]:
+    """Costs of stage 1a: prompts, `learned` as keywords of `PromptBank`, and the frozen text tower that reads them."""
     with META:
         model = create_clip(clip, image_size).eval().requires_grad_(False)
         tower, generator = TextTower(model), torch.Generator()
-        bank = PromptBank(
-            tower, banks=banks, identities=identities, tokens=tokens, template=template, generator=generator
-        )
+        bank = PromptBank(tower, identities=identities, generator=generator, **learned)
         rows = torch.zeros(BATCH, dtype=torch.long)
     numbers = bank.contexts.numel()
     bank(0, rows)  # computes the template's first tokens, which happens once and not for each text
@@ -113,17 +98,11 @@ def prompt_costs(
     return [ModuleCost("prompts (MsPL)", PROMPTS, numbers, numbers, TEXT, 0, 0, 0), *meter.costs]
 
 
-def fusion_costs(
-    clip: Architecture, image_size: tuple[int, int], *, kind: str, heads: int, dropout: float
-) -> list[ModuleCost]:
-    """Costs of stage 1b, where the fusion is trained.
-
-    Raises:
-        UserError: the model does not exist, or `image_size` (H, W) does not fit it.
-    """
+def fusion_costs(clip: Architecture, image_size: Size, kind: str, **options: Any) -> list[ModuleCost]:
+    """Costs of stage 1b, where the fusion is trained; it is made as by `build_fusion`."""
     with META:
         texts = torch.empty(BATCH, create_clip(clip, image_size).text_projection.shape[1])
-        fused = build_fusion(kind, texts.shape[1], heads=heads, dropout=dropout)
+        fused = build_fusion(kind, texts.shape[1], **options)
     meter = Meter([*fused.parameters(), texts], FUSION, IDENTITY)
     meter.measure("fusion (SII)", lambda: fused(texts, texts), fused.parameters())
     return meter.costs

@@ -9,16 +9,21 @@ import numpy as np
 import torch
 from numpy.random import Generator
 
-from csdn.config.encoder import Encoder
-from csdn.config.fidelity import Fidelity
 from csdn.data.device_transforms import render_views
 from csdn.data.image_cache import TrainingImages
 from csdn.data.prefetch import on_side_stream
 from csdn.data.sampling import identity_batches
 from csdn.data.transforms import Augmenter, View
-from csdn.models.clip_backbone import MEAN_STD
 
 CPU = torch.device("cpu")
+
+
+class Batching(NamedTuple):
+    """How batches are made: `identities` in each, `images` of an identity and modality, and their augmentation."""
+
+    identities: int
+    images: int
+    augmenter: Augmenter
 
 
 class Batch(NamedTuple):
@@ -37,26 +42,20 @@ class RawBatch(NamedTuple):
     labels: np.ndarray
 
 
-def build_augmenter(settings: Encoder, fidelity: Fidelity) -> Augmenter:
-    """The augmentation of the settings, with the normalisation that `fidelity` selects."""
-    (mean, std), late = MEAN_STD[fidelity.normalization], fidelity.normalization == "imagenet"
-    return Augmenter(**settings.augmentation.model_dump(), mean=mean, std=std, erase_after_normalization=late)
-
-
 def augmented_batches(
-    images: TrainingImages, settings: Encoder, augmenter: Augmenter, rng: Generator, device: torch.device = CPU
+    images: TrainingImages, batching: Batching, rng: Generator, device: torch.device = CPU
 ) -> Iterator[Batch]:
     """One epoch of batches; every view is cropped, mirrored and erased independently.
 
     The same random numbers are drawn for every device. Images are sent to a GPU as uint8 and augmented there, some
     batches before they are needed; until the end of the epoch `rng` has then drawn for later batches too.
     """
-    raw_batches = _raw_batches(images, settings, augmenter, rng)
+    raw_batches = _raw_batches(images, batching, rng)
     if device.type != "cpu":
-        yield from batches_on_device(raw_batches, augmenter, device)
+        yield from batches_on_device(raw_batches, batching.augmenter, device)
         return
     for raw in raw_batches:
-        yield _batch(_render(raw, augmenter), torch.from_numpy(raw.labels))
+        yield _batch(_render(raw, batching.augmenter), torch.from_numpy(raw.labels))
 
 
 def batches_on_device(raw_batches: Iterable[RawBatch], augmenter: Augmenter, device: torch.device) -> Iterator[Batch]:
@@ -73,8 +72,8 @@ def batches_on_device(raw_batches: Iterable[RawBatch], augmenter: Augmenter, dev
         yield Batch(*tensors)
 
 
-def _raw_batches(images: TrainingImages, settings: Encoder, augmenter: Augmenter, rng: Generator) -> Iterator[RawBatch]:
-    counts = settings.identities, settings.images
+def _raw_batches(images: TrainingImages, batching: Batching, rng: Generator) -> Iterator[RawBatch]:
+    counts, augmenter = (batching.identities, batching.images), batching.augmenter
     for rows, infrared_rows in identity_batches(images.visible.labels, images.infrared.labels, *counts, rng):
         visible, infrared = images.visible.pixels(rows), images.infrared.pixels(infrared_rows)
         shape = visible.shape[1:]

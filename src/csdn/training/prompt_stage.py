@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +11,6 @@ import torch
 import torch.nn.functional as F
 from open_clip.tokenizer import SimpleTokenizer
 
-from csdn.config.fusion import Fusion
-from csdn.config.prompts import Prompts
 from csdn.data.sampling import paired_batches
 from csdn.losses import symmetric_contrastive_loss
 from csdn.models.prompts import PromptBank, TextTower
@@ -21,6 +20,23 @@ from csdn.training.resumable import History, OnEpoch, TrainingRun
 from csdn.training.schedules import prompt_learning_rate
 
 VISIBLE, INFRARED = 0, 1
+
+
+@dataclass(frozen=True)
+class StageOneOptimization:
+    """How stages 1a and 1b make their steps; `scale` is that of cosine logits, None for raw dot products."""
+
+    epochs: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    schedule: str
+    gradient_clip: float | None
+    scale: float | None
+
+    def rate(self, epoch: float) -> float:
+        """Learning rate at a moment, in epochs from the start."""
+        return prompt_learning_rate(epoch, self.epochs, self.learning_rate, self.schedule)
 
 
 class StageOneImages(NamedTuple):
@@ -35,14 +51,14 @@ class StageOneImages(NamedTuple):
 def learn_prompts(
     bank: PromptBank,
     images: StageOneImages,
-    settings: Prompts,
+    optimization: StageOneOptimization,
     rng: np.random.Generator,
     on_epoch: OnEpoch,
     checkpoints: Checkpoints | None = None,
 ) -> History:
     """Train `bank` in place; the text tower and the image features stay frozen.
 
-    Each batch has `settings.batch` images of each modality, and each image's text is that of its own modality.
+    Each batch has `optimization.batch` images of each modality, and each image's text is that of its own modality.
 
     Args:
         checkpoints: saves the training and continues it; None saves nothing.
@@ -51,19 +67,20 @@ def learn_prompts(
         One row per epoch: epoch, loss, image-to-text accuracy of both modalities, learning rate, seconds.
     """
     optimizer = torch.optim.Adam(
-        [bank.contexts], lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        [bank.contexts], lr=optimization.learning_rate, weight_decay=optimization.weight_decay, fused=True
     )
-    scale = logit_scale(settings)
+    scale = optimization.scale
     run = TrainingRun({"contexts": bank.contexts}, optimizer, rng, on_epoch, checkpoints)
-    for epoch in run.epochs(settings.epochs):
-        batches = list(paired_batches(images.visible_labels, images.infrared_labels, settings.batch, rng))
+    for epoch in run.epochs(optimization.epochs):
+        batches = list(paired_batches(images.visible_labels, images.infrared_labels, optimization.batch, rng))
         for step, (visible, infrared) in run.remaining(batches):
-            at = epoch + step / len(batches)
-            run.set_learning_rate(prompt_learning_rate(at, settings.epochs, settings.learning_rate, settings.schedule))
+            run.set_learning_rate(optimization.rate(epoch + step / len(batches)))
             labels = torch.from_numpy(images.visible_labels[visible])
             features = torch.cat([images.visible[visible], images.infrared[infrared]])
             texts = bank.both(labels)
-            contrastive_step(features, texts, labels.repeat(2), scale, optimizer, run.record, settings.gradient_clip)
+            contrastive_step(
+                features, texts, labels.repeat(2), scale, optimizer, run.record, optimization.gradient_clip
+            )
         row = {"epoch": epoch, "loss": float(np.mean(run.terms["contrastive"])), "learning_rate": run.learning_rate}
         row |= description_accuracy(images, *describe_all(bank), scale)
         run.end_epoch(row | {"seconds": run.seconds})
@@ -123,8 +140,3 @@ def description_accuracy(
         nearest = (features @ texts.T).argmax(1).cpu().numpy()
         out[f"accuracy_{name}"] = float((nearest == labels).mean())
     return out
-
-
-def logit_scale(settings: Prompts | Fusion) -> float | None:
-    """Scale of cosine logits; None for raw dot products."""
-    return settings.scale if settings.logits == "cosine" else None

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from csdn.config.fidelity import Fidelity
 from csdn.data.image_cache import ModalityImages, TrainingImages
 from csdn.data.sampling import identity_batches
 from csdn.models.clip_backbone import ImageTower, as_images, normalize_images
@@ -25,30 +24,31 @@ Progress = Callable[[int], None]
 def stage_one_images(
     backbone: ImageTower,
     images: TrainingImages,
-    fidelity: Fidelity,
     rng: np.random.Generator,
     device: torch.device,
     progress: Progress,
+    *,
+    sampled: bool,
+    training: bool,
+    normalization: str,
 ) -> StageOneImages:
-    """Features of every training image once, in evaluation mode; `fidelity` can restore the authors' procedure.
-
-    `stage_one_images: sampler` uses the images of one pass of the identity sampler: some several times, others never.
-    `fusion_mode: training` normalises with the statistics of each batch of one modality.
+    """Features of every training image once, in evaluation mode, or by the authors' procedure.
 
     Args:
         backbone: its parameters and running statistics do not change.
-        rng: draws the batches; not used by default.
+        rng: draws the batches, if `sampled` or `training`.
+        sampled: uses the images of one pass of the identity sampler: some several times, others never.
+        training: normalises with the statistics of each batch of one modality.
     """
-    sampled, training = fidelity.stage_one_images == "sampler", fidelity.fusion_mode == "training"
     if not sampled and not training:
-        return _all_images(backbone, images, fidelity.normalization, device, progress)
+        return _all_images(backbone, images, normalization, device, progress)
     if training:
         backbone = copy.deepcopy(backbone)  # training mode changes running statistics
     backbone.train(training)
     sides = zip(*(sampler_pass if sampled else shuffled_pass)(images, rng), strict=True)
     made = []
     for (side, is_infrared), batches in zip(((images.visible, False), (images.infrared, True)), sides, strict=True):
-        features = _project(backbone, side, batches, is_infrared, fidelity.normalization, device, progress)
+        features = _project(backbone, side, batches, is_infrared, normalization, device, progress)
         made += [torch.cat(list(features)), side.labels[np.concatenate(batches)]]
     return StageOneImages(*made)
 
@@ -67,10 +67,10 @@ def shuffled_pass(images: TrainingImages, rng: np.random.Generator) -> Iterator[
     return zip(*sides, strict=True)
 
 
-def count_images(images: TrainingImages, fidelity: Fidelity) -> int:
+def count_images(images: TrainingImages, *, sampled: bool) -> int:
     """Number of images that `stage_one_images` embeds."""
     visible, infrared = len(images.visible), len(images.infrared)
-    if fidelity.stage_one_images == "all":
+    if not sampled:
         return visible + infrared
     per_batch = IMAGES * min(IDENTITIES, len(np.intersect1d(images.visible.labels, images.infrared.labels)))
     return 2 * per_batch * (max(visible, infrared) // per_batch + 1)

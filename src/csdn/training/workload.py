@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from csdn.config.encoder import Encoder
-from csdn.config.fusion import Fusion
-from csdn.config.prompts import Prompts
 from csdn.data.sampling import batches_in_epoch
 from csdn.models.costs import ENCODER, FUSION, PROMPTS, ModuleCost
 
 VIEWS = 3  # in a batch of stage 2: two of each visible image and one of each infrared image
 
 
+Passes = tuple[int, int]  # epochs of a stage and images in its batches: of each modality, but in stage 1b of both
+
+
 def training_flops(
-    costs: Sequence[ModuleCost],
-    visible: int,
-    infrared: int,
-    identities: int,
-    prompts: Prompts,
-    fusion: Fusion,
-    encoder: Encoder,
+    costs: Sequence[ModuleCost], counts: tuple[int, int, int], passes: Mapping[str, Passes], banks: int
 ) -> dict[str, int]:
     """Operations of each stage's optimiser steps, and of the image features that stages 1a and 1b extract once each.
 
@@ -29,20 +23,22 @@ def training_flops(
 
     Args:
         costs: of the modules that are used; a stage without any costs nothing.
-        visible, infrared: numbers of training images; identities: number of identities, assumed equally frequent.
+        counts: of visible and infrared training images, and of identities, which are assumed equally frequent.
+        passes: of each stage; banks: sets of learned prompts, one for both modalities or one for each.
     """
+    visible, infrared, identities = counts
+    epochs, batch = ({stage: own[part] for stage, own in passes.items()} for part in (0, 1))
     images = visible * image_flops(costs, "visible") + infrared * image_flops(costs, "infrared")
     text = sum(cost.training_flops for cost in costs if cost.stage == PROMPTS)
     fused = sum(cost.training_flops for cost in costs if cost.stage == FUSION)
-    distinct = identities * (1 - (1 - 1 / identities) ** min(prompts.batch, max(visible, infrared)))
-    banks = 1 if prompts.kind == "shared" else 2
-    descriptions = prompts.epochs * max(max(visible, infrared) // prompts.batch, 1) * banks * distinct
-    fusions = fusion.epochs * max((visible + infrared) // fusion.batch, 1) * fusion.batch
-    steps = encoder.epochs * batches_in_epoch(visible, infrared, encoder.identities * encoder.images)
+    distinct = identities * (1 - (1 - 1 / identities) ** min(batch[PROMPTS], max(visible, infrared)))
+    descriptions = epochs[PROMPTS] * max(max(visible, infrared) // batch[PROMPTS], 1) * banks * distinct
+    fusions = epochs[FUSION] * max((visible + infrared) // batch[FUSION], 1) * batch[FUSION]
+    steps = epochs[ENCODER] * batches_in_epoch(visible, infrared, batch[ENCODER])
     return {
         PROMPTS: (images + round(descriptions * text)) if text else 0,
         FUSION: (images + fusions * fused) if fused else 0,
-        ENCODER: steps * encoder.identities * encoder.images * step_flops(costs),
+        ENCODER: steps * batch[ENCODER] * step_flops(costs),
     }
 
 
@@ -57,9 +53,9 @@ def step_flops(costs: Sequence[ModuleCost]) -> int:
     return sum(uses * cost.training_flops for cost, uses in _used(costs))
 
 
-def step_activation_bytes(costs: Sequence[ModuleCost], encoder: Encoder) -> int:
+def step_activation_bytes(costs: Sequence[ModuleCost], batch: int) -> int:
     """Bytes that a step of stage 2 keeps for its backward pass, in float32, without the losses' own matrices."""
-    return encoder.identities * encoder.images * sum(uses * cost.activation_bytes for cost, uses in _used(costs))
+    return batch * sum(uses * cost.activation_bytes for cost, uses in _used(costs))
 
 
 def _used(costs: Sequence[ModuleCost]) -> list[tuple[ModuleCost, int]]:

@@ -20,6 +20,7 @@ from csdn.jobs import explanation, pretraining, training
 from csdn.jobs.evaluation import run_embed_images
 from csdn.jobs.explanation import run_explain_model
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
+from csdn.jobs.unpacking import encoder_arguments
 from csdn.models import inference
 from csdn.models.clip_backbone import random_clip
 from csdn.models.reid_network import ReIDNetwork
@@ -242,10 +243,10 @@ def test_search_and_export_are_on_their_devices(given, tmp_path):
 
 def test_no_optimiser_step_waits_for_the_gpu():
     """Nothing is read from the device until the losses are fetched."""
-    settings = Encoder(identities=3, images=2, precision="fp32")
+    _, loss, optimization = encoder_arguments(Encoder(precision="fp32"), Fidelity())
     with fake_cuda() as mode:
         network = fake_network()
-        optimizer = encoder_stage.build_optimizer(network, settings, Fidelity())
+        optimizer = encoder_stage.build_optimizer(network, optimization)
         run = TrainingRun({"network": network}, optimizer, np.random.default_rng(0), lambda row: None)
         images = torch.zeros(18, 3, 32, 16, device=GPU)
         batch = Batch(images[:12], images[12:], torch.arange(3, device=GPU).repeat_interleave(2))
@@ -254,7 +255,7 @@ def test_no_optimiser_step_waits_for_the_gpu():
         waits = []
         for _ in run.steps(FETCH_EVERY):
             before = len(mode.seen)
-            encoder_stage.optimize(network, batch, texts, settings, Fidelity(), optimizer, GPU, run.record)
+            encoder_stage.optimize(network, batch, texts, loss, optimization, optimizer, GPU, run.record)
             waits.append(sum(_waits(seen) for seen in mode.seen[before:]))
         assert waits == [0] * FETCH_EVERY
         assert len(run.terms["loss"]) == FETCH_EVERY

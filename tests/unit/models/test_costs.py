@@ -77,7 +77,7 @@ def test_stage_one_is_counted_by_bank_and_fusion():
     assert costs["text tower"].parameters == sum(each.numel() for each in TextTower(clip).parameters())
     shared = by_name(prompt_costs(TINY, SIZE, IDENTITIES, banks=1, **texts))
     assert shared["prompts (MsPL)"].trainable == bank.contexts.numel() / 2
-    (fused,) = fusion_costs(TINY, SIZE, kind="attention", heads=4, dropout=0.1)
+    (fused,) = fusion_costs(TINY, SIZE, "attention", heads=4, dropout=0.1)
     assert fused.trainable == sum(each.numel() for each in fusion.parameters())
 
 

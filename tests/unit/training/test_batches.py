@@ -6,16 +6,16 @@ import torch
 
 from csdn.config.encoder import Encoder
 from csdn.config.fidelity import Fidelity
-from csdn.training.batches import _raw_batches, augmented_batches, batches_on_device, build_augmenter
+from csdn.jobs.unpacking import encoder_arguments
+from csdn.training.batches import _raw_batches, augmented_batches, batches_on_device
 
-SETTINGS = Encoder(identities=3, images=2)
-AUGMENTER = build_augmenter(SETTINGS, Fidelity())
+BATCHING, *_ = encoder_arguments(Encoder(identities=3, images=2), Fidelity())
 
 
 def check(images, device):
-    expected = list(augmented_batches(images, SETTINGS, AUGMENTER, np.random.default_rng(0)))
-    raw_batches = _raw_batches(images, SETTINGS, AUGMENTER, np.random.default_rng(0))
-    made = list(batches_on_device(raw_batches, AUGMENTER, device))
+    expected = list(augmented_batches(images, BATCHING, np.random.default_rng(0)))
+    raw_batches = _raw_batches(images, BATCHING, np.random.default_rng(0))
+    made = list(batches_on_device(raw_batches, BATCHING.augmenter, device))
     assert len(made) == len(expected) == 5
     for own, other in zip(made, expected, strict=True):
         assert own.visible.shape == (12, 3, 32, 16)
@@ -38,9 +38,9 @@ def test_the_generator_ends_an_epoch_in_the_same_state_everywhere(images):
     states = []
     for make in (
         augmented_batches,
-        lambda *arguments: batches_on_device(_raw_batches(*arguments), AUGMENTER, torch.device("cpu")),
+        lambda *arguments: batches_on_device(_raw_batches(*arguments), BATCHING.augmenter, torch.device("cpu")),
     ):
         rng = np.random.default_rng(0)
-        list(make(images, SETTINGS, AUGMENTER, rng))
+        list(make(images, BATCHING, rng))
         states.append(rng.bit_generator.state)
     assert states[0] == states[1]

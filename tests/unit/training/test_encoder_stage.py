@@ -8,10 +8,18 @@ import torch
 
 from csdn.config.encoder import Encoder, LossWeights
 from csdn.config.fidelity import Fidelity
+from csdn.jobs.unpacking import encoder_arguments
 from csdn.losses import identity_loss, modality_shared_enhancement_loss, weighted_regularization_triplet_loss
 from csdn.models.reid_network import Features
-from csdn.training.batches import augmented_batches, build_augmenter
-from csdn.training.encoder_stage import Descriptions, build_optimizer, loss_terms, permute_descriptions, train_encoder
+from csdn.training.batches import augmented_batches
+from csdn.training.encoder_stage import (
+    Descriptions,
+    Validation,
+    build_optimizer,
+    loss_terms,
+    permute_descriptions,
+    train_encoder,
+)
 
 CPU = torch.device("cpu")
 SETTINGS = Encoder(
@@ -21,10 +29,13 @@ SETTINGS = Encoder(
     learning_rate=1e-3,
     schedule="cosine",
     warmup_epochs=0,
-    classifier="cosine",
     semantic_logits="cosine",
 )
-FIDELITY = Fidelity()
+
+
+def how(fidelity=None, **changes):
+    """Batching, loss and optimization of SETTINGS with some values changed."""
+    return encoder_arguments(SETTINGS.model_copy(update=changes), fidelity or Fidelity())
 
 
 def ignore(row):
@@ -38,8 +49,7 @@ def descriptions(seed=0):
 
 def test_training_lowers_every_loss_and_moves_every_trained_part(network, images):
     before = {name: value.clone() for name, value in network.named_parameters()}
-    settings = SETTINGS.model_copy(update={"epochs": 12})
-    history = train_encoder(network, images, descriptions(), settings, FIDELITY, np.random.default_rng(0), CPU, ignore)
+    history = train_encoder(network, images, descriptions(), *how(epochs=12), np.random.default_rng(0), CPU, ignore)
     assert [row["epoch"] for row in history] == list(range(12))
     for name in ("identity", "semantic_visible", "semantic_infrared", "loss"):
         assert history[-1][name] < history[0][name], name
@@ -51,7 +61,7 @@ def test_training_lowers_every_loss_and_moves_every_trained_part(network, images
 def test_training_is_repeatable(network, images):
     def run():
         own = copy.deepcopy(network)
-        train_encoder(own, images, None, SETTINGS, FIDELITY, np.random.default_rng(5), CPU, ignore)
+        train_encoder(own, images, None, *how(), np.random.default_rng(5), CPU, ignore)
         return own.state_dict()
 
     first, second = run(), run()
@@ -67,7 +77,7 @@ def test_terms_are_those_of_the_method(network):
         torch.randn(3 * count, 16, generator=generator),
     )
     network.eval()
-    terms = loss_terms(network, features, labels, descriptions(), SETTINGS, FIDELITY)
+    terms = loss_terms(network, features, labels, descriptions(), how()[1])
     everyone = labels.repeat(3)
     logits = network.classify(features)
     expected = {
@@ -83,7 +93,7 @@ def test_terms_are_those_of_the_method(network):
 def test_without_descriptions_there_is_no_semantic_term(network):
     labels = torch.arange(3).repeat_interleave(2)
     features = Features(torch.rand(18, network.backbone.channels), torch.randn(18, 16))
-    assert set(loss_terms(network, features, labels, None, SETTINGS, FIDELITY)) == {
+    assert set(loss_terms(network, features, labels, None, how()[1])) == {
         "identity",
         "modality_shared",
         "triplet",
@@ -96,16 +106,16 @@ def test_each_modality_is_pulled_to_its_own_text(network):
     features = Features(torch.rand(18, network.backbone.channels), torch.randn(18, 16))
     one = descriptions(0)
     two = Descriptions(one.visible, descriptions(1).infrared)
-    a, b = (loss_terms(network, features, labels, texts, SETTINGS, FIDELITY) for texts in (one, two))
+    a, b = (loss_terms(network, features, labels, texts, how()[1]) for texts in (one, two))
     assert a["semantic_visible"] == b["semantic_visible"]
     assert a["semantic_infrared"] != b["semantic_infrared"]
 
 
 def test_a_zero_weight_silences_its_term(network, images):
     weights = LossWeights(identity=0, modality_shared=0, triplet=0, semantic_visible=0, semantic_infrared=0)
-    settings = SETTINGS.model_copy(update={"weights": weights, "weight_decay": 0.0, "epochs": 1})
+    given = how(weights=weights, weight_decay=0.0, epochs=1)
     before = {name: value.clone() for name, value in network.named_parameters()}
-    train_encoder(network, images, descriptions(), settings, FIDELITY, np.random.default_rng(0), CPU, ignore)
+    train_encoder(network, images, descriptions(), *given, np.random.default_rng(0), CPU, ignore)
     assert all(torch.equal(value, before[name]) for name, value in network.named_parameters())
 
 
@@ -116,20 +126,20 @@ def test_optimizer_groups(network):
                 return group["factor"], group["weight_decay"] > 0
         raise AssertionError("not optimised")
 
-    settings = SETTINGS.model_copy(update={"head_learning_rate_factor": 2.0, "weight_decay": 5e-4})
-    sound = build_optimizer(network, settings, FIDELITY)
+    values = {"head_learning_rate_factor": 2.0, "weight_decay": 5e-4}
+    sound = build_optimizer(network, how(**values)[2])
     assert group_of(network.pooled_head.weight, sound) == (2.0, True)
     assert group_of(network.pooled_head.neck.weight, sound) == (1.0, False)
     assert group_of(network.pooling.p, sound) == (1.0, False)
     assert group_of(network.backbone.visible_stem.conv1.weight, sound) == (1.0, True)
-    reference = build_optimizer(network, settings, Fidelity(decay_everything=True))
+    reference = build_optimizer(network, how(Fidelity(decay_everything=True), **values)[2])
     assert group_of(network.pooled_head.neck.weight, reference) == (2.0, True)
     assert group_of(network.pooling.p, reference) == (2.0, True)
 
 
 def test_batches_line_up_with_their_labels(images):
-    settings = SETTINGS.model_copy(update={"augmentation": SETTINGS.augmentation.model_copy(update={"padding": 0})})
-    batches = list(augmented_batches(images, settings, build_augmenter(settings, FIDELITY), np.random.default_rng(0)))
+    batching, *_ = how(augmentation=SETTINGS.augmentation.model_copy(update={"padding": 0}))
+    batches = list(augmented_batches(images, batching, np.random.default_rng(0)))
     assert len(batches) == 24 // 6 + 1
     for batch in batches:
         assert batch.visible.shape == (12, 3, 32, 16)
@@ -155,8 +165,8 @@ def test_validation_joins_the_history_and_selects_the_best(network, images):
         states.append({name: value.clone() for name, value in net.state_dict().items()})
         return {"validation_map": next(scores)}
 
-    settings = SETTINGS.model_copy(update={"validate_every": 1, "selection": "best_on_validation"})
-    history = train_encoder(network, images, None, settings, FIDELITY, np.random.default_rng(0), CPU, ignore, validate)
+    validation = Validation(validate, 1, "validation_map")
+    history = train_encoder(network, images, None, *how(), np.random.default_rng(0), CPU, ignore, validation)
     assert [row["validation_map"] for row in history] == [0.2, 0.9, 0.1]
     assert all(torch.equal(value, states[1][name]) for name, value in network.state_dict().items())
 
@@ -164,7 +174,7 @@ def test_validation_joins_the_history_and_selects_the_best(network, images):
 def test_a_loss_that_is_not_finite_names_step_and_term(network, images):
     network.pooled_head.weight.data.fill_(float("nan"))
     with pytest.raises(FloatingPointError, match=r"loss identity is nan at step 0, learning rate"):
-        train_encoder(network, images, None, SETTINGS, FIDELITY, np.random.default_rng(0), CPU, ignore)
+        train_encoder(network, images, None, *how(), np.random.default_rng(0), CPU, ignore)
 
 
 def test_unit_metric_features_ignore_the_length_of_features(network):
@@ -172,7 +182,7 @@ def test_unit_metric_features_ignore_the_length_of_features(network):
     features = Features(torch.rand(18, network.backbone.channels), torch.randn(18, 16))
     longer = Features(*(7 * feature for feature in features))
     for kind, alike in (("raw", False), ("unit", True)):
-        settings = SETTINGS.model_copy(update={"metric_features": kind})
-        a, b = (loss_terms(network, f, labels, None, settings, FIDELITY) for f in (features, longer))
+        loss = how(metric_features=kind)[1]
+        a, b = (loss_terms(network, f, labels, None, loss) for f in (features, longer))
         for name in ("triplet", "modality_shared"):
             assert torch.allclose(a[name], b[name], rtol=1e-4) is alike, (kind, name)

@@ -8,6 +8,7 @@ from csdn.config.encoder import Encoder
 from csdn.config.fidelity import Fidelity
 from csdn.config.fusion import Fusion
 from csdn.config.prompts import Prompts
+from csdn.jobs.unpacking import encoder_arguments, stage_one_optimization
 from csdn.models.clip_backbone import build_tower
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.semantic_integration import build_fusion
@@ -17,7 +18,7 @@ from csdn.training.prompt_stage import describe_all, describe_by_captions, learn
 from csdn.training.stage_one_images import count_images, sampler_pass, shuffled_pass, stage_one_images
 
 CPU = torch.device("cpu")
-REFERENCE = Fidelity.model_validate("reference")
+BY_DEFAULT = {"sampled": False, "training": False, "normalization": "clip"}
 
 
 def ignore(row):
@@ -40,7 +41,7 @@ def assert_untouched(module, before):
 @pytest.fixture
 def stage(clip, images):
     backbone = build_tower(clip)
-    return stage_one_images(backbone, images, Fidelity(), np.random.default_rng(0), CPU, ignore)
+    return stage_one_images(backbone, images, np.random.default_rng(0), CPU, ignore, **BY_DEFAULT)
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def bank(clip):
 
 def test_learning_prompts_changes_the_prompts_alone(clip, bank, stage):
     before, features, start = state(clip), stage.visible.clone(), state(bank)
-    learn_prompts(bank, stage, Prompts(epochs=1, batch=8), np.random.default_rng(0), ignore)
+    learn_prompts(bank, stage, stage_one_optimization(Prompts(epochs=1, batch=8)), np.random.default_rng(0), ignore)
     assert_untouched(clip, before)
     assert torch.equal(stage.visible, features)
     assert not stage.visible.requires_grad
@@ -68,7 +69,8 @@ def test_fusing_changes_the_fusion_alone(clip, bank, stage, kind):
     texts = visible.clone(), infrared.clone()
     fusion = build_fusion(kind, 16, heads=4, dropout=0.1)
     own = state(fusion)
-    train_fusion(fusion, visible, infrared, stage, Fusion(epochs=1, batch=8), np.random.default_rng(0), ignore)
+    settings = stage_one_optimization(Fusion(epochs=1, batch=8))
+    train_fusion(fusion, visible, infrared, stage, settings, np.random.default_rng(0), ignore)
     assert_untouched(clip, before)
     assert all(torch.equal(value, start[name]) for name, value in state(bank).items())
     assert bank.contexts.grad is None
@@ -82,9 +84,8 @@ def test_training_the_encoder_leaves_text_tower_and_descriptions(clip, network, 
     before = state(tower)
     texts = torch.randn(6, 16, generator=torch.Generator().manual_seed(0))
     kept = texts.clone()
-    settings = Encoder(epochs=1, identities=3, images=2, warmup_epochs=0)
-    descriptions = Descriptions(texts, texts)
-    train_encoder(network, images, descriptions, settings, Fidelity(), np.random.default_rng(0), CPU, ignore)
+    how = encoder_arguments(Encoder(epochs=1, identities=3, images=2, warmup_epochs=0), Fidelity())
+    train_encoder(network, images, Descriptions(texts, texts), *how, np.random.default_rng(0), CPU, ignore)
     assert_untouched(tower, before)
     assert torch.equal(texts, kept)
     assert texts.grad is None
@@ -92,16 +93,16 @@ def test_training_the_encoder_leaves_text_tower_and_descriptions(clip, network, 
     assert not in_network & {id(parameter) for parameter in tower.parameters()}
 
 
-@pytest.mark.parametrize("mode", ["evaluation", "training"])
-@pytest.mark.parametrize("chosen", ["all", "sampler"])
-def test_embedding_for_stage_one_changes_no_statistics(clip, images, chosen, mode):
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("sampled", [False, True])
+def test_embedding_for_stage_one_changes_no_statistics(clip, images, sampled, training):
     backbone = build_tower(clip)
     before = state(backbone)
-    fidelity = Fidelity(stage_one_images=chosen, fusion_mode=mode)
+    how = BY_DEFAULT | {"sampled": sampled, "training": training}
     seen = []
-    made = stage_one_images(backbone, images, fidelity, np.random.default_rng(0), CPU, seen.append)
+    made = stage_one_images(backbone, images, np.random.default_rng(0), CPU, seen.append, **how)
     assert_untouched(backbone, before)
-    assert sum(seen) == count_images(images, fidelity) == len(made.visible) + len(made.infrared)
+    assert sum(seen) == count_images(images, sampled=sampled) == len(made.visible) + len(made.infrared)
     assert len(made.visible) == len(made.visible_labels)
     assert not made.visible.requires_grad
 
@@ -109,8 +110,8 @@ def test_embedding_for_stage_one_changes_no_statistics(clip, images, chosen, mod
 def test_by_default_every_image_is_embedded_once_in_evaluation_mode(clip, images, stage):
     """The draws of the sampler hold the same feature for the same image, but not each image once."""
     backbone = build_tower(clip)
-    fidelity = Fidelity(stage_one_images="sampler")
-    drawn = stage_one_images(backbone, images, fidelity, np.random.default_rng(3), CPU, ignore)
+    how = BY_DEFAULT | {"sampled": True}
+    drawn = stage_one_images(backbone, images, np.random.default_rng(3), CPU, ignore, **how)
     passes = list(sampler_pass(images, np.random.default_rng(3)))
     for name, side in zip(("visible", "infrared"), zip(*passes, strict=True), strict=True):
         positions = np.concatenate(side)
@@ -122,12 +123,12 @@ def test_by_default_every_image_is_embedded_once_in_evaluation_mode(clip, images
 
 def test_training_mode_normalises_with_each_batch_of_one_modality(clip, images, stage):
     backbone = build_tower(clip)
-    fidelity = Fidelity(fusion_mode="training")
-    made = stage_one_images(backbone, images, fidelity, np.random.default_rng(3), CPU, ignore)
+    how = BY_DEFAULT | {"training": True}
+    made = stage_one_images(backbone, images, np.random.default_rng(3), CPU, ignore, **how)
     ((visible, infrared),) = shuffled_pass(images, np.random.default_rng(3))
     assert sorted(visible) == sorted(infrared) == list(range(24))
     assert not torch.allclose(made.visible, stage.visible[visible], atol=1e-3)
-    again = stage_one_images(backbone, images, fidelity, np.random.default_rng(3), CPU, ignore)
+    again = stage_one_images(backbone, images, np.random.default_rng(3), CPU, ignore, **how)
     assert torch.equal(made.infrared, again.infrared)
 
 

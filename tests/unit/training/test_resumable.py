@@ -16,13 +16,14 @@ from csdn.config.fidelity import Fidelity
 from csdn.config.fusion import Fusion
 from csdn.config.prompts import Prompts
 from csdn.errors import NotFiniteError
+from csdn.jobs.unpacking import encoder_arguments, stage_one_optimization
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.semantic_integration import build_fusion
 from csdn.models.small_clip import without_unknown_words
 from csdn.training import clip_pretraining, resumable
 from csdn.training.checkpoint import Checkpoints
 from csdn.training.clip_pretraining import Captioned, PretrainingOptimization, pretrain_clip
-from csdn.training.encoder_stage import train_encoder
+from csdn.training.encoder_stage import Validation, train_encoder
 from csdn.training.fusion_stage import train_fusion
 from csdn.training.prompt_stage import StageOneImages, learn_prompts
 from csdn.training.resumable import FETCH_EVERY, TrainingRun
@@ -63,7 +64,7 @@ def trainings(clip, network, images, stage):
     def prompts(checkpoints):
         make = dict(tokens=2, template="A {} person.", generator=torch.Generator().manual_seed(1))
         bank = PromptBank(TextTower(clip), banks=2, identities=6, **make)
-        settings = Prompts(epochs=3, batch=8, learning_rate=0.01)
+        settings = stage_one_optimization(Prompts(epochs=3, batch=8, learning_rate=0.01))
         history = learn_prompts(bank, stage, settings, np.random.default_rng(3), lambda row: None, checkpoints)
         return {"contexts": bank.contexts.detach()}, history
 
@@ -71,7 +72,7 @@ def trainings(clip, network, images, stage):
         torch.manual_seed(4)  # dropout draws from the global generator
         module = build_fusion("attention", 16, heads=4, dropout=0.5)
         texts = torch.randn(2, 6, 16, generator=torch.Generator().manual_seed(5))
-        settings = Fusion(epochs=3, batch=10, learning_rate=0.01)
+        settings = stage_one_optimization(Fusion(epochs=3, batch=10, learning_rate=0.01))
         rng = np.random.default_rng(6)
         history = train_fusion(module, *texts, stage, settings, rng, lambda row: None, checkpoints)
         return module.state_dict(), history
@@ -84,8 +85,6 @@ def trainings(clip, network, images, stage):
             images=2,
             learning_rate=1e-2,
             warmup_epochs=1,
-            validate_every=1,
-            selection="best_on_validation",
             precision=precision,
         )
 
@@ -94,9 +93,9 @@ def trainings(clip, network, images, stage):
             return {"validation_map": {1: 0.9}.get(len(seen), 0.5)}
 
         seen = []
-        history = train_encoder(
-            own, images, None, settings, Fidelity(), np.random.default_rng(7), CPU, seen.append, validate, checkpoints
-        )
+        given = (own, images, None, *encoder_arguments(settings, Fidelity()), np.random.default_rng(7), CPU)
+        validation = Validation(validate, 1, "validation_map")
+        history = train_encoder(*given, seen.append, validation, checkpoints)
         assert [row["epoch"] for row in seen] == [0, 1, 2]
         return own.state_dict(), history
 
@@ -193,7 +192,8 @@ def test_a_loss_that_is_not_finite_leaves_its_state_to_look_at(trainings, networ
 
 TRAIN = """
 import numpy as np, torch
-from csdn.config.params import Fusion
+from csdn.config.fusion import Fusion
+from csdn.jobs.unpacking import stage_one_optimization
 from csdn.models.semantic_integration import build_fusion
 from csdn.training.checkpoint import Checkpoints
 from csdn.training.fusion_stage import train_fusion
@@ -205,7 +205,7 @@ def train(checkpoints, on_epoch):
     labels = np.repeat(np.arange(6), 4)
     visible, infrared, texts = torch.randn(24, 16), torch.randn(24, 16), torch.randn(2, 6, 16)
     fusion = build_fusion("attention", 16, heads=4, dropout=0.5)
-    settings = Fusion(epochs=12, batch=10, learning_rate=0.01)
+    settings = stage_one_optimization(Fusion(epochs=12, batch=10, learning_rate=0.01))
     images, rng = StageOneImages(visible, labels, infrared, labels), np.random.default_rng(1)
     train_fusion(fusion, *texts, images, settings, rng, on_epoch, checkpoints)
     return fusion.state_dict()

@@ -6,6 +6,7 @@ import torch
 
 from csdn.config.fusion import Fusion
 from csdn.config.prompts import Prompts
+from csdn.jobs.unpacking import stage_one_optimization
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.semantic_integration import build_fusion
 from csdn.training.fusion_stage import fuse_all, train_fusion
@@ -34,7 +35,7 @@ def bank(clip) -> PromptBank:
     return PromptBank(TextTower(clip), banks=2, identities=IDENTITIES, **make)
 
 
-SETTINGS = Prompts(epochs=100, batch=8, learning_rate=0.03, schedule="cosine")
+SETTINGS = stage_one_optimization(Prompts(epochs=100, batch=8, learning_rate=0.03, schedule="cosine"))
 
 
 def test_descriptions_come_to_fit_and_the_towers_stay_frozen(clip, bank, stage):
@@ -51,7 +52,7 @@ def test_learning_is_repeatable(clip, stage):
     def run():
         make = dict(tokens=2, template="A {} person.", generator=torch.Generator().manual_seed(1))
         bank = PromptBank(TextTower(clip), banks=1, identities=IDENTITIES, **make)
-        learn_prompts(bank, stage, Prompts(epochs=2, batch=8), np.random.default_rng(3), ignore)
+        learn_prompts(bank, stage, stage_one_optimization(Prompts(epochs=2, batch=8)), np.random.default_rng(3), ignore)
         return bank.contexts
 
     assert torch.equal(run(), run())
@@ -62,7 +63,7 @@ def test_fusion_keeps_the_identity_and_trains_nothing_but_itself(bank, stage):
     visible, infrared = describe_all(bank)
     torch.manual_seed(0)
     fusion = build_fusion("attention", 16, heads=4, dropout=0.1)
-    settings = Fusion(epochs=30, batch=16, learning_rate=0.01, schedule="cosine")
+    settings = stage_one_optimization(Fusion(epochs=30, batch=16, learning_rate=0.01, schedule="cosine"))
     history = train_fusion(fusion, visible, infrared, stage, settings, np.random.default_rng(0), ignore)
     assert history[-1]["accuracy_visible"] > 0.8
     assert history[-1]["accuracy_infrared"] > 0.8
@@ -72,7 +73,7 @@ def test_fusion_keeps_the_identity_and_trains_nothing_but_itself(bank, stage):
 def test_a_fusion_without_parameters_is_only_evaluated(stage):
     texts = torch.randn(IDENTITIES, 16)
     mean = build_fusion("mean", 16, heads=1, dropout=0.0)
-    history = train_fusion(mean, texts, texts, stage, Fusion(kind="mean"), np.random.default_rng(0), ignore)
+    history = train_fusion(mean, texts, texts, stage, SETTINGS, np.random.default_rng(0), ignore)
     assert len(history) == 1
     assert set(history[0]) == {"epoch", "accuracy_visible", "accuracy_infrared"}
 

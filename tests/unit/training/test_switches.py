@@ -10,11 +10,19 @@ from csdn.config.encoder import Encoder, LossWeights
 from csdn.config.fidelity import Fidelity
 from csdn.config.fusion import Fusion
 from csdn.config.prompts import Prompts
+from csdn.jobs.unpacking import encoder_arguments, stage_one_optimization
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.models.reid_network import Features
 from csdn.models.semantic_integration import build_fusion
 from csdn.training import encoder_stage
-from csdn.training.encoder_stage import Descriptions, loss_terms, random_descriptions, semantic_term, train_encoder
+from csdn.training.encoder_stage import (
+    Descriptions,
+    Validation,
+    loss_terms,
+    random_descriptions,
+    semantic_term,
+    train_encoder,
+)
 from csdn.training.fusion_stage import train_fusion
 from csdn.training.optimizers import clip_gradients
 from csdn.training.prompt_stage import StageOneImages, learn_prompts
@@ -28,10 +36,8 @@ SETTINGS = Encoder(
     learning_rate=1e-3,
     schedule="cosine",
     warmup_epochs=0,
-    classifier="cosine",
     semantic_logits="cosine",
 )
-FIDELITY = Fidelity()
 LABELS = torch.arange(3).repeat_interleave(2)
 
 
@@ -39,9 +45,13 @@ def ignore(row):
     """An on_epoch that does nothing."""
 
 
-def changed(**values):
-    """SETTINGS with some values changed and checked."""
-    return Encoder.model_validate(SETTINGS.model_dump() | values)
+def how(**changes):
+    """Batching, loss and optimization of SETTINGS with some values changed and checked."""
+    return encoder_arguments(Encoder.model_validate(SETTINGS.model_dump() | changes), Fidelity())
+
+
+def loss_of(**changes):
+    return how(**changes)[1]
 
 
 def descriptions(seed=0):
@@ -56,9 +66,9 @@ def features(network):
     )
 
 
-def trained(network, images, settings, texts=None):
+def trained(network, images, given, texts=None):
     own = copy.deepcopy(network)
-    history = train_encoder(own, images, texts, settings, FIDELITY, np.random.default_rng(5), CPU, ignore)
+    history = train_encoder(own, images, texts, *given, np.random.default_rng(5), CPU, ignore)
     return own.state_dict(), history
 
 
@@ -70,8 +80,8 @@ def equal(one, two):
 def test_every_semantic_loss_trains(network, images, kind):
     weights = LossWeights(identity=0, modality_shared=0, triplet=0, semantic_visible=1, semantic_infrared=1)
     still = {"padding": 0, "erase": 0}
-    settings = changed(semantic_loss=kind, epochs=4, learning_rate=3e-3, weights=weights, augmentation=still)
-    _, history = trained(network, images, settings, descriptions())
+    given = how(semantic_loss=kind, epochs=4, learning_rate=3e-3, weights=weights, augmentation=still)
+    _, history = trained(network, images, given, descriptions())
     for name in ("semantic_visible", "semantic_infrared"):
         assert history[-1][name] < history[0][name], name
 
@@ -79,7 +89,7 @@ def test_every_semantic_loss_trains(network, images, kind):
 def test_the_choices_of_semantic_losses_are_those_tested_and_differ(network):
     assert set(SEMANTIC_LOSSES) == set(Encoder.model_fields["semantic_loss"].annotation.__args__)
     projected, texts = features(network).projected[:6], descriptions().visible
-    values = {semantic_term(projected, texts, LABELS, changed(semantic_loss=kind)).item() for kind in SEMANTIC_LOSSES}
+    values = {semantic_term(projected, texts, LABELS, loss_of(semantic_loss=kind)).item() for kind in SEMANTIC_LOSSES}
     assert len(values) == len(SEMANTIC_LOSSES)
 
 
@@ -87,7 +97,7 @@ def test_the_choices_of_semantic_losses_are_those_tested_and_differ(network):
 def test_semantic_logits_and_scale_reach_the_losses_over_logits(network, kind):
     projected, texts = features(network).projected[:6], descriptions().visible
     values = {
-        semantic_term(projected, texts, LABELS, changed(semantic_loss=kind, **changes)).item()
+        semantic_term(projected, texts, LABELS, loss_of(semantic_loss=kind, **changes)).item()
         for changes in ({}, {"semantic_scale": 8}, {"semantic_logits": "dot"})
     }
     assert len(values) == 3
@@ -96,7 +106,7 @@ def test_semantic_logits_and_scale_reach_the_losses_over_logits(network, kind):
 def test_the_margin_reaches_the_triplet(network):
     projected, texts = features(network).projected[:6], descriptions().visible
     small, large = (
-        semantic_term(projected, texts, LABELS, changed(semantic_loss="triplet_to_text", semantic_margin=margin))
+        semantic_term(projected, texts, LABELS, loss_of(semantic_loss="triplet_to_text", semantic_margin=margin))
         for margin in (0.0, 1.0)
     )
     assert large > small
@@ -105,9 +115,8 @@ def test_the_margin_reaches_the_triplet(network):
 @pytest.mark.parametrize("silent", ["semantic_visible", "semantic_infrared", "modality_shared", "triplet"])
 def test_a_term_of_weight_zero_is_not_computed_and_changes_nothing_else(network, silent):
     weights = SETTINGS.weights.model_dump() | {silent: 0}
-    settings = changed(weights=weights)
-    whole = loss_terms(network, features(network), LABELS, descriptions(), SETTINGS, FIDELITY)
-    part = loss_terms(network, features(network), LABELS, descriptions(), settings, FIDELITY)
+    whole = loss_terms(network, features(network), LABELS, descriptions(), loss_of())
+    part = loss_terms(network, features(network), LABELS, descriptions(), loss_of(weights=weights))
     assert set(whole) - set(part) == {silent}
     assert all(torch.equal(part[name], whole[name]) for name in part)
 
@@ -117,24 +126,24 @@ def test_one_modalitys_text_only_costs_one_term(network, images, monkeypatch):
     calls = []
     original = semantic_term
 
-    def counted(projected, texts, labels, settings):
+    def counted(projected, texts, labels, loss):
         calls.append(texts)
-        return original(projected, texts, labels, settings)
+        return original(projected, texts, labels, loss)
 
     monkeypatch.setattr(encoder_stage, "semantic_term", counted)
-    settings = changed(weights=SETTINGS.weights.model_dump() | {"semantic_infrared": 0})
+    given = how(weights=SETTINGS.weights.model_dump() | {"semantic_infrared": 0})
     one, other = descriptions(0), descriptions(1)
-    state, history = trained(network, images, settings, Descriptions(one.visible, one.infrared))
+    state, history = trained(network, images, given, Descriptions(one.visible, one.infrared))
     assert all(texts is one.visible for texts in calls)
     assert len(calls) == history[-1]["step"]
     assert "semantic_infrared" not in history[-1]
-    assert equal(state, trained(network, images, settings, Descriptions(one.visible, other.infrared))[0])
-    assert not equal(state, trained(network, images, settings, Descriptions(other.visible, one.infrared))[0])
+    assert equal(state, trained(network, images, given, Descriptions(one.visible, other.infrared))[0])
+    assert not equal(state, trained(network, images, given, Descriptions(other.visible, one.infrared))[0])
 
 
 def test_descriptions_of_weight_zero_are_the_baseline(network, images):
-    settings = changed(weights=SETTINGS.weights.model_dump() | {"semantic_visible": 0, "semantic_infrared": 0})
-    assert equal(trained(network, images, settings, descriptions())[0], trained(network, images, SETTINGS)[0])
+    given = how(weights=SETTINGS.weights.model_dump() | {"semantic_visible": 0, "semantic_infrared": 0})
+    assert equal(trained(network, images, given, descriptions())[0], trained(network, images, how())[0])
 
 
 def test_gradients_are_scaled_to_the_largest_norm_only_when_longer():
@@ -152,7 +161,7 @@ def test_clipping_reaches_every_stage(network, images, clip):
     """A bound that no gradient reaches changes no bit; a tiny one does. (Adam undoes the length, not its changes.)"""
 
     def encoder(largest):
-        return trained(network, images, changed(gradient_clip=largest), descriptions())[0]
+        return trained(network, images, how(gradient_clip=largest), descriptions())[0]
 
     def stage_one():
         generator = torch.Generator().manual_seed(0)
@@ -163,7 +172,7 @@ def test_clipping_reaches_every_stage(network, images, clip):
         generator = torch.Generator().manual_seed(0)
         make = dict(banks=2, identities=6, tokens=2, template="A {} person.", generator=generator)
         bank = PromptBank(TextTower(clip), **make)
-        settings = Prompts(epochs=2, batch=8, gradient_clip=largest)
+        settings = stage_one_optimization(Prompts(epochs=2, batch=8, gradient_clip=largest))
         learn_prompts(bank, stage_one(), settings, np.random.default_rng(0), ignore)
         return bank.state_dict()
 
@@ -171,7 +180,7 @@ def test_clipping_reaches_every_stage(network, images, clip):
         torch.manual_seed(0)
         module = build_fusion("concat", 16, heads=1, dropout=0.0)
         texts = torch.randn(2, 6, 16, generator=torch.Generator().manual_seed(0))
-        settings = Fusion(epochs=2, batch=8, gradient_clip=largest)
+        settings = stage_one_optimization(Fusion(epochs=2, batch=8, gradient_clip=largest))
         train_fusion(module, texts[0], texts[1], stage_one(), settings, np.random.default_rng(0), ignore)
         return module.state_dict()
 
@@ -203,7 +212,6 @@ def test_the_epoch_best_on_test_is_kept(network, images):
         states.append({name: value.clone() for name, value in net.state_dict().items()})
         return {"validation_map": len(states), "test_rank_1": next(scores)}
 
-    settings = changed(epochs=3, validate_every=1, selection="best_on_test")
-    own = copy.deepcopy(network)
-    train_encoder(own, images, None, settings, FIDELITY, np.random.default_rng(0), CPU, ignore, validate)
+    own, validation = copy.deepcopy(network), Validation(validate, 1, "test_rank_1")
+    train_encoder(own, images, None, *how(epochs=3), np.random.default_rng(0), CPU, ignore, validation)
     assert equal(own.state_dict(), states[1])

@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 
-from csdn.config.encoder import Encoder
-from csdn.config.fusion import Fusion
-from csdn.config.prompts import Prompts
 from csdn.data.sampling import identity_batches, paired_batches
 from csdn.models.costs import ModuleCost
 from csdn.training.workload import step_activation_bytes, training_flops
 
 VISIBLE, INFRARED = np.repeat(np.arange(6), 5), np.repeat(np.arange(6), 3)
+PASSES = {"prompts": (1, 32), "fusion": (1, 64), "encoder": (1, 32)}
 COSTS = [
     ModuleCost("prompts (MsPL)", "prompts", 9, 9, "text", 0, 0, 0),
     ModuleCost("text tower", "prompts", 9, 0, "text", 10, 20, 0),
@@ -23,8 +21,7 @@ COSTS = [
 
 
 def test_the_work_is_that_of_the_loops():
-    prompts, fusion = Prompts(epochs=2, batch=4), Fusion(epochs=3, batch=8)
-    encoder = Encoder(epochs=2, identities=3, images=2)
+    passes = {"prompts": (2, 4), "fusion": (3, 8), "encoder": (2, 6)}
     rng = np.random.default_rng(0)
     features = sum(10_100 for _ in VISIBLE) + sum(11_000 for _ in INFRARED)
     fused = 3 * (len(VISIBLE) + len(INFRARED)) // 8 * 8
@@ -33,14 +30,14 @@ def test_the_work_is_that_of_the_loops():
         for visible, infrared in identity_batches(VISIBLE, INFRARED, 3, 2, rng):
             views += len(visible) * (2 * (200 + 30_000)) + len(infrared) * (2_000 + 30_000)
             views += (len(visible) + len(infrared)) * 100
-    flops = training_flops(COSTS, len(VISIBLE), len(INFRARED), 6, prompts, fusion, encoder)
+    flops = training_flops(COSTS, (len(VISIBLE), len(INFRARED), 6), passes, banks=2)
     assert (flops["fusion"], flops["encoder"]) == (features + fused * 3, views)
-    assert step_activation_bytes(COSTS, encoder) == 6 * (2 * 7 + 11 + 3 * 13 + 2 * 1)
+    assert step_activation_bytes(COSTS, 6) == 6 * (2 * 7 + 11 + 3 * 13 + 2 * 1)
 
 
 def test_a_variant_without_descriptions_has_no_stage_one():
     network = [cost for cost in COSTS if cost.stage == "encoder" and cost.module != "HSE"]
-    flops = training_flops(network, 30, 18, 6, Prompts(), Fusion(), Encoder(epochs=1))
+    flops = training_flops(network, (30, 18, 6), PASSES, banks=2)
     assert flops["prompts"] == flops["fusion"] == 0
     assert flops["encoder"] > 0
 
@@ -51,8 +48,7 @@ def test_a_batch_of_prompts_reads_each_identity_once():
     read = [
         2 * len(np.unique(VISIBLE[rows])) for _ in range(400) for rows, _ in paired_batches(VISIBLE, INFRARED, 4, rng)
     ]
-    for kind, share in (("specific", 1), ("shared", 0.5)):
-        prompts = Prompts(epochs=400, batch=4, kind=kind)
-        flops = training_flops(COSTS, len(VISIBLE), len(INFRARED), 6, prompts, Fusion(), Encoder(epochs=1))
+    for banks, share in ((2, 1), (1, 0.5)):
+        flops = training_flops(COSTS, (len(VISIBLE), len(INFRARED), 6), PASSES | {"prompts": (400, 4)}, banks)
         # drawn without repetition, a batch holds a few more identities than independent draws would
         assert flops["prompts"] - features == pytest.approx(share * 20 * sum(read), rel=0.06)
