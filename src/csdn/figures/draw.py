@@ -16,8 +16,8 @@ from csdn.artifacts.files import atomic
 from csdn.config.params import Params
 from csdn.errors import UserError
 from csdn.figures import charts, feature_charts, heatmaps, planes, selection, sheets
+from csdn.figures.catalogue import Entry, figure_entries
 from csdn.figures.distances import distance_histograms
-from csdn.figures.plan import Planned, planned_figures
 from csdn.figures.retrieval import first_trial
 from csdn.results import report_inputs
 from csdn.statistics.comparison import Row, protocol_order, supported
@@ -29,7 +29,7 @@ FORMATS = ("png", "svg")
 
 
 def draw_figures(params: Params, output_folder: Path | str) -> list[Path]:
-    """Write `<name>.png` and `<name>.svg` of every planned figure.
+    """Write `<name>.png` and `<name>.svg` of every figure of the catalogue.
 
     Returns:
         The files written.
@@ -38,7 +38,7 @@ def draw_figures(params: Params, output_folder: Path | str) -> list[Path]:
         UserError: an input is missing or malformed.
     """
     with style():
-        drawn = {planned.name: DRAW[planned.kind](params, planned) for planned in planned_figures(params)}
+        drawn = {entry.name: DRAW[entry.kind](params, entry) for entry in figure_entries(params)}
         return [path for name, figure in drawn.items() for path in save(figure, Path(output_folder) / name)]
 
 
@@ -72,60 +72,60 @@ def variant_styles(params: Params) -> dict[str, charts.MarkStyle]:
     return charts.styles_of(trained) | dict.fromkeys(untrained, charts.UNTRAINED)
 
 
-def _draw_contact_sheet(params: Params, planned: Planned) -> Figure:
-    index, cache = report_inputs.read_images(params, planned.dataset)
-    people = selection.portraits(index, cache, params.datasets[planned.dataset].splits[0])
+def _draw_contact_sheet(params: Params, entry: Entry) -> Figure:
+    index, cache = report_inputs.read_images(params, entry.dataset)
+    people = selection.portraits(index, cache, params.datasets[entry.dataset].splits[0])
     if not people:
-        raise UserError(f"data/index/{planned.dataset}.parquet: no test identity in both modalities; index it again")
+        raise UserError(f"data/index/{entry.dataset}.parquet: no test identity in both modalities; index it again")
     return sheets.contact_sheet(people)
 
 
-def _draw_training(params: Params, planned: Planned) -> Figure:
-    histories = report_inputs.encoder_histories(params, planned.dataset)
+def _draw_training(params: Params, entry: Entry) -> Figure:
+    histories = report_inputs.encoder_histories(params, entry.dataset)
     ordered = {variant: histories[variant] for variant in in_table_order(params, list(histories))}
     return charts.training_curves(ordered, variant_styles(params))
 
 
-def _draw_stage_one(params: Params, planned: Planned) -> Figure:
-    return charts.stage_one_curves(report_inputs.stage_one_histories(params, planned.dataset))
+def _draw_stage_one(params: Params, entry: Entry) -> Figure:
+    return charts.stage_one_curves(report_inputs.stage_one_histories(params, entry.dataset))
 
 
-def _draw_components(params: Params, planned: Planned) -> Figure:
-    rows = _rows(params, planned, planned.subject)
-    return charts.component_chart(rows, params.tables[planned.subject].variants, variant_styles(params))
+def _draw_components(params: Params, entry: Entry) -> Figure:
+    rows = _rows(params, entry, entry.subject)
+    return charts.component_chart(rows, params.tables[entry.subject].variants, variant_styles(params))
 
 
-def _draw_matches(params: Params, planned: Planned) -> Figure:
-    return charts.match_curves(_rows(params, planned, planned.subject), variant_styles(params))
+def _draw_matches(params: Params, entry: Entry) -> Figure:
+    return charts.match_curves(_rows(params, entry, entry.subject), variant_styles(params))
 
 
-def _draw_differences(params: Params, planned: Planned) -> Figure:
-    rows = _rows(params, planned, f"{planned.subject}_differences")
+def _draw_differences(params: Params, entry: Entry) -> Figure:
+    rows = _rows(params, entry, f"{entry.subject}_differences")
     return charts.difference_chart([row | {"supported": supported(row)} for row in rows])
 
 
-def _draw_sweep(params: Params, planned: Planned) -> Figure:
-    sweep = find_sweep(params, planned.subject, planned.dataset)
+def _draw_sweep(params: Params, entry: Entry) -> Figure:
+    sweep = find_sweep(params, entry.subject, entry.dataset)
     if sweep is None:
-        raise ValueError(f"{planned.name}: planned without a sweep")
-    rows, mark = _rows(params, planned, planned.subject), charts.MarkStyle(charts.COLOURS[0], "o", "-")
-    return feature_charts.sweep_chart(rows, sweep.values, sweep.name, mark, shown_variant(params, planned.dataset))
+        raise ValueError(f"{entry.name}: drawn without a sweep")
+    rows, mark = _rows(params, entry, entry.subject), charts.MarkStyle(charts.COLOURS[0], "o", "-")
+    return feature_charts.sweep_chart(rows, sweep.values, sweep.name, mark, shown_variant(params, entry.dataset))
 
 
-def _draw_distances(params: Params, planned: Planned) -> Figure:
-    index = report_inputs.read_image_index(params, planned.dataset)
+def _draw_distances(params: Params, entry: Entry) -> Figure:
+    index = report_inputs.read_image_index(params, entry.dataset)
     persons, infrared = index["person_id"].to_numpy(), (index["modality"] == "infrared").to_numpy()
     histograms = {}
-    for variant in in_table_order(params, params.variants_of(planned.dataset)):
-        embeddings = report_inputs.read_embeddings(params, planned.dataset, variant)
+    for variant in in_table_order(params, params.variants_of(entry.dataset)):
+        embeddings = report_inputs.read_embeddings(params, entry.dataset, variant)
         rows = embeddings["rows"]
         histograms[variant] = distance_histograms(embeddings["features"], persons[rows], infrared[rows])
     return feature_charts.distance_chart(histograms)
 
 
-def _draw_plane(params: Params, planned: Planned) -> Figure:
-    index = report_inputs.read_image_index(params, planned.dataset)
-    explained = report_inputs.read_explanations(params, planned.dataset, report_inputs.PLANE)
+def _draw_plane(params: Params, entry: Entry) -> Figure:
+    index = report_inputs.read_image_index(params, entry.dataset)
+    explained = report_inputs.read_explanations(params, entry.dataset, report_inputs.PLANE)
     persons = index["person_id"].to_numpy()[explained["rows"]]
     infrared = (index["modality"] == "infrared").to_numpy()[explained["rows"]]
     features = {name.capitalize(): explained[f"features_{name}"] for name in ("before", "after")}
@@ -134,9 +134,9 @@ def _draw_plane(params: Params, planned: Planned) -> Figure:
     return planes.feature_planes(flat, shares, persons, infrared)
 
 
-def _draw_maps(params: Params, planned: Planned) -> Figure:
-    index, cache = report_inputs.read_images(params, planned.dataset)
-    explained = report_inputs.read_explanations(params, planned.dataset, report_inputs.MAPS)
+def _draw_maps(params: Params, entry: Entry) -> Figure:
+    index, cache = report_inputs.read_images(params, entry.dataset)
+    explained = report_inputs.read_explanations(params, entry.dataset, report_inputs.MAPS)
     persons = index["person_id"].to_numpy()
     maps = [explained[name] for name in ("attention_before", "attention_after", "grad_cam")]
     people = []
@@ -149,9 +149,9 @@ def _draw_maps(params: Params, planned: Planned) -> Figure:
     return heatmaps.map_sheet(people)
 
 
-def _draw_descriptions(params: Params, planned: Planned) -> Figure:
-    index = report_inputs.read_image_index(params, planned.dataset)
-    explained = report_inputs.read_explanations(params, planned.dataset, report_inputs.DESCRIBED)
+def _draw_descriptions(params: Params, entry: Entry) -> Figure:
+    index = report_inputs.read_image_index(params, entry.dataset)
+    explained = report_inputs.read_explanations(params, entry.dataset, report_inputs.DESCRIBED)
     infrared = (index["modality"] == "infrared").to_numpy()[explained["described_rows"]]
     likeness = {
         network: {
@@ -163,28 +163,28 @@ def _draw_descriptions(params: Params, planned: Planned) -> Figure:
     return feature_charts.description_chart(likeness)
 
 
-def _draw_ranks(params: Params, planned: Planned) -> Figure:
-    dataset = params.datasets[planned.dataset]
-    index, cache = report_inputs.read_images(params, planned.dataset)
-    embeddings = report_inputs.read_embeddings(params, planned.dataset, str(shown_variant(params, planned.dataset)))
-    permutations = report_inputs.read_permutations(params, planned.dataset)
+def _draw_ranks(params: Params, entry: Entry) -> Figure:
+    dataset = params.datasets[entry.dataset]
+    index, cache = report_inputs.read_images(params, entry.dataset)
+    embeddings = report_inputs.read_embeddings(params, entry.dataset, str(shown_variant(params, entry.dataset)))
+    permutations = report_inputs.read_permutations(params, entry.dataset)
     rows, features = embeddings["rows"], embeddings["features"]
-    task = first_trial(index, dataset.splits[0], planned.subject, rows, features, permutations)
+    task = first_trial(index, dataset.splits[0], entry.subject, rows, features, permutations)
     found, missed = selection.ranked(index, cache, task)
     if not found and not missed:
-        raise UserError(f"{planned.dataset}, {planned.subject}: no query has a match in the gallery; check the index")
+        raise UserError(f"{entry.dataset}, {entry.subject}: no query has a match in the gallery; check the index")
     return sheets.rank_lists(found, missed)
 
 
-def _rows(params: Params, planned: Planned, table: str) -> list[Row]:
-    protocols = params.protocols_of(planned.dataset)
-    rows = [row for row in report_inputs.read_table(params, table) if row["dataset"] == planned.dataset]
+def _rows(params: Params, entry: Entry, table: str) -> list[Row]:
+    protocols = params.protocols_of(entry.dataset)
+    rows = [row for row in report_inputs.read_table(params, table) if row["dataset"] == entry.dataset]
     if not rows:
-        raise UserError(f"tables/{table}.json: no row of {planned.dataset}; score it and run compare-variants again")
+        raise UserError(f"tables/{table}.json: no row of {entry.dataset}; score it and run compare-variants again")
     return [row for protocol in protocol_order(rows, protocols) for row in rows if row["protocol"] == protocol]
 
 
-DRAW: dict[str, Callable[[Params, Planned], Figure]] = {
+DRAW: dict[str, Callable[[Params, Entry], Figure]] = {
     "contact_sheet": _draw_contact_sheet,
     "training": _draw_training,
     "stage_one": _draw_stage_one,

@@ -17,7 +17,7 @@ from csdn.artifacts.files import readable, write_text
 from csdn.config.base import EMBEDDED
 from csdn.config.layouts import MODALITIES
 from csdn.config.params import Params
-from csdn.figures.plan import Planned, planned_figures
+from csdn.figures.catalogue import Entry, figure_entries
 from csdn.reporting import summary
 from csdn.reporting.costs import cost_group
 from csdn.reporting.published import SETTINGS, published_rows
@@ -53,7 +53,7 @@ def write_report(params: Params, output: Path | str, *, date: datetime.date | No
         "date": (date or datetime.datetime.now(datetime.UTC).date()).isoformat(),
         "datasets": [_dataset(params, name) for name in in_report_order(params)],
         "zero_shot": _zero_shot(params),
-        "clip_figures": [_figure(params, f) for f in planned_figures(params) if not f.dataset],
+        "clip_figures": [_figure(params, f) for f in figure_entries(params) if not f.dataset],
         "published": _published(params),
         "provenance": _provenance(params),
         "settings": yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=110),
@@ -95,7 +95,7 @@ def inline_svg(svg: str, name: str) -> Markup:
 
 def _dataset(params: Params, name: str) -> dict[str, Any]:
     """One dataset's section: sentences, tables and figures."""
-    figures = [figure for figure in planned_figures(params) if figure.dataset == name]
+    figures = [figure for figure in figure_entries(params) if figure.dataset == name]
     protocols = params.protocols_of(name)
     tables: list[dict[str, Any]] = []
     claims: list[summary.Claim] = []
@@ -167,12 +167,12 @@ def _grouped(rows: list[Row], protocols: list[str], cells: Any) -> list[dict[str
     ]
 
 
-def _figure(params: Params, planned: Planned) -> dict[str, Any]:
-    path = Path(paths_of(params).figure.format(figure=planned.name))
+def _figure(params: Params, entry: Entry) -> dict[str, Any]:
+    path = Path(paths_of(params).figure.format(figure=entry.name))
     with readable(path):
-        svg = inline_svg(path.read_text(encoding="utf-8"), planned.name)
-    words = {"title": planned.title, "caption": _unbroken(planned.caption)}
-    return {"name": planned.name, "kind": planned.kind, "svg": svg} | words
+        svg = inline_svg(path.read_text(encoding="utf-8"), entry.name)
+    words = {"title": entry.title, "caption": _unbroken(entry.caption)}
+    return {"name": entry.name, "kind": entry.kind, "svg": svg} | words
 
 
 def _zero_shot(params: Params) -> list[dict[str, Any]]:

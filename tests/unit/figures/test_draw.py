@@ -12,8 +12,8 @@ from csdn.artifacts.digests import canonical_json
 from csdn.config.params import Params
 from csdn.errors import UserError
 from csdn.figures import charts, sheets
+from csdn.figures.catalogue import TITLES, figure_entries
 from csdn.figures.draw import DRAW, draw_figures, save, style, variant_styles
-from csdn.figures.plan import TITLES, planned_figures
 from csdn.study.files import shown_variant
 from helpers.result_tree import UNTRAINED, Tree, make_params
 
@@ -26,13 +26,13 @@ def lines(figure) -> list:
     return [line for axis in figure.axes for line in axis.lines]
 
 
-def test_every_planned_figure_is_drawn_in_both_formats(tree: Tree):
-    names = [planned.name for planned in planned_figures(tree.params)]
+def test_every_figure_of_the_catalogue_is_drawn_in_both_formats(tree: Tree):
+    names = [entry.name for entry in figure_entries(tree.params)]
     assert len(set(names)) == len(names)
     assert {path.name for path in (tree.results / "figures").iterdir()} == {
         f"{name}.{kind}" for name in names for kind in ("png", "svg")
     }
-    assert all(planned.caption for planned in planned_figures(tree.params))
+    assert all(entry.caption for entry in figure_entries(tree.params))
     for path in (tree.results / "figures").glob("*.png"):
         with Image.open(path) as image:
             assert image.width > 800
@@ -51,7 +51,7 @@ def test_svg_is_the_same_each_time(tmp_path: Path):
 
 def test_plan_follows_the_settings(tmp_path: Path):
     params = make_params(tmp_path)
-    kinds = [(planned.dataset, planned.kind) for planned in planned_figures(params)]
+    kinds = [(entry.dataset, entry.kind) for entry in figure_entries(params)]
     assert kinds.count(("sysu_mm01", "ranks")) == 1
     assert kinds.count(("regdb", "ranks")) == 2
     untrained = make_params(
@@ -60,7 +60,7 @@ def test_plan_follows_the_settings(tmp_path: Path):
         variants={"clip_init": UNTRAINED},
         tables={},
     )
-    assert [planned.kind for planned in planned_figures(untrained)] == ["contact_sheet", "distances", "zero_shot"]
+    assert [entry.kind for entry in figure_entries(untrained)] == ["contact_sheet", "distances", "zero_shot"]
 
 
 def test_csdn_or_the_last_trained_by_name_is_shown(tmp_path: Path):
@@ -179,10 +179,10 @@ def test_contact_sheet_names_cameras_where_columns_agree():
 
 def test_every_kind_of_figure_has_the_same_bytes_again_whatever_the_order_of_the_settings(tree: Tree, tmp_path: Path):
     params = Params.model_validate_json(canonical_json(tree.params.model_dump(mode="json")))  # as a job gets them
-    kinds = {planned.kind: planned for planned in planned_figures(params)}
+    kinds = {entry.kind: entry for entry in figure_entries(params)}
     assert set(TITLES) - set(kinds) <= {"sweep"}, "the results of the tests have no sweep"
-    for planned in kinds.values():
+    for entry in kinds.values():
         with style():
-            save(DRAW[planned.kind](params, planned), tmp_path / planned.name)
-        again, first = (folder / f"{planned.name}.svg" for folder in (tmp_path, tree.results / "figures"))
-        assert again.read_bytes() == first.read_bytes(), planned.name
+            save(DRAW[entry.kind](params, entry), tmp_path / entry.name)
+        again, first = (folder / f"{entry.name}.svg" for folder in (tmp_path, tree.results / "figures"))
+        assert again.read_bytes() == first.read_bytes(), entry.name

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from csdn.errors import UserError
-from csdn.figures.plan import planned_figures
+from csdn.figures.catalogue import figure_entries
 from csdn.reporting.page import inline_svg, write_report
 from helpers.result_tree import Tree, make_params
 
@@ -83,7 +83,7 @@ def test_ids_are_unique_and_references_resolve(page: Path):
 
 def test_page_shows_every_table_figure_and_claim(page: Path, tree: Tree):
     checker = check(page)
-    assert {planned.name for planned in planned_figures(tree.params)} <= set(checker.ids)
+    assert {entry.name for entry in figure_entries(tree.params)} <= set(checker.ids)
     for text in ("All search, single-shot", "Infrared to visible", "csdn \N{MINUS SIGN} permuted_text", "2025-01-02"):
         assert text in checker.text
     assert "CSDN is above the baseline" in checker.text

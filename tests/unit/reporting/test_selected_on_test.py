@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from csdn.config.tracking import Tracking
-from csdn.figures.plan import planned_figures
+from csdn.figures.catalogue import figure_entries
 from csdn.reporting.tables import compare_variants
 from csdn.results.scores import read_scores
 from csdn.study.labels import comparable, selection_note
@@ -64,7 +64,7 @@ def test_they_are_tested_against_no_other_run(made):
 
 
 def test_captions_of_figures_name_them(made):
-    figures = {figure.kind: figure.caption for figure in planned_figures(made[0])}
+    figures = {figure.kind: figure.caption for figure in figure_entries(made[0])}
     assert "differences" not in figures
     for kind in ("components", "matches", "training", "ranks"):
         assert "Selected on the test set: csdn." in figures[kind], kind

@@ -13,7 +13,7 @@ from csdn.study.sweeps import find_sweep
 
 
 @dataclass(frozen=True)
-class Planned:
+class Entry:
     """A figure that the settings require.
 
     Attributes:
@@ -37,11 +37,11 @@ class Planned:
         return f"{TITLES[self.kind]}: {place}" if place else TITLES[self.kind]
 
 
-def planned_figures(params: Params) -> list[Planned]:
+def figure_entries(params: Params) -> list[Entry]:
     """Every figure that `draw_figures` writes with these settings, in the order of the report."""
     figures = [figure for dataset in in_report_order(params) for figure in _of_dataset(params, dataset)]
     if uses_small_clip(params):
-        figures.append(Planned("clip_zero_shot", "zero_shot", "", "", CAPTIONS["zero_shot"]))
+        figures.append(Entry("clip_zero_shot", "zero_shot", "", "", CAPTIONS["zero_shot"]))
     return figures
 
 
@@ -56,39 +56,37 @@ def has_maps(params: Params, variant: str) -> bool:
     return "vit" not in params.variant(variant).clip.model.lower()
 
 
-def _of_dataset(params: Params, dataset: str) -> Iterator[Planned]:
-    def planned(
-        kind: str, shows: Iterable[str] = (), *, suffix: str = "", subject: str = "", first: str = ""
-    ) -> Planned:
+def _of_dataset(params: Params, dataset: str) -> Iterator[Entry]:
+    def entry(kind: str, shows: Iterable[str] = (), *, suffix: str = "", subject: str = "", first: str = "") -> Entry:
         caption = f"{first}{CAPTIONS[kind]}{selection_note(params, shows)}"
-        return Planned(f"{dataset}_{suffix or kind}", kind, dataset, subject, caption)
+        return Entry(f"{dataset}_{suffix or kind}", kind, dataset, subject, caption)
 
     variants = params.variants_of(dataset)
-    yield planned("contact_sheet")
+    yield entry("contact_sheet")
     for name, table in params.tables.items():
         present = [variant for variant in table.variants if variant in variants]
         if present:
-            yield planned("components", present, suffix=f"{name}_scores", subject=name)
-            yield planned("matches", present, suffix=f"{name}_matches", subject=name)
+            yield entry("components", present, suffix=f"{name}_scores", subject=name)
+            yield entry("matches", present, suffix=f"{name}_matches", subject=name)
             if find_sweep(params, name, dataset):
-                yield planned("sweep", present, suffix=f"{name}_sweep", subject=name)
+                yield entry("sweep", present, suffix=f"{name}_sweep", subject=name)
         if any(a in variants and b in variants and comparable(params, a, b) for a, b in table.differences):
-            yield planned("differences", present, suffix=f"{name}_differences", subject=name)
+            yield entry("differences", present, suffix=f"{name}_differences", subject=name)
     if stage_one_keys(params, dataset)[0]:
-        yield planned("stage_one")
+        yield entry("stage_one")
     shown = shown_variant(params, dataset)
     if shown:
         run = f"Variant {shown}, first run. "
         if is_described(params, dataset):
-            yield planned("descriptions", [shown], first=run)
-        yield planned("training", params.trained_variants_of(dataset))
-        yield planned("plane", [shown], first=run)
-    yield planned("distances", variants)
+            yield entry("descriptions", [shown], first=run)
+        yield entry("training", params.trained_variants_of(dataset))
+        yield entry("plane", [shown], first=run)
+    yield entry("distances", variants)
     if shown:
         if has_maps(params, shown):
-            yield planned("maps", [shown], first=run)
+            yield entry("maps", [shown], first=run)
         for protocol in _shown_protocols(params, dataset):
-            yield planned("ranks", [shown], suffix=f"ranks_{protocol}", subject=protocol, first=run)
+            yield entry("ranks", [shown], suffix=f"ranks_{protocol}", subject=protocol, first=run)
 
 
 def _shown_protocols(params: Params, dataset: str) -> list[str]:
