@@ -14,6 +14,7 @@ from csdn.config.shared_keys import prompt_key, semantics_key
 from csdn.study.files import first_run, runs_of, shown_variant, uses_small_clip
 
 ON_GPU = {"pretrain_clip", "learn_prompts", "fuse_semantics", "train_encoder", "embed_images", "explain_model"}
+"""Steps whose rules ask for a GPU, which a test compares."""
 
 
 class Job(NamedTuple):

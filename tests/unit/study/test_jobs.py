@@ -1,13 +1,14 @@
 """The plan of a study: sums done by hand, and bounds that every schedule keeps."""
 
 import random
+import re
 
 import pytest
 import yaml
 
 from csdn.cli.main import main
 from csdn.config.loading import validate
-from csdn.study.jobs import Job, counts, critical_path, simulate, study_jobs
+from csdn.study.jobs import ON_GPU, Job, counts, critical_path, simulate, study_jobs
 
 TRAIN, SCORE = "train_encoder", "score_retrieval"  # with a GPU, and without
 
@@ -51,6 +52,14 @@ def test_the_papers_study_has_a_training_for_each_split_and_variant(pytestconfig
     assert (number["learn_prompts"], number["fuse_semantics"]) == (24, 36)
     assert number["score_retrieval"] == 4 * (4 + 10 * 2 + 2)
     assert "pretrain_clip" not in number and "make_dataset" not in number
+
+
+def test_a_job_takes_a_gpu_where_its_rule_asks_for_one(pytestconfig):
+    texts = [path.read_text() for path in sorted((pytestconfig.rootpath / "workflow" / "rules").glob("*.smk"))]
+    _, *parts = re.split(r"^ *rule (\w+):$", "".join(texts), flags=re.MULTILINE)
+    asks = {name: re.findall(r"\bgpu=(\w+)", body) for name, body in zip(parts[::2], parts[1::2], strict=True)}
+    assert all(asks.values()), asks
+    assert {name for name, found in asks.items() if "GPUS" in found} == ON_GPU
 
 
 def test_a_step_without_a_time_is_named(tmp_path, monkeypatch, capsys, pytestconfig):
