@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from open_clip.model import CLIP
 from open_clip.tokenizer import SimpleTokenizer
@@ -106,13 +108,19 @@ class PromptBank(nn.Module):
         return self._read[1]
 
 
+@cache
+def clip_tokenizer(context_length: int = 77) -> SimpleTokenizer:
+    """CLIP's tokenizer; reading its 49408 words takes a tenth of a second, so each is made once."""
+    return SimpleTokenizer(context_length=context_length)
+
+
 def template_tokens(template: str, tokens: int, context_length: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids before (with start of text) and after (with end of text) the learnable tokens of a template.
 
     Raises:
         ValueError: the prompt is longer than the text tower's context.
     """
-    tokenizer = SimpleTokenizer()
+    tokenizer = clip_tokenizer()
     left, right = template.split("{}")
     before = [tokenizer.sot_token_id, *tokenizer.encode(left)]
     after = [*tokenizer.encode(right), tokenizer.eot_token_id]

@@ -9,12 +9,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP
-from open_clip.tokenizer import SimpleTokenizer
 from torch import nn
 
 from csdn.models.clip_backbone import as_images, normalize_images
 from csdn.models.device import autocast, products_in
-from csdn.models.prompts import TextTower
+from csdn.models.prompts import TextTower, clip_tokenizer
 from csdn.training.checkpoint import Checkpoints
 from csdn.training.resumable import History, OnEpoch, TrainingRun
 from csdn.training.schedules import pretraining_learning_rate
@@ -160,7 +159,7 @@ def without_color(images: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 def tokenize(captions: Sequence[Sequence[str]], context_length: int) -> torch.Tensor:
     """Token ids (N, alternatives, L) of caption lists, as long as the longest caption."""
-    tokenizer = SimpleTokenizer(context_length=context_length)
+    tokenizer = clip_tokenizer(context_length)
     flat = [text for alternatives in captions for text in alternatives]
     tokens = tokenizer(flat)
     longest = int(tokens.argmax(1).max()) + 1

@@ -9,11 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from open_clip.tokenizer import SimpleTokenizer
 
 from csdn.data.sampling import paired_batches
 from csdn.losses import symmetric_contrastive_loss
-from csdn.models.prompts import PromptBank, TextTower
+from csdn.models.prompts import PromptBank, TextTower, clip_tokenizer
 from csdn.training.checkpoint import Checkpoints
 from csdn.training.optimizers import clip_gradients
 from csdn.training.resumable import History, OnEpoch, TrainingRun
@@ -123,7 +122,7 @@ def describe_by_captions(tower: TextTower, captions: Sequence[Sequence[str]], de
     Args:
         captions: one or more texts for each identity; each is cut to the tower's context.
     """
-    tokenizer = SimpleTokenizer(context_length=tower.context_length)
+    tokenizer = clip_tokenizer(tower.context_length)
     return torch.stack([tower.encode_tokens(tokenizer(list(texts)).to(device)).mean(0) for texts in captions])
 
 
