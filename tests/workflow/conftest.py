@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from copy import copy
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -124,6 +125,14 @@ class Workflow:
         path.write_text(yaml.safe_dump(merge(yaml.safe_load(path.read_text()), sections)))
 
 
+class SmallRun(NamedTuple):
+    """A finished run, which tests must not change, what it printed, and what the stand-in was asked to do."""
+
+    workflow: Workflow
+    text: str
+    calls: list[dict]
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """Snakemake, imported once."""
@@ -141,16 +150,18 @@ def workflow(tmp_path, server):
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory, server):
-    """A run of three variants on one dataset with one seed: the folder, and what ran."""
+    """A run of three variants on one dataset with one seed, where no GPU can be used, whatever this machine has."""
     workflow = Workflow(tmp_path_factory.mktemp("small") / "clone", server, fake=True)
     workflow.change(
         datasets={"regdb": None, "sysu_mm01": {"variants": ["baseline", "mspl", "csdn"], "seeds": [0]}},
         evaluation={"protocols": ["sysu_all_single", "sysu_indoor_single"]},
+        tracking={"store": "their store"},
     )
-    return workflow, workflow.run()
+    workflow.environment["CUDA_VISIBLE_DEVICES"] = ""
+    return SmallRun(workflow, workflow.snakemake(), workflow.calls())
 
 
 @pytest.fixture
 def small(small_run, tmp_path):
     """A copy of the small run, to change."""
-    return small_run[0].copy(tmp_path / "clone")
+    return small_run.workflow.copy(tmp_path / "clone")

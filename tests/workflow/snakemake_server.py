@@ -3,15 +3,19 @@
 A request is `{"arguments", "folder", "environment", "output"}`; the answer is the exit status, on a line of its own.
 """
 
+import gc
+import importlib
 import json
 import os
 import sys
 
-import snakemake.api
 import snakemake.cli
-import snakemake.scheduling.job_scheduler
 
-import csdn.steps.registry  # noqa: F401  the Snakefile imports it
+LATE = (  # what Snakemake imports only once it has read its arguments, or a Snakefile, and what ours imports
+    *("snakemake.api", "snakemake.assets", "snakemake.profiles", "snakemake.report.html_reporter"),
+    *("snakemake.scheduling.job_scheduler", "snakemake.storage", "docutils.parsers.rst", "smart_open", "requests"),
+    *("csdn.launch.run_lock", "csdn.launch.workflow", "csdn.steps.registry", "csdn.study.files", "csdn.study.paths"),
+)
 
 
 def run(arguments: list[str], folder: str, environment: dict[str, str], output: str) -> None:
@@ -27,6 +31,10 @@ def run(arguments: list[str], folder: str, environment: dict[str, str], output: 
 
 
 def main() -> None:
+    for module in LATE:
+        importlib.import_module(module)
+    snakemake.cli.get_argument_parser()  # finds every plugin
+    gc.freeze()  # a collection in a fork leaves the shared pages alone
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

@@ -3,8 +3,10 @@
 import fcntl
 import json
 import re
+import shlex
 import shutil
 from collections import Counter
+from functools import cache
 
 import pytest
 import yaml
@@ -12,13 +14,40 @@ import yaml
 from csdn.config.loading import load_params
 from csdn.study.jobs import study_jobs
 
+from .conftest import Workflow
+
 PAGES = {"compare_variants", "compare_costs", "draw_figures", "write_report", "track_scores"}
 SCORES = {"score_retrieval", *PAGES}
 
 
-def test_a_fresh_clone_plans_the_whole_benchmark(workflow):
-    plan = workflow.plan()
-    assert plan == {
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory, server):
+    """A fresh clone in which nothing runs: tests must not change it."""
+    return Workflow(tmp_path_factory.mktemp("fresh") / "clone", server, fake=True)
+
+
+@pytest.fixture(scope="module")
+def planned(fresh):
+    """What a fresh clone plans, by Snakemake's arguments; each plan is made once."""
+    return cache(fresh.plan)
+
+
+@pytest.fixture(scope="module")
+def graph(fresh):
+    """The jobs of a fresh clone, by the layers over params.yaml: the step of each, and the jobs that it needs."""
+
+    def ask(*layers):
+        lines = fresh.snakemake("all", "--d3dag", "--configfile", "params.yaml", *layers).splitlines()
+        found = json.loads(next(line for line in lines if line.startswith('{"nodes"')))
+        rules = {node["id"]: node["value"]["rule"] for node in found["nodes"]}
+        steps = {job: re.sub("^index_images_.*", "index_images", rule) for job, rule in rules.items()}
+        return steps, {job: [edge["u"] for edge in found["edges"] if edge["v"] == job] for job in steps}
+
+    return cache(ask)
+
+
+def test_a_fresh_clone_plans_the_whole_benchmark(fresh, planned):
+    assert planned() == {
         "make_dataset": 2,
         "make_dataset_for_clip": 1,
         "index_images": 2,
@@ -35,24 +64,25 @@ def test_a_fresh_clone_plans_the_whole_benchmark(workflow):
         "draw_figures": 1,
         "write_report": 1,
     }
-    assert workflow.plan("data").keys() == {"make_dataset", "make_dataset_for_clip", "index_images"}
-    assert workflow.plan("train")["train_encoder"] == 16
-    assert "score_retrieval" not in workflow.plan("train")
-    assert workflow.plan("evaluation")["score_retrieval"] == 56
-    assert workflow.plan("evaluation")["explain_model"] == 2  # within DVC's stage that versions its folder
-    assert not (workflow.folder / "results").exists()
+    assert planned("data").keys() == {"make_dataset", "make_dataset_for_clip", "index_images"}
+    assert planned("train")["train_encoder"] == 16
+    assert "score_retrieval" not in planned("train")
+    assert planned("evaluation")["score_retrieval"] == 56
+    assert planned("evaluation")["explain_model"] == 2  # within DVC's stage that versions its folder
+    assert not (fresh.folder / "results").exists()
 
 
-def test_smoke_is_the_same_workflow_in_small(workflow):
-    plan = workflow.plan("all", "--configfile", "params.yaml", "config/smoke.yaml")
-    assert set(plan) == set(workflow.plan())
+def test_smoke_is_the_same_workflow_in_small(planned):
+    plan = planned("all", "--configfile", "params.yaml", "config/smoke.yaml")
+    assert set(plan) == set(planned())
     assert sum(plan.values()) == 24
 
 
-def test_ablations_share_what_they_have_in_common_and_a_table_less_is_its_variants_less(workflow):
-    files = ["--configfile", "params.yaml", "config/ablations.yaml", "without.yaml"]
+def test_ablations_share_what_they_have_in_common_and_a_table_less_is_its_variants_less(workflow, graph):
     (workflow.folder / "without.yaml").write_text("tables: {prompt_length: null}")
-    plan, less = workflow.plan("all", *files[:-1]), workflow.plan("all", *files)
+    less = workflow.plan("all", "--configfile", "params.yaml", "config/ablations.yaml", "without.yaml")
+    steps, _ = graph("config/ablations.yaml")
+    plan = Counter(steps.values())
     assert plan["train_encoder"] == 74  # 35 variants with two seeds, and RegDB's two
     assert plan["learn_prompts"] == 20  # specific, shared, three lengths, captions, random, the authors' code, its stem
     assert plan["fuse_semantics"] == 30  # those, but for shared with five fusions and none
@@ -60,9 +90,9 @@ def test_ablations_share_what_they_have_in_common_and_a_table_less_is_its_varian
         assert plan[step] - less[step] == 3 * 2
 
 
-def test_the_benchmark_for_a_gpu_is_the_same_workflow(workflow):
-    plan = workflow.plan("all", "--configfile", "params.yaml", "config/bench.yaml")
-    assert set(plan) == set(workflow.plan())
+def test_the_benchmark_for_a_gpu_is_the_same_workflow(planned):
+    plan = planned("all", "--configfile", "params.yaml", "config/bench.yaml")
+    assert set(plan) == set(planned())
     assert plan["train_encoder"] == 6 * 5 + 2 * 3 * 5
 
 
@@ -76,8 +106,8 @@ def test_the_harder_benchmark_shares_no_file_with_the_default():
 
 
 def test_the_first_run_makes_everything_and_the_second_nothing(small, small_run):
-    assert small_run[1]["train_encoder"] == 3
-    assert small_run[1]["score_retrieval"] == 6
+    ran = Counter(call["step"] for call in small_run.calls)
+    assert (ran["train_encoder"], ran["score_retrieval"]) == (3, 6)
     assert (small.folder / "results/report.html").is_file()
     assert small.plan() == {}
     (small.folder / "params.yaml").touch()
@@ -99,8 +129,7 @@ def test_a_default_written_out_reruns_nothing(small):
 
 def test_where_runs_are_tracked_retrains_nothing(small):
     small.change(tracking={"store": "elsewhere"})
-    assert set(small.plan()) == {"track_scores"}
-    small.run()
+    assert set(small.run()) == {"track_scores"}
     assert small.plan() == {}
 
 
@@ -109,11 +138,9 @@ def test_a_disk_of_the_nodes_own_reruns_nothing(small):
     assert small.plan() == {}
 
 
-def test_the_settings_of_tracking_reach_every_job(workflow):
-    workflow.change(tracking={"store": "elsewhere"})
-    workflow.snakemake("data")
-    stores = {json.loads(call["tracking"])["store"] for call in workflow.calls()}
-    assert stores == {"elsewhere"}
+def test_the_settings_of_tracking_reach_every_job(small_run):
+    stores = {json.loads(call["tracking"])["store"] for call in small_run.calls}
+    assert stores == {"their store"}
 
 
 @pytest.mark.parametrize(
@@ -134,23 +161,20 @@ def test_an_evaluation_key_reruns_what_follows_from_it(small, change, steps):
 
 def test_reranked_scores_and_those_of_the_official_gallery_join_and_replace_nothing(small):
     small.change(evaluation={"reranking": {}})
-    plan = small.plan()
-    assert set(plan) == SCORES
-    assert plan["score_retrieval"] == 6
-    small.run()
+    ran = small.run()
+    assert set(ran) == SCORES
+    assert ran["score_retrieval"] == 6
     small.change(datasets={"sysu_mm01": {"gallery": "official"}})
-    assert small.plan()["score_retrieval"] == 12
-    small.run()
+    assert small.run()["score_retrieval"] == 12
     names = {path.stem.split("-", 1)[1] for path in small.folder.glob("results/sysu_mm01/**/scores/*-*.json")}
     assert names == {"reranked", "official", "official-reranked"}
 
 
 def test_a_change_of_one_variant_reruns_that_variant(small):
     small.change(variants={"mspl": {"encoder": {"epochs": 99}}})
-    plan = small.plan()
-    assert set(plan) == SCORES | {"train_encoder", "embed_images"}
-    assert (plan["train_encoder"], plan["embed_images"], plan["score_retrieval"]) == (1, 1, 2)
-    small.run()
+    ran = small.run()
+    assert set(ran) == SCORES | {"train_encoder", "embed_images"}
+    assert (ran["train_encoder"], ran["embed_images"], ran["score_retrieval"]) == (1, 1, 2)
     assert small.plan() == {}
 
 
@@ -188,11 +212,14 @@ def test_a_seed_of_the_command_line_counts_too(small):
     assert (plan["train_encoder"], plan["score_retrieval"]) == (3, 6)
 
 
-def test_shared_prompts_know_no_variant(workflow):
-    workflow.snakemake("train")
-    for call in workflow.calls():
-        if call["step"] in ("learn_prompts", "fuse_semantics"):
-            assert "variant" not in json.loads(call["arguments"]["--params"])
+def test_shared_prompts_know_no_variant(fresh):
+    """In the commands of a plan, which are those of a run."""
+    text = fresh.snakemake("-n", "--printshellcmds", "train")
+    commands = re.findall("^Shell command: csdn (learn-prompts|fuse-semantics) (.*)$", text, re.MULTILINE)
+    assert Counter(name for name, _ in commands) == {"learn-prompts": 6, "fuse-semantics": 8}
+    for _, options in commands:
+        words = shlex.split(options)
+        assert "variant" not in json.loads(words[words.index("--params") + 1])
 
 
 def test_real_data_is_not_rendered(workflow):
@@ -202,13 +229,23 @@ def test_real_data_is_not_rendered(workflow):
     weights = workflow.folder / "my data" / "RN50.pt"
     weights.write_text("")
     workflow.change(
-        datasets={"regdb": None, "sysu_mm01": {"root": str(root), "gallery": "official", "seeds": [0]}},
+        datasets={
+            "regdb": None,
+            "sysu_mm01": {
+                "root": str(root),
+                "gallery": "official",
+                "variants": ["baseline", "csdn"],
+                "seeds": [0],
+            },
+        },
         clip={"model": "RN50-quickgelu", "weights": str(weights)},
     )
-    ran = workflow.run()
-    assert not {"make_dataset", "make_dataset_for_clip", "pretrain_clip"} & set(ran)
-    workflow.snakemake("--forceall")
-    for call in workflow.calls():
+    workflow.snakemake()
+    calls = workflow.calls()
+    ran = {call["step"] for call in calls}
+    assert not {"make_dataset", "make_dataset_for_clip", "pretrain_clip"} & ran
+    assert {"index_images", "learn_prompts", "train_encoder", "score_retrieval"} <= ran
+    for call in calls:
         arguments = call["arguments"]
         if call["step"] == "index_images":
             assert arguments["--root"] == str(root)
@@ -275,10 +312,9 @@ def test_a_gpu_that_cannot_be_used_is_refused_before_anything_runs(workflow):
     assert "all" in workflow.snakemake("-n", "all", "--config", "runtime={device: cuda}")  # a plan needs no GPU
 
 
-def test_falling_back_to_the_cpu_is_said_once(workflow):
-    workflow.environment["CUDA_VISIBLE_DEVICES"] = ""
-    text = workflow.snakemake("all")
-    assert len([line for line in text.splitlines() if "csdn: warning: jobs compute on the CPU: " in line]) == 1
+def test_falling_back_to_the_cpu_is_said_once(small_run):
+    lines = small_run.text.splitlines()
+    assert len([line for line in lines if "csdn: warning: jobs compute on the CPU: " in line]) == 1
 
 
 @pytest.mark.parametrize(
@@ -352,7 +388,7 @@ def test_the_workflow_is_clean(workflow):
 def test_the_wrapper_finds_the_repository_from_anywhere(workflow):
     elsewhere = workflow.folder / "elsewhere"
     elsewhere.mkdir()
-    workflow.call("sh", "-c", f"cd {elsewhere} && ../scripts/snake --cores 1 -n")
+    workflow.call("sh", "-c", f"cd {elsewhere} && ../scripts/snake --cores 1 -n data")
     assert list(elsewhere.iterdir()) == []
 
 
@@ -386,16 +422,12 @@ def test_a_key_that_stands_twice_is_refused(workflow):
         "config/ablations.yaml",
     ],
 )
-def test_a_planned_study_is_the_workflows_own_graph(workflow, layer):
+def test_a_planned_study_is_the_workflows_own_graph(fresh, graph, layer):
     """Job by job: its step, and how many jobs of which steps it waits for, however far back."""
-    layers = ["params.yaml", *([layer] if layer else [])]
-    lines = workflow.snakemake("all", "--d3dag", "--configfile", *layers).splitlines()
-    graph = json.loads(next(line for line in lines if line.startswith('{"nodes"')))
-    rules = {node["id"]: re.sub("^index_images_.*", "index_images", node["value"]["rule"]) for node in graph["nodes"]}
-    needs = {job: [edge["u"] for edge in graph["edges"] if edge["v"] == job] for job in rules}
-    planned = study_jobs(load_params([str(workflow.folder / name) for name in layers], []))
-    expected = waited_for({n: job.step for n, job in enumerate(planned)}, {n: j.needs for n, j in enumerate(planned)})
-    assert waited_for(rules, needs) == expected
+    layers = [layer] if layer else []
+    jobs = study_jobs(load_params([str(fresh.folder / name) for name in ("params.yaml", *layers)], []))
+    expected = waited_for({n: job.step for n, job in enumerate(jobs)}, {n: job.needs for n, job in enumerate(jobs)})
+    assert waited_for(*graph(*layers)) == expected
 
 
 def waited_for(steps, needs):
