@@ -2,8 +2,12 @@
 
 import hashlib
 import json
+import os
 import re
+import subprocess
 import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +16,7 @@ import pytest
 from csdn.artifacts.digests import digest
 from csdn.config.base import PROTOCOLS
 from csdn.config.tracking import Tracking
+from csdn.launch.preloaded import VARIABLE
 
 from .conftest import ROOT, Workflow
 
@@ -33,10 +38,31 @@ STEPS = {
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory, server):
-    """The finished run."""
+    """The finished run; its jobs are forked from a resident process, as in `make smoke`."""
     workflow = Workflow(tmp_path_factory.mktemp("smoke") / "clone", server, fake=False)
-    workflow.snakemake("all", *LAYERS)
+    with preloaded(workflow):
+        workflow.snakemake("all", *LAYERS)
     return workflow
+
+
+@contextmanager
+def preloaded(workflow):
+    """The resident process that `scripts/snake` starts, which imports before the first job instead of beside it."""
+    (workflow.folder / ".snakemake").mkdir()
+    workflow.environment[VARIABLE] = ".snakemake/preloaded.sock"
+    command = [sys.executable, "-m", "csdn.launch.preloaded", workflow.environment[VARIABLE], str(os.getpid())]
+    process = subprocess.Popen(command, cwd=workflow.folder, env=workflow.environment)
+    try:
+        while not (workflow.folder / workflow.environment[VARIABLE]).exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        workflow.call("csdn", "--help")  # once it has forked this, it imports
+        yield
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        process.wait()
+        del workflow.environment[VARIABLE]
 
 
 @pytest.fixture(scope="module")
