@@ -27,9 +27,9 @@ from csdn.models.reid_network import ReIDNetwork
 from csdn.search.export import Descriptor
 from csdn.search.trained import load_trained
 from csdn.steps.settings import Checkpointing
-from csdn.training import clip_pretraining, encoder_stage
+from csdn.training import clip_pretraining, encoder_stage, resumable
 from csdn.training.batches import Batch
-from csdn.training.resumable import FETCH_EVERY, TrainingRun
+from csdn.training.resumable import TrainingRun
 from helpers.fake_cuda import GPU, fake_cuda
 from helpers.tiny_jobs import CHOICE, PARAMS, settings_of
 
@@ -241,8 +241,10 @@ def test_search_and_export_are_on_their_devices(given, tmp_path):
         assert exported(images).device.type == "cpu"
 
 
-def test_no_optimiser_step_waits_for_the_gpu():
-    """Nothing is read from the device until the losses are fetched."""
+def test_no_optimiser_step_waits_for_the_gpu(monkeypatch):
+    """Nothing is read from the device until the losses are fetched, which here is soon."""
+    steps = 5
+    monkeypatch.setattr(resumable, "FETCH_EVERY", steps)
     _, loss, optimization = encoder_arguments(Encoder(precision="fp32"), Fidelity())
     with fake_cuda() as mode:
         network = fake_network()
@@ -253,12 +255,12 @@ def test_no_optimiser_step_waits_for_the_gpu():
         texts = torch.zeros(6, FAKE.clip.mini.embed_dim, device=GPU)
         texts = encoder_stage.Descriptions(texts, texts)
         waits = []
-        for _ in run.steps(FETCH_EVERY):
+        for _ in run.steps(steps):
             before = len(mode.seen)
             encoder_stage.optimize(network, batch, texts, loss, optimization, optimizer, GPU, run.record)
             waits.append(sum(_waits(seen) for seen in mode.seen[before:]))
-        assert waits == [0] * FETCH_EVERY
-        assert len(run.terms["loss"]) == FETCH_EVERY
+        assert waits == [0] * steps
+        assert len(run.terms["loss"]) == steps
 
 
 def _waits(seen):
