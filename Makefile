@@ -43,7 +43,7 @@ report: setup ## tables, figures and report again, from what has been trained
 	@echo "The report: $(REPORT)"
 
 test: setup ## the tests, without the slow ones, on all cores
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-all: setup ## all tests that this machine can run
 	$(BIN)/python -m pytest -m 'not gpu'
