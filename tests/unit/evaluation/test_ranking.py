@@ -1,5 +1,6 @@
 """Retrieval metrics: the reference's numbers, an obvious twin on random cases, and what is refused."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -207,17 +208,26 @@ def test_refuses_features(options, message):
         retrieval_metrics_from_features(**{**arguments, **options})
 
 
-def test_memory_stays_bounded():
-    """Of 100,000 images: more queries differ in the number of blocks only."""
-    import resource
-
+def test_memory_stays_bounded(monkeypatch):
+    """More queries differ in the number of blocks only, and a block takes so many bytes for each of its elements."""
+    of_product, of_sorted = 6, 64
+    assert of_product * ranking.PRODUCT_ELEMENTS + of_sorted * ranks.SORTED_ELEMENTS < 2 * 1024**3
+    monkeypatch.setattr(ranking, "PRODUCT_ELEMENTS", 2**18)
+    monkeypatch.setattr(ranks, "SORTED_ELEMENTS", 2**15)
     generator = np.random.default_rng(0)
-    gallery = generator.standard_normal((100_000, 128), dtype=np.float32)
-    ids = generator.integers(0, 10_000, len(gallery))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found = retrieval_metrics_from_features(gallery[:700], gallery, ids[:700], ids)
-    assert found.valid.all()
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2 * 1024**2  # KiB
+    gallery = generator.standard_normal((5000, 128), dtype=np.float32)
+    ids = generator.integers(0, 500, len(gallery))
+
+    def peak(queries):
+        tracemalloc.start()
+        assert retrieval_metrics_from_features(gallery[:queries], gallery, ids[:queries], ids).valid.all()
+        bytes_held = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return bytes_held
+
+    few, many = peak(2 * 2**18 // 5000), peak(10 * 2**18 // 5000)
+    assert many < 1.1 * few
+    assert many < of_product * 2**18 + of_sorted * 2**15
 
 
 @pytest.mark.slow
