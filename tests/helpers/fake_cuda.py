@@ -23,7 +23,7 @@ aten = torch.ops.aten
 
 
 class _WithoutValues(FakeTensorMode):
-    """Answers what depends on values: every number is 0, every element of a tensor is unique.
+    """Answers what depends on values: every number is 0, so none is found; every element of a tensor is unique.
 
     Attributes:
         seen: (operator, devices of its tensors, TF32 allowed in products, in convolutions) of every operation.
@@ -42,6 +42,8 @@ class _WithoutValues(FakeTensorMode):
         if func in (aten._unique2.default, aten.unique_dim.default):
             values = args[0].reshape(-1)
             return values, torch.zeros_like(args[0], dtype=torch.int64), torch.ones_like(values, dtype=torch.int64)
+        if func is aten.nonzero.default:
+            return args[0].new_zeros((0, args[0].ndim), dtype=torch.int64)
         if func is aten.is_pinned.default:
             return False
         if func is aten._pin_memory.default:
