@@ -26,7 +26,7 @@ from csdn.study.paths import ANNOTATIONS
 
 def run_make_dataset(settings: MakeDataset, output: Path, workers: int) -> None:
     """Render a dataset beside `output`, its annotations.parquet, which is written last."""
-    from csdn.synthetic import layouts
+    from csdn.synthetic import GENERATOR, layouts
 
     if output.name != ANNOTATIONS:
         raise UserError(f"--output {output}: must be named {ANNOTATIONS}; the images are written beside it")
@@ -38,7 +38,7 @@ def run_make_dataset(settings: MakeDataset, output: Path, workers: int) -> None:
     }
     with progress(f"make-dataset {settings.dataset}", count_images(settings), "images") as advance:
         writers[settings.layout](output.parent, settings.benchmark, workers=workers, progress=advance)
-    write_provenance(output, settings.record(), {})
+    write_provenance(output, settings.record() | {"generator": GENERATOR}, {})
 
 
 def count_images(settings: MakeDataset) -> int:

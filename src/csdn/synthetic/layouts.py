@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,12 +20,12 @@ from csdn.data.image_cache import write_pixels
 from csdn.errors import UserError, cannot_write
 from csdn.seeding import derive_seed
 from csdn.study.paths import ANNOTATIONS, PERMUTATIONS, PIXELS
-from csdn.synthetic import shot_lists
+from csdn.synthetic import GENERATOR, shot_lists
 from csdn.synthetic.attributes import ATTRIBUTES
 from csdn.synthetic.studio import Progress, Shot, Studio, render_arrays, render_files
 
 MARKER = "benchmark.json"
-"""File that marks a folder as rendered, so that no other folder is ever replaced; has the generator's settings."""
+"""File that marks a folder as rendered, so that no other folder is ever replaced; says what rendered it."""
 TRIALS = 10
 CAPTION_COLUMNS = ("caption_0", "caption_1")
 GREY_CAPTION_COLUMNS = ("grey_caption_0", "grey_caption_1")
@@ -176,7 +177,8 @@ def _replacing(target: Path, benchmark: Benchmark) -> Iterator[Path]:
     shutil.rmtree(fresh, ignore_errors=True)  # left by a killed run
     try:
         fresh.mkdir()
-        write_text(fresh / MARKER, benchmark.model_dump_json(indent=2) + "\n")
+        marker = {"generator": GENERATOR, **benchmark.model_dump(mode="json")}
+        write_text(fresh / MARKER, json.dumps(marker, indent=2) + "\n")
         yield fresh
         if target.exists():
             shutil.rmtree(old, ignore_errors=True)

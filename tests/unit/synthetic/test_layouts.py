@@ -1,5 +1,6 @@
 """Rendered sets are complete, disjoint, deterministic and in the official layouts."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from scipy.io import loadmat
 
 from csdn.config.benchmark import Benchmark, Population, PretrainingPopulation
 from csdn.errors import UserError
-from csdn.synthetic import studio
+from csdn.synthetic import GENERATOR, studio
 from csdn.synthetic.attributes import ATTRIBUTES
 from csdn.synthetic.layouts import MARKER, write_llcm, write_pretraining, write_regdb, write_sysu_mm01
 from csdn.synthetic.shot_lists import regdb_halves, regdb_shots, sysu_mm01_shots
@@ -182,6 +183,14 @@ def test_another_seed_gives_other_people(rendered, tmp_path):
         contents(tmp_path / "regdb")["Visible/1/visible_01.bmp"]
         != contents(rendered / "regdb")["Visible/1/visible_01.bmp"]
     )
+
+
+def test_the_marker_names_the_generator_and_its_settings(rendered):
+    for name in WRITERS:
+        assert json.loads((rendered / name / MARKER).read_text()) == {
+            "generator": GENERATOR,
+            **TINY.model_dump(mode="json"),
+        }
 
 
 def test_more_training_identities_leave_the_test_identities_alone(rendered, tables, tmp_path):
