@@ -13,6 +13,8 @@ from typing import NamedTuple
 import pytest
 import yaml
 
+from csdn.study.job_graph import step_of_rule
+
 ROOT = Path(__file__).parents[2]
 COPIED = ("workflow", "scripts", "config", "params.yaml", "dvc.yaml", ".dvcignore")
 FAKE = f'#!/bin/sh\nexec {sys.executable} -S {Path(__file__).parent / "fake_csdn.py"} "$@"\n'
@@ -102,7 +104,7 @@ class Workflow:
                     if name == "total":
                         return counts
                     if name not in ("all", "data", "train", "evaluation"):
-                        counts["index_images" if name.startswith("index_images_") else name] += int(count)
+                        counts[step_of_rule(name)] += int(count)
         return counts
 
     def calls(self) -> list[dict]:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from csdn.config.loading import load_params
+from csdn.study.job_graph import step_of_rule
 from csdn.study.jobs import study_jobs
 
 from .conftest import Workflow
@@ -40,7 +41,7 @@ def graph(fresh):
         lines = fresh.snakemake("all", "--d3dag", "--configfile", "params.yaml", *layers).splitlines()
         found = json.loads(next(line for line in lines if line.startswith('{"nodes"')))
         rules = {node["id"]: node["value"]["rule"] for node in found["nodes"]}
-        steps = {job: re.sub("^index_images_.*", "index_images", rule) for job, rule in rules.items()}
+        steps = {job: step_of_rule(rule) for job, rule in rules.items()}
         return steps, {job: [edge["u"] for edge in found["edges"] if edge["v"] == job] for job in steps}
 
     return cache(ask)
@@ -205,6 +206,26 @@ def test_the_images_of_the_benchmark_rerun_everything_on_them(small):
     assert plan["make_dataset"] == plan["index_images"] == 1
     assert plan["train_encoder"] == 3
     assert "pretrain_clip" not in plan
+
+
+def test_a_further_draw_is_made_beside_the_others(small):
+    """Nothing of a draw depends on another one, nor on the set without draws, which stays where it is."""
+    default = {path: path.read_bytes() for path in (small.folder / "data").rglob("*") if path.is_file()}
+    small.change(datasets={"sysu_mm01": {"splits": ["1"]}})
+    assert small.run()["make_dataset"] == 1
+    small.change(datasets={"sysu_mm01": {"splits": ["1", "2"]}})
+    plan = small.plan()
+    assert (plan["make_dataset"], plan["index_images"], plan["train_encoder"], plan["score_retrieval"]) == (1, 1, 3, 6)
+    assert set(plan) - {"make_dataset", "index_images"} >= PAGES and "pretrain_clip" not in plan
+    small.run()
+    assert small.plan() == {}
+    assert {path: path.read_bytes() for path in default} == default
+    small.change(benchmark={"sysu_mm01": {"test": 50}})
+    assert small.plan()["make_dataset"] == 2
+    small.change(benchmark={"sysu_mm01": {"test": 200}}, datasets={"sysu_mm01": {"splits": ["2", "1"]}})
+    assert set(small.plan()) == PAGES | {"explain_model"}  # another draw is shown
+    small.change(datasets={"sysu_mm01": {"splits": ["default"]}})
+    assert set(small.plan()) == PAGES
 
 
 def test_a_seed_of_the_command_line_counts_too(small):
@@ -417,6 +438,7 @@ def test_a_key_that_stands_twice_is_refused(workflow):
     "layer",
     [
         None,
+        "draws.yaml",
         pytest.param("config/smoke.yaml", marks=pytest.mark.slow),
         pytest.param("config/layouts.yaml", marks=pytest.mark.slow),
         "config/ablations.yaml",
@@ -424,6 +446,7 @@ def test_a_key_that_stands_twice_is_refused(workflow):
 )
 def test_a_planned_study_is_the_workflows_own_graph(fresh, graph, layer):
     """Job by job: its step, and how many jobs of which steps it waits for, however far back."""
+    (fresh.folder / "draws.yaml").write_text("datasets: {sysu_mm01: {splits: [1, 2, 3], seeds: [0]}}")
     layers = [layer] if layer else []
     jobs = study_jobs(load_params([str(fresh.folder / name) for name in ("params.yaml", *layers)], []))
     expected = waited_for({n: job.step for n, job in enumerate(jobs)}, {n: job.needs for n, job in enumerate(jobs)})

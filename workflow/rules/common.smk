@@ -19,7 +19,7 @@ from csdn.models.gpus import wants_gpu
 from csdn.steps.registry import step_settings
 from csdn.steps.selection import Selection
 from csdn.study import files
-from csdn.study.paths import PRETRAINING, cache_path, fill, image_folder, paths_of
+from csdn.study.paths import DRAW_SET, PRETRAINING, cache_path, fill, image_folder, index_path, paths_of
 
 PLANNING = runs_no_job(sys.argv)
 RUNNING = workflow.is_main_process and not PLANNING
@@ -73,16 +73,21 @@ def users_file(path):
     return [path] if path and (not PLANNING or Path(path).exists()) else []
 
 
-def inputs_of_index(dataset):
-    """What the images of a dataset are read after. A run counts a damaged cache as missing."""
+def inputs_of_index(dataset, split):
+    """What the images of a split are read after. A run counts a damaged cache as missing."""
     if RUNNING:
-        remove_damaged_cache(Path(cache_path(PARAMS, dataset)))
-    return files.rendered_files(PARAMS, dataset)
+        remove_damaged_cache(Path(cache_path(PARAMS, dataset, split)))
+    return files.rendered_files(PARAMS, dataset, split)
 
 
 def images_of(wildcards):
-    """Index and pixels of the dataset."""
-    return files.image_files(PARAMS, wildcards.dataset)
+    """Index and pixels of the split's images."""
+    return files.image_files(PARAMS, wildcards.dataset, wildcards.split)
+
+
+def rendered_of(wildcards):
+    """What says that the split's images are complete, if they are rendered."""
+    return files.rendered_files(PARAMS, wildcards.dataset, wildcards.split)
 
 
 def clip_of(variant):
@@ -94,7 +99,7 @@ def clip_of(variant):
 def captions_of(wildcards):
     """The captions of the embedded dataset, where they are the descriptions."""
     kind = PARAMS.variant(PROMPT_KEYS[wildcards.prompt_key]).prompts.kind
-    return files.rendered_files(PARAMS, wildcards.dataset)[:1] if kind == "caption" else []
+    return rendered_of(wildcards)[:1] if kind == "caption" else []
 
 
 def prompts_of(wildcards):
@@ -111,14 +116,14 @@ def semantics_of(wildcards):
 
 def permutations_of(wildcards):
     """The official gallery draw of SYSU-MM01, where it is asked for."""
-    path = files.permutations_file(PARAMS, wildcards.dataset)
-    return [path] if path and files.rendered_files(PARAMS, wildcards.dataset) else users_file(path)
+    path = files.permutations_file(PARAMS, wildcards.dataset, wildcards.split)
+    return [path] if path and rendered_of(wildcards) else users_file(path)
 
 
 def drawn_galleries(wildcards):
     """What has to be there before the official draw is read: the file, or for an embedded dataset the rendering."""
     drawn = permutations_of(wildcards)
-    return drawn and (files.rendered_files(PARAMS, wildcards.dataset) or drawn)
+    return drawn and (rendered_of(wildcards) or drawn)
 
 
 def scores_as_options(wildcards, input):

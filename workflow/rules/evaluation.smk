@@ -48,7 +48,7 @@ rule explain_model:
 
 rule score_retrieval:
     input:
-        index=PATHS.index,
+        index=lambda wc: images_of(wc)["index"],
         embeddings=PATHS.embeddings,
         drawn=drawn_galleries,
     output:

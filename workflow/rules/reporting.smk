@@ -27,7 +27,7 @@ rule compare_variants:
 
 rule compare_costs:
     input:
-        [PATHS.index.format(dataset=name) for name in PARAMS.datasets],
+        [index_path(PARAMS, name, files.shown_split(PARAMS, name)) for name in PARAMS.datasets],
         files.history_files(PARAMS),
         metrics=PATHS.metrics,
     output:
@@ -49,7 +49,7 @@ rule compare_costs:
 
 rule draw_figures:
     input:
-        files.all_image_files(PARAMS),
+        files.shown_image_files(PARAMS),
         files.small_clip_files(PARAMS),
         files.history_files(PARAMS),
         files.files_of_runs(PARAMS, PATHS.embeddings),

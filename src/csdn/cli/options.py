@@ -16,7 +16,7 @@ ParamsOption = Annotated[
 ]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one setting.")]
 DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Name under `datasets`.")]
-SplitOption = Annotated[str | None, typer.Option("--split", help="`default`, or 1..10 for RegDB.")]
+SplitOption = Annotated[str | None, typer.Option("--split", help="`default`, 1..10 for RegDB, or a draw.")]
 VariantOption = Annotated[str | None, typer.Option("--variant", help="Name under `variants`.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of the run.")]
 IndexOption = Annotated[Path, typer.Option("--index", help="Image index written by index-images.")]

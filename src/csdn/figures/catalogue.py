@@ -62,7 +62,7 @@ def _of_dataset(params: Params, dataset: str) -> Iterator[Entry]:
         return Entry(f"{dataset}_{suffix or kind}", kind, dataset, subject, caption)
 
     variants = params.variants_of(dataset)
-    yield entry("contact_sheet")
+    yield entry("contact_sheet", first="First draw. " if params.datasets[dataset].has_draws else "")
     for name, table in params.tables.items():
         present = [variant for variant in table.variants if variant in variants]
         if present:

@@ -21,8 +21,9 @@ from csdn.figures.distances import distance_histograms
 from csdn.figures.retrieval import first_trial
 from csdn.results import report_inputs
 from csdn.statistics.comparison import Row, protocol_order, supported
-from csdn.study.files import shown_variant
+from csdn.study.files import shown_split, shown_variant
 from csdn.study.labels import in_table_order
+from csdn.study.paths import index_path
 from csdn.study.sweeps import find_sweep
 
 FORMATS = ("png", "svg")
@@ -74,9 +75,11 @@ def variant_styles(params: Params) -> dict[str, charts.MarkStyle]:
 
 def _draw_contact_sheet(params: Params, entry: Entry) -> Figure:
     index, cache = report_inputs.read_images(params, entry.dataset)
-    people = selection.portraits(index, cache, params.datasets[entry.dataset].splits[0])
+    split = shown_split(params, entry.dataset)
+    people = selection.portraits(index, cache, split)
     if not people:
-        raise UserError(f"data/index/{entry.dataset}.parquet: no test identity in both modalities; index it again")
+        path = index_path(params, entry.dataset, split)
+        raise UserError(f"{path}: no test identity in both modalities; index it again")
     return sheets.contact_sheet(people)
 
 
@@ -164,12 +167,12 @@ def _draw_descriptions(params: Params, entry: Entry) -> Figure:
 
 
 def _draw_ranks(params: Params, entry: Entry) -> Figure:
-    dataset = params.datasets[entry.dataset]
     index, cache = report_inputs.read_images(params, entry.dataset)
     embeddings = report_inputs.read_embeddings(params, entry.dataset, str(shown_variant(params, entry.dataset)))
     permutations = report_inputs.read_permutations(params, entry.dataset)
     rows, features = embeddings["rows"], embeddings["features"]
-    task = first_trial(index, dataset.splits[0], entry.subject, rows, features, permutations)
+    split = shown_split(params, entry.dataset)
+    task = first_trial(index, split, entry.subject, rows, features, permutations)
     found, missed = selection.ranked(index, cache, task)
     if not found and not missed:
         raise UserError(f"{entry.dataset}, {entry.subject}: no query has a match in the gallery; check the index")

@@ -17,35 +17,40 @@ from csdn.console.progress import progress
 from csdn.data.duplicates import across_identities, across_subsets
 from csdn.data.image_files import read_image
 from csdn.data.layout_files import is_file
-from csdn.data.readers import counts, inspect
+from csdn.data.readers import counts
 from csdn.data.records import ImageRecord
 from csdn.errors import UserError, warn
 from csdn.evaluation.protocols import find_protocol, sysu_gallery
 from csdn.evaluation.scoring import load_permutations
-from csdn.jobs.data import build_index, differences
+from csdn.jobs.data import build_index, differences, inspect_splits
 from csdn.steps.data import IndexImages
 from csdn.steps.registry import load_settings, step_settings
 from csdn.steps.selection import Selection
+from csdn.study.files import image_sets
 from csdn.study.paths import PERMUTATIONS, image_folder
 
 LONGEST = 100  # lines of problems shown of one dataset
 WIDTH = 120  # columns where standard output is no terminal
 
 
-def run_check(layers: Sequence[str], overrides: Sequence[str], dataset: str | None, root: Path | None) -> None:
+def run_check(
+    layers: Sequence[str], overrides: Sequence[str], dataset: str | None, split: str | None, root: Path | None
+) -> None:
     """Print, for one dataset or all, what was found beside the official numbers; write nothing.
 
     Args:
         layers: YAML files, or the settings of `index_images` as text.
         overrides: `key=value`.
         dataset: name of the dataset; None for all.
+        split: the draw, of a dataset that has draws; None for all of them.
         root: its folder, if not the configured one.
 
     Raises:
-        UserError: wrong settings, a folder for several datasets, or something must be repaired; a line for each thing.
+        UserError: wrong settings, one folder for several sets of images, or something must be repaired; a line for
+            each thing.
     """
     problems: list[str] = []
-    for settings, folder in _datasets(layers, overrides, dataset, root):
+    for settings, folder in _image_sets(layers, overrides, Selection(dataset, split), root):
         found, warnings = _check_dataset(settings, folder)
         for text in warnings:
             warn(text)
@@ -54,24 +59,30 @@ def run_check(layers: Sequence[str], overrides: Sequence[str], dataset: str | No
         raise UserError("\n".join(problems))
 
 
-def _datasets(
-    layers: Sequence[str], overrides: Sequence[str], dataset: str | None, root: Path | None
+def _image_sets(
+    layers: Sequence[str], overrides: Sequence[str], chosen: Selection, root: Path | None
 ) -> list[tuple[IndexImages, Path]]:
-    """The settings of `index_images` for each dataset to check, and its folder."""
+    """The settings of `index_images` for each set of images to check, and its folder."""
     if layers and layers[0].lstrip().startswith("{"):
         settings = cast(IndexImages, load_settings(layers, overrides, "index_images", Selection()))
         return [(settings, root or Path(settings.root))]
     params = load_params(layers, overrides)
-    names = [dataset] if dataset else list(params.datasets)
-    if root and len(names) > 1:
-        raise UserError(f"--dataset: missing; --root {root} is the folder of one of {', '.join(names)}")
-    chosen = [cast(IndexImages, step_settings(params, "index_images", Selection(name))) for name in names]
-    return [(each, root or Path(image_folder(params, each.dataset))) for each in chosen]
+    places: list[tuple[str | None, str | None]] = [
+        place for place in image_sets(params).values() if chosen.dataset in (None, place[0])
+    ]
+    if chosen.split or not places:
+        places = [(chosen.dataset, chosen.split)]  # what is missing or unknown is told when its settings are picked
+    if root and len(places) > 1:
+        names = ", ".join(str(split if chosen.dataset else dataset) for dataset, split in places)
+        option = "--split" if chosen.dataset else "--dataset"
+        raise UserError(f"{option}: missing; --root {root} is the folder of one of {names}")
+    found = [cast(IndexImages, step_settings(params, "index_images", Selection(*place))) for place in places]
+    return [(each, root or Path(image_folder(params, each.dataset, each.splits[0]))) for each in found]
 
 
 def _check_dataset(settings: IndexImages, root: Path) -> tuple[list[str], list[str]]:
     """Problems and warnings of one dataset, whose tables are printed."""
-    by_split = {split: inspect(settings.layout, root, split) for split in settings.splits}
+    by_split = inspect_splits(settings, root)
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     problems = list(dict.fromkeys(line for found in by_split.values() for line in found.problems))
     warnings = list(dict.fromkeys(line for found in by_split.values() for line in found.warnings))
@@ -91,7 +102,7 @@ def _check_dataset(settings: IndexImages, root: Path) -> tuple[list[str], list[s
         problems += wrong
         warnings += doubtful
     if settings.layout == "sysu_mm01":
-        warnings += _check_official_gallery(root, records.get("default", []))
+        warnings += _check_official_gallery(root, records[settings.splits[0]])
     return _shortened(problems, root), warnings
 
 

@@ -21,8 +21,8 @@ from csdn.reporting.costs import STAGES, CostRow, add_differences, quantity, wri
 from csdn.steps.registry import step_settings
 from csdn.steps.reporting import CompareCosts, DescribeModel
 from csdn.steps.selection import Selection
-from csdn.study.files import runs_of
-from csdn.study.paths import paths_of
+from csdn.study.files import runs_of, shown_split
+from csdn.study.paths import index_path, paths_of
 from csdn.training.workload import image_flops, step_activation_bytes, training_flops
 
 
@@ -82,9 +82,9 @@ def _description(params: Params, dataset: str, variant: str, identities: int) ->
 
 def _training_counts(params: Params, dataset: str) -> tuple[int, int, int]:
     """Visible images, infrared images and identities of the training of the dataset's first split."""
-    settings = params.datasets[dataset]
-    index = read_index(Path(paths_of(params).index.format(dataset=dataset)))
-    train = index.iloc[subset_rows(index, settings.splits[0], settings.train_subsets)]
+    split = shown_split(params, dataset)
+    index = read_index(Path(index_path(params, dataset, split)))
+    train = index.iloc[subset_rows(index, split, params.datasets[dataset].train_subsets)]
     visible, infrared = (int((train["modality"] == modality).sum()) for modality in MODALITIES)
     return visible, infrared, train["person_id"].nunique()
 

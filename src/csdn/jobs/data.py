@@ -11,11 +11,12 @@ from csdn.artifacts.files import write_parquet
 from csdn.artifacts.records import write_provenance
 from csdn.config.base import EMBEDDED
 from csdn.config.benchmark import PretrainingPopulation
+from csdn.config.datasets import DEFAULT_SPLIT
 from csdn.config.layouts import CAMERAS, MODALITIES
 from csdn.console.progress import progress
 from csdn.data.duplicates import across_subsets
 from csdn.data.image_cache import write_cache
-from csdn.data.layout_files import first_few, first_problem
+from csdn.data.layout_files import Inspection, first_few, first_problem
 from csdn.data.readers import compare_counts, inspect
 from csdn.data.records import ImageRecord
 from csdn.errors import UserError, warn
@@ -27,6 +28,7 @@ from csdn.study.paths import ANNOTATIONS
 def run_make_dataset(settings: MakeDataset, output: Path, workers: int) -> None:
     """Render a dataset beside `output`, its annotations.parquet, which is written last."""
     from csdn.synthetic import GENERATOR, layouts
+    from csdn.synthetic.shot_lists import draw_of
 
     if output.name != ANNOTATIONS:
         raise UserError(f"--output {output}: must be named {ANNOTATIONS}; the images are written beside it")
@@ -36,8 +38,9 @@ def run_make_dataset(settings: MakeDataset, output: Path, workers: int) -> None:
         "llcm": layouts.write_llcm,
         None: layouts.write_pretraining,
     }
+    benchmark = draw_of(settings.benchmark, settings.split) if settings.split else settings.benchmark
     with progress(f"make-dataset {settings.dataset}", count_images(settings), "images") as advance:
-        writers[settings.layout](output.parent, settings.benchmark, workers=workers, progress=advance)
+        writers[settings.layout](output.parent, benchmark, workers=workers, progress=advance)
     write_provenance(output, settings.record() | {"generator": GENERATOR}, {})
 
 
@@ -76,9 +79,15 @@ def run_index_images(settings: IndexImages, root: Path, index: Path, cache: Path
         warn(line)
 
 
+def inspect_splits(settings: IndexImages, root: Path) -> dict[str, Inspection]:
+    """What is in the folder, for each split. A draw has a folder of its own, whose lists know of no draws."""
+    in_lists = {split: DEFAULT_SPLIT if settings.split else split for split in settings.splits}
+    return {split: inspect(settings.layout, root, name) for split, name in in_lists.items()}
+
+
 def _read_splits(settings: IndexImages, root: Path) -> tuple[dict[str, list[ImageRecord]], list[str]]:
     """Records of each split, and warnings where a dataset on disk is not the official one."""
-    found = {split: inspect(settings.layout, root, split) for split in settings.splits}
+    found = inspect_splits(settings, root)
     problems = list(dict.fromkeys(line for split in found.values() for line in split.problems))
     if problems:
         raise UserError(first_problem(problems))

@@ -16,8 +16,8 @@ from csdn.data.image_cache import open_cache, read_index
 from csdn.errors import UserError
 from csdn.evaluation.scoring import load_permutations
 from csdn.statistics.comparison import Row
-from csdn.study.files import first_run, permutations_file, shown_variant, stage_one_keys
-from csdn.study.paths import cache_path, fill, paths_of
+from csdn.study.files import first_run, permutations_file, rendered_files, shown_split, shown_variant, stage_one_keys
+from csdn.study.paths import cache_path, fill, index_path, paths_of
 
 ZERO_SHOT = ("attribute", "modality", "classes", "images", "balanced_accuracy", "chance")
 PLANE = ("rows", "features_before", "features_after")
@@ -80,11 +80,11 @@ def stage_one_histories(params: Params, dataset: str) -> dict[str, Runs]:
 
 
 def read_images(params: Params, dataset: str) -> tuple[pd.DataFrame, np.ndarray]:
-    """Index and memory-mapped pixel cache of a dataset; embedded images bring their captions as column `caption`."""
-    index = read_image_index(params, dataset)
-    cache = open_cache(Path(cache_path(params, dataset)), len(index), index["path"])
+    """Index and pixel cache of the images that are shown; embedded ones bring their captions as column `caption`."""
+    index, split = read_image_index(params, dataset), shown_split(params, dataset)
+    cache = open_cache(Path(cache_path(params, dataset, split)), len(index), index["path"])
     if params.datasets[dataset].root == EMBEDDED:
-        path = Path(paths_of(params).annotations.format(dataset=dataset))
+        path = Path(rendered_files(params, dataset, split)[0])
         annotations = read_parquet(path)
         if not {"path", "caption"} <= set(annotations.columns):
             raise UserError(f"{path}: no columns path and caption; render the dataset again with make-dataset")
@@ -93,8 +93,8 @@ def read_images(params: Params, dataset: str) -> tuple[pd.DataFrame, np.ndarray]
 
 
 def read_image_index(params: Params, dataset: str) -> pd.DataFrame:
-    """Index of a dataset, without its pixels."""
-    return read_index(Path(paths_of(params).index.format(dataset=dataset)))
+    """Index of the images that are shown of a dataset (with draws, the first draw's), without their pixels."""
+    return read_index(Path(index_path(params, dataset, shown_split(params, dataset))))
 
 
 def read_embeddings(params: Params, dataset: str, variant: str) -> dict[str, np.ndarray]:
@@ -116,7 +116,7 @@ def read_zero_shot(params: Params) -> pd.DataFrame:
 
 def read_permutations(params: Params, dataset: str) -> np.ndarray | None:
     """Array of `exp/rand_perm_cam.mat` where the dataset is scored with the official gallery, else None."""
-    path = permutations_file(params, dataset)
+    path = permutations_file(params, dataset, shown_split(params, dataset))
     return load_permutations(Path(path)) if path else None
 
 

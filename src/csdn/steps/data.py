@@ -20,6 +20,7 @@ class MakeDataset(StepSettings):
     dataset: str
     layout: Layout | None
     benchmark: Benchmark
+    split: str | None = None  # the draw, of a dataset with draws
 
     @classmethod
     def _values(cls, chosen: SelectedParams) -> dict[str, Any]:
@@ -31,7 +32,8 @@ class MakeDataset(StepSettings):
             )
         parts = {"seed", "image_size", "luminance_share", "noise", "occlusion", "night", layout or PRETRAINING}
         benchmark = chosen.params.benchmark.model_dump(mode="json", include=parts)
-        return {"dataset": name, "layout": layout, "benchmark": benchmark}
+        drawn = {"split": chosen.draw} if layout and chosen.draw else {}
+        return {"dataset": name, "layout": layout, "benchmark": benchmark, **drawn}
 
 
 class IndexImages(StepSettings):
@@ -46,9 +48,12 @@ class IndexImages(StepSettings):
     image_size: Size
     held_out_identities: int
     duplicates: Literal["refuse", "warn"] = "refuse"
+    split: str | None = None  # the draw, of a dataset with draws; then the only one of `splits`
 
     @classmethod
     def _values(cls, chosen: SelectedParams) -> dict[str, Any]:
         section = chosen.dataset_section
         unnamed = {"duplicates"} if section.duplicates == "refuse" else set()
-        return {"dataset": chosen.dataset, **section.model_dump(mode="json", include=set(cls.model_fields) - unnamed)}
+        values = section.model_dump(mode="json", include=set(cls.model_fields) - unnamed)
+        drawn = {"split": chosen.draw, "splits": [chosen.draw]} if chosen.draw else {}
+        return {"dataset": chosen.dataset, **values, **drawn}

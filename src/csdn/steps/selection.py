@@ -54,7 +54,15 @@ class SelectedParams:
     @property
     def split(self) -> str:
         """Name of the split."""
-        return self._given("split", self.dataset_section.splits)
+        splits = self.dataset_section.splits
+        return self._given("split", splits, f" of {', '.join(splits)}")
+
+    @property
+    def draw(self) -> str | None:
+        """The draw whose images are meant; None where all splits are of the same images, whichever is given."""
+        has_draws = self.dataset_section.has_draws
+        split = self.split if has_draws or self.selection.split is not None else None  # one that exists
+        return split if has_draws else None
 
     @property
     def variant(self) -> str:

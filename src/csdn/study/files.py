@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from csdn.config.base import EMBEDDED, MINI
 from csdn.config.params import Params
 from csdn.config.shared_keys import prompt_key, semantics_key
-from csdn.study.paths import PERMUTATIONS, cache_path, image_folder, paths_of
+from csdn.study.paths import PERMUTATIONS, cache_path, image_folder, image_set, index_path, paths_of
 
 COSTS = "costs"  # the table of compare-costs
 
@@ -96,24 +96,48 @@ def cost_files(params: Params) -> list[str]:
     return [paths_of(params).table.format(table=COSTS, ending=ending) for ending in ("csv", "md", "json")]
 
 
-def rendered_files(params: Params, dataset: str) -> list[str]:
-    """What says that an embedded dataset is complete and what it was rendered with; nothing for one on disk."""
-    paths = paths_of(params)
-    files = [paths.annotations, paths.annotations_record] if params.datasets[dataset].root == EMBEDDED else []
-    return [pattern.format(dataset=dataset) for pattern in files]
+def image_sets(params: Params) -> dict[str, tuple[str, str]]:
+    """Dataset and first split of each set of images: one of every dataset, or with draws one of every draw."""
+    found: dict[str, tuple[str, str]] = {}
+    for dataset, section in params.datasets.items():
+        for split in section.splits:
+            found.setdefault(image_set(params, dataset, split), (dataset, split))
+    return found
 
 
-def image_files(params: Params, dataset: str) -> dict[str, str]:
-    """Index and pixels of a dataset."""
-    return {"index": paths_of(params).index.format(dataset=dataset), "cache": cache_path(params, dataset)}
+def shown_split(params: Params, dataset: str) -> str:
+    """The split whose images the figures show, and whose training costs are counted."""
+    return params.datasets[dataset].splits[0]
+
+
+def rendered_files(params: Params, dataset: str, split: str) -> list[str]:
+    """What says that embedded images are complete and what they were rendered with; nothing for those on disk."""
+    section, paths = params.datasets[dataset], paths_of(params)
+    if section.root != EMBEDDED:
+        return []
+    drawn = [paths.draw_annotations, paths.draw_annotations_record]
+    files = drawn if section.has_draws else [paths.annotations, paths.annotations_record]
+    return [pattern.format(dataset=dataset, split=split) for pattern in files]
+
+
+def image_files(params: Params, dataset: str, split: str) -> dict[str, str]:
+    """Index and pixels of a split's images."""
+    return {"index": index_path(params, dataset, split), "cache": cache_path(params, dataset, split)}
 
 
 def all_image_files(params: Params) -> list[str]:
-    """Index and pixels of every dataset, and what says that the embedded ones are complete."""
+    """Index and pixels of all images, and what says that the embedded ones are complete."""
+    return _files_of_images(params, image_sets(params).values())
+
+
+def shown_image_files(params: Params) -> list[str]:
+    """Of these, what the figures show: of a dataset with draws its first draw."""
+    return _files_of_images(params, [(dataset, shown_split(params, dataset)) for dataset in params.datasets])
+
+
+def _files_of_images(params: Params, places: Iterable[tuple[str, str]]) -> list[str]:
     return [
-        path
-        for dataset in params.datasets
-        for path in (*image_files(params, dataset).values(), *rendered_files(params, dataset))
+        path for place in places for path in (*image_files(params, *place).values(), *rendered_files(params, *place))
     ]
 
 
@@ -141,8 +165,8 @@ def clip_file(params: Params, variant: str) -> str | None:
     return paths_of(params).small_clip if clip.weights == MINI else clip.weights_path
 
 
-def permutations_file(params: Params, dataset: str) -> str | None:
+def permutations_file(params: Params, dataset: str, split: str) -> str | None:
     """The official gallery draw of SYSU-MM01, where it is asked for."""
     settings = params.datasets[dataset]
     asked = settings.layout == "sysu_mm01" and settings.gallery == "official"
-    return f"{image_folder(params, dataset)}/{PERMUTATIONS}" if asked else None
+    return f"{image_folder(params, dataset, split)}/{PERMUTATIONS}" if asked else None

@@ -52,11 +52,15 @@ def count_jobs(records: list[Mapping[str, Any]], order: Sequence[str]) -> list[J
         start, end = record.get("starttime"), record.get("endtime")
         if not start or not end:
             continue
-        step, log = str(record.get("rule")), str((record.get("log") or [""])[0])
-        step = "index_images" if step.startswith("index_images_") else step
+        step, log = step_of_rule(str(record.get("rule"))), str((record.get("log") or [""])[0])
         jobs.setdefault(step, {})[log] = max(float(end) - float(start), 0.0)
     listed = [*(step for step in order if step in jobs), *sorted(set(jobs) - set(order))]
     return [Jobs(step, len(jobs[step]), sum(jobs[step].values())) for step in listed]
+
+
+def step_of_rule(rule: str) -> str:
+    """The step of a rule: there is a rule of `index_images` for each set of images, and one that renders draws."""
+    return "index_images" if rule.startswith("index_images_") else rule.removesuffix("_of_draw")
 
 
 def duration(seconds: float) -> str:

@@ -12,6 +12,7 @@ from csdn.config.base import EMBEDDED, MINI
 from csdn.config.params import Params
 from csdn.config.shared_keys import prompt_key, semantics_key
 from csdn.study.files import first_run, runs_of, shown_variant, uses_small_clip
+from csdn.study.paths import image_set
 
 ON_GPU = {"pretrain_clip", "learn_prompts", "fuse_semantics", "train_encoder", "embed_images", "explain_model"}
 """Steps whose rules ask for a GPU, which a test compares."""
@@ -57,10 +58,11 @@ def study_jobs(params: Params) -> list[Job]:
     scores: list[int] = []
     explained: list[int] = []
     for dataset, settings in params.datasets.items():
-        rendered = jobs.add("make_dataset", dataset) if settings.root == EMBEDDED else None
-        images = jobs.add("index_images", dataset, needs=[rendered])
         shown = shown_variant(params, dataset)
         for run in runs_of(params, dataset):
+            images_of_split = image_set(params, dataset, run["split"])
+            rendered = jobs.add("make_dataset", images_of_split) if settings.root == EMBEDDED else None
+            images = jobs.add("index_images", images_of_split, needs=[rendered])
             started = [images, clip if params.variant(run["variant"]).clip.weights == MINI else None]
             trained = _training(jobs, params, run, started)
             embedded = jobs.add("embed_images", *run.values(), needs=[images, trained])

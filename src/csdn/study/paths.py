@@ -36,6 +36,7 @@ MATCHES = "matches.csv"
 TRAINING_CURVES = "training.csv"
 CHECKPOINTS = ".checkpoints"
 
+DRAW_SET = "{dataset}-draw_{split}"  # a draw's images; the names of datasets contain no dash
 PRETRAINING = "pretraining"  # the dataset of the small CLIP, beside those of params.yaml
 PERMUTATIONS = "exp/rand_perm_cam.mat"  # the official gallery draw, in the folder of SYSU-MM01's images
 
@@ -47,10 +48,13 @@ class Paths:
     raw_images: str = "{data}/raw/{dataset}"
     annotations: str = f"{raw_images}/{ANNOTATIONS}"
     annotations_record: str = annotations + RECORD
+    draw_images: str = f"{raw_images}/draw_{{split}}"
+    draw_annotations: str = f"{draw_images}/{ANNOTATIONS}"
+    draw_annotations_record: str = draw_annotations + RECORD
     pretraining_annotations: str = f"{{data}}/{PRETRAINING}/{ANNOTATIONS}"
     pretraining_images: str = f"{{data}}/{PRETRAINING}/{PIXELS}"
-    index: str = "{data}/index/{dataset}.parquet"
-    cache: str = "{data}/cache/{dataset}_{height}x{width}.npy"
+    index: str = "{data}/index/{image_set}.parquet"
+    cache: str = "{data}/cache/{image_set}_{height}x{width}.npy"
 
     small_clip: str = _SMALL_CLIP + "/clip.safetensors"
     small_clip_history: str = f"{_SMALL_CLIP}/{HISTORY}"
@@ -80,7 +84,7 @@ class Paths:
     tracking: str = "{results}/tracking.json"
 
     log: str = _LOGS + ".log"
-    dataset_log: str = _LOGS + "/{dataset}.log"
+    images_log: str = _LOGS + "/{image_set}.log"
     prompts_log: str = _LOGS + "/{dataset}/{split}/{prompt_key}/seed_{seed}.log"
     semantics_log: str = _LOGS + "/{dataset}/{split}/{semantics_key}/seed_{seed}.log"
     run_log: str = _LOGS + "/{dataset}/{split}/{variant}/seed_{seed}.log"
@@ -110,13 +114,25 @@ def as_glob(pattern: str) -> str:
     return re.sub(r"\{\w+\}", "*", pattern)
 
 
-def cache_path(params: Params, dataset: str) -> str:
-    """The pixel cache of a dataset; the size of its images is part of the name."""
+def image_set(params: Params, dataset: str, split: str) -> str:
+    """The name of the images that a split is of: the dataset's, or with draws the draw's, which no dataset can have."""
+    return fill(DRAW_SET, dataset=dataset, split=split) if params.datasets[dataset].has_draws else dataset
+
+
+def index_path(params: Params, dataset: str, split: str) -> str:
+    """The index of a split's images."""
+    return paths_of(params).index.format(image_set=image_set(params, dataset, split))
+
+
+def cache_path(params: Params, dataset: str, split: str) -> str:
+    """The pixel cache of a split's images, whose size is part of the name."""
     height, width = params.datasets[dataset].image_size
-    return paths_of(params).cache.format(dataset=dataset, height=height, width=width)
+    return paths_of(params).cache.format(image_set=image_set(params, dataset, split), height=height, width=width)
 
 
-def image_folder(params: Params, dataset: str) -> str:
-    """The folder of a dataset's images: the user's, or that of the rendered ones."""
-    root = params.datasets[dataset].root
-    return paths_of(params).raw_images.format(dataset=dataset) if root == EMBEDDED else root
+def image_folder(params: Params, dataset: str, split: str) -> str:
+    """The folder of a split's images: the user's, or that of the rendered ones."""
+    section, paths = params.datasets[dataset], paths_of(params)
+    if section.root != EMBEDDED:
+        return section.root
+    return (paths.draw_images if section.has_draws else paths.raw_images).format(dataset=dataset, split=split)

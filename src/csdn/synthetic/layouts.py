@@ -163,12 +163,17 @@ def _write_mat(path: Path, variables: dict[str, np.ndarray]) -> None:
     path.write_bytes(b"MATLAB 5.0 MAT-file, embedded benchmark".ljust(116) + buffer.getvalue()[116:])
 
 
+def _draws(folder: Path) -> list[Path]:
+    """Rendered draws in the folder of their dataset, which stay where they are when its other images are replaced."""
+    return [marker.parent for marker in folder.glob(f"draw_*/{MARKER}")]
+
+
 @contextmanager
 def _replacing(target: Path, benchmark: Benchmark) -> Iterator[Path]:
     """Yield an empty sibling folder that replaces `target` if the block ends without an error."""
     if target.exists() and not target.is_dir():
         raise UserError(f"{target}: is a file; give a folder for the rendered images")
-    if target.is_dir() and not (target / MARKER).exists() and any(target.iterdir()):
+    if target.is_dir() and not (target / MARKER).exists() and set(target.iterdir()) - set(_draws(target)):
         raise UserError(
             f"{target}: contains files that were not rendered (it has no {MARKER}); give another folder or empty it"
         )
@@ -184,6 +189,8 @@ def _replacing(target: Path, benchmark: Benchmark) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
             target.rename(old)
         fresh.rename(target)
+        for draw in _draws(old):
+            draw.rename(target / draw.name)
     except OSError as error:
         raise cannot_write(target, error) or error from error
     finally:

@@ -13,6 +13,11 @@ from csdn.synthetic.scenes import Spectrum
 from csdn.synthetic.studio import Shot
 
 
+def draw_of(benchmark: Benchmark, draw: str) -> Benchmark:
+    """The benchmark of a draw: the same numbers of people and images, with people and cameras of its own."""
+    return benchmark.model_copy(update={"seed": derive_seed(benchmark.seed, "draw", draw)})
+
+
 def sysu_mm01_shots(benchmark: Benchmark) -> list[Shot]:
     """Images of the SYSU-MM01 layout by person and camera; identities are shuffled over the numbers."""
     people = benchmark.sysu_mm01

@@ -37,8 +37,8 @@ class Shot:
     camera_id: int  # camera number in the dataset
     modality: Modality  # "visible" or "infrared"
     spectrum: Spectrum  # the light in which it is taken
-    identity_key: str  # name of the person, unique in the whole generator
-    camera_key: str  # name of the camera, unique in the whole generator
+    identity_key: str  # name of the person, unique in all sets of one seed; under another seed it is someone else
+    camera_key: str  # name of the camera, the same
     number: int  # number of the image of this person by this camera, from 1
 
 

@@ -69,7 +69,14 @@ def test_a_default_and_the_same_value_written_out_are_equal_as_json():
     ("sections", "message"),
     [
         ({"datasets": {"b": {"splits": [1, 1]}}}, "lists one of"),
-        ({"datasets": {"a": {"splits": ["1"]}}}, "do not exist in layout sysu_mm01"),
+        (
+            {"datasets": {"a": {"splits": ["0"]}}},
+            r"splits \['0'\] do not exist in layout sysu_mm01; known: default, or",
+        ),
+        ({"datasets": {"a": {"splits": ["01", "1"]}}}, r"splits \['01'\] do not exist"),  # a draw has one spelling
+        ({"datasets": {"a": {"splits": ["default", "1"]}}}, "list draws, or default alone"),
+        ({"datasets": {"a": {"splits": [1], "root": "/x"}}}, r"only embedded datasets have; set splits to \[default\]"),
+        ({"datasets": {"a-draw_1": {"layout": "sysu_mm01"}}}, "pattern"),  # would have the paths of a draw of `a`
         ({"datasets": {"a": {"train_subsets": ["val"]}}}, "must include `train`"),
         ({"datasets": {"a": {"seeds": [0, 0]}}}, "lists one of"),
         ({"datasets": {"A b": {"layout": "regdb"}}}, "pattern"),
@@ -107,6 +114,11 @@ def test_weights_are_a_path_if_they_look_like_one(weights, path):
 
 def test_splits_may_be_written_as_numbers():
     assert Dataset(layout="regdb", splits=[1, 10]).splits == ["1", "10"]
+
+
+def test_draws_are_the_numbered_splits_of_an_embedded_dataset_whose_layout_numbers_none():
+    assert Dataset(layout="sysu_mm01", splits=[3, 20]).has_draws and Dataset(layout="llcm", splits=["1"]).has_draws
+    assert not Dataset(layout="sysu_mm01").has_draws and not Dataset(layout="regdb", splits=[1, 2]).has_draws
 
 
 def test_unknown_keys_are_refused():

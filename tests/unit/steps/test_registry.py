@@ -150,6 +150,33 @@ def test_the_small_clips_images_are_a_dataset_of_their_own():
     assert set(values["benchmark"]) & {"sysu_mm01", "regdb", "llcm", "pretraining"} == {"pretraining"}
 
 
+DRAWS = "datasets.sysu_mm01.splits=[1, 2]"
+
+
+def test_a_draw_depends_on_its_own_number_and_not_on_the_other_draws():
+    for step in ("make_dataset", "index_images", "train_encoder", "score_retrieval"):
+        one, two = (text_of(step, DRAWS, split=split) for split in "12")
+        assert one != two
+        assert text_of(step, "datasets.sysu_mm01.splits=[1, 2, 3]", split="1") == one
+        assert text_of(step, "datasets.sysu_mm01.splits=[1]", split="1") == one
+    assert text_of("make_dataset", DRAWS, "benchmark.seed=1", split="1") != text_of("make_dataset", DRAWS, split="1")
+
+
+@pytest.mark.parametrize(("dataset", "split"), [("sysu_mm01", "default"), ("regdb", "1")])
+def test_images_of_all_splits_do_not_depend_on_one(dataset, split):
+    for step in ("make_dataset", "index_images"):
+        text = text_of(step, dataset=dataset, split=split)
+        assert text == text_of(step, dataset=dataset, split=None) and "split" not in json.loads(text)
+
+
+def test_a_dataset_with_draws_is_rendered_and_indexed_draw_by_draw():
+    for step in ("make_dataset", "index_images"):
+        with pytest.raises(UserError, match="--split: missing; give one of 1, 2"):
+            text_of(step, DRAWS, split=None)
+        with pytest.raises(UserError, match="--split 3: unknown; known: 1, 2"):
+            text_of(step, DRAWS, split="3")
+
+
 def test_the_keys_of_the_variants():
     p = params()
     assert {v: (shared_keys.prompt_key(p, v), shared_keys.semantics_key(p, v)) for v in p.variants} == {

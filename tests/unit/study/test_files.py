@@ -53,19 +53,35 @@ def test_tables_of_differences_are_written_where_pairs_are_named(params):
 
 
 def test_an_embedded_dataset_is_rendered_and_one_on_disk_is_not(params):
-    assert [Path(path).name for path in files.rendered_files(params, "regdb")] == [
+    assert [Path(path).name for path in files.rendered_files(params, "regdb", "1")] == [
         "annotations.parquet",
         "annotations.parquet.provenance.json",
     ]
     on_disk = params.datasets["regdb"].model_copy(update={"root": "/data"})
-    assert files.rendered_files(params.model_copy(update={"datasets": {"regdb": on_disk}}), "regdb") == []
+    assert files.rendered_files(params.model_copy(update={"datasets": {"regdb": on_disk}}), "regdb", "1") == []
 
 
 def test_the_official_draw_is_read_for_the_official_gallery_of_sysu_mm01_alone(params):
-    assert files.permutations_file(params, "sysu_mm01") is None
+    assert files.permutations_file(params, "sysu_mm01", "default") is None
     official = params.datasets["sysu_mm01"].model_copy(update={"gallery": "official"})
     changed = params.model_copy(update={"datasets": {"sysu_mm01": official}})
-    assert files.permutations_file(changed, "sysu_mm01") == "data/raw/sysu_mm01/exp/rand_perm_cam.mat"
+    assert files.permutations_file(changed, "sysu_mm01", "default") == "data/raw/sysu_mm01/exp/rand_perm_cam.mat"
+    drawn = official.model_copy(update={"splits": ["1", "2"]})
+    changed = params.model_copy(update={"datasets": {"sysu_mm01": drawn}})
+    assert files.permutations_file(changed, "sysu_mm01", "2") == "data/raw/sysu_mm01/draw_2/exp/rand_perm_cam.mat"
+
+
+def test_every_draw_is_a_set_of_images_and_the_figures_show_the_first(params):
+    drawn = params.datasets["sysu_mm01"].model_copy(update={"splits": ["3", "1"]})
+    params = params.model_copy(update={"datasets": params.datasets | {"sysu_mm01": drawn}})
+    assert files.image_sets(params) == {
+        "sysu_mm01-draw_3": ("sysu_mm01", "3"),
+        "sysu_mm01-draw_1": ("sysu_mm01", "1"),
+        "regdb": ("regdb", "1"),
+    }
+    every, shown = set(files.all_image_files(params)), set(files.shown_image_files(params))
+    assert "data/raw/sysu_mm01/draw_1/annotations.parquet" in every and len(every) == 3 * 4
+    assert every - shown == {path for path in every if "draw_1" in path}
 
 
 def test_without_the_small_clip_nothing_of_it_is_made(params, pytestconfig):

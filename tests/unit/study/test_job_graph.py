@@ -30,6 +30,13 @@ def test_a_job_counts_once_whatever_it_wrote():
     assert train.mean == 5.0
 
 
+def test_draws_are_jobs_of_the_step_that_renders_them():
+    logs = [(rule, f"logs/results/{rule}-draw_{draw}.log") for draw in "12" for rule in ("render", "index")]
+    names = {"render": "make_dataset_of_draw", "index": "index_images_sysu_mm01-draw_1"}
+    found = count_jobs([record(names[rule], log, 1, 2) for rule, log in logs], ["make_dataset"])
+    assert [(jobs.step, jobs.count) for jobs in found] == [("make_dataset", 2), ("index_images", 2)]
+
+
 def write(folder: Path, output: str, content: str, cut: int = 255) -> None:
     """As Snakemake does: the name of the output in base64, long ones in folders."""
     name = base64.urlsafe_b64encode(output.encode()).decode()

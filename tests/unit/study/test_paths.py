@@ -8,12 +8,30 @@ import pytest
 
 from csdn.config.consistency import RESERVED
 from csdn.config.loading import load_params
-from csdn.study.paths import CHECKPOINTS, Paths, as_glob, cache_path, fill, image_folder, paths_of
+from csdn.study.paths import (
+    CHECKPOINTS,
+    Paths,
+    as_glob,
+    cache_path,
+    fill,
+    image_folder,
+    image_set,
+    index_path,
+    paths_of,
+)
 
 SRC = Path(__file__).parents[3] / "src" / "csdn"
 RULES = SRC.parents[1] / "workflow"
 WILDCARDS = {"dataset", "split", "variant", "seed", "prompt_key", "semantics_key", "protocol"}
-IN_PYTHON = {"step", "height", "width", "table", "ending", "figure"}  # filled in before a rule sees the pattern
+IN_PYTHON = {
+    "step",
+    "image_set",
+    "height",
+    "width",
+    "table",
+    "ending",
+    "figure",
+}  # before a rule sees the pattern
 
 
 @pytest.fixture
@@ -40,10 +58,22 @@ def test_a_pattern_is_a_rules_output_and_pythons_path(params):
 
 def test_a_cache_bears_the_size_of_its_images_and_images_lie_where_they_are_rendered_or_the_user_has_them(params):
     height, width = params.datasets["sysu_mm01"].image_size
-    assert cache_path(params, "sysu_mm01").endswith(f"/cache/sysu_mm01_{height}x{width}.npy")
-    assert image_folder(params, "sysu_mm01") == f"{params.runtime.data}/raw/sysu_mm01"
+    assert cache_path(params, "sysu_mm01", "default").endswith(f"/cache/sysu_mm01_{height}x{width}.npy")
+    assert image_folder(params, "sysu_mm01", "default") == f"{params.runtime.data}/raw/sysu_mm01"
     own = params.datasets["sysu_mm01"].model_copy(update={"root": "/data/sysu"})
-    assert image_folder(params.model_copy(update={"datasets": {"own": own}}), "own") == "/data/sysu"
+    assert image_folder(params.model_copy(update={"datasets": {"own": own}}), "own", "default") == "/data/sysu"
+
+
+def test_a_draw_has_images_of_its_own_and_the_splits_of_regdb_have_not(pytestconfig):
+    layers = [str(pytestconfig.rootpath / "params.yaml")]
+    params = load_params(layers, ["datasets.sysu_mm01.splits=[1, 2]", "datasets.regdb.splits=[1, 2]"])
+    height, width = params.datasets["sysu_mm01"].image_size
+    assert [image_set(params, "sysu_mm01", split) for split in "12"] == ["sysu_mm01-draw_1", "sysu_mm01-draw_2"]
+    assert image_folder(params, "sysu_mm01", "2") == "data/raw/sysu_mm01/draw_2"
+    assert index_path(params, "sysu_mm01", "2") == "data/index/sysu_mm01-draw_2.parquet"
+    assert cache_path(params, "sysu_mm01", "2") == f"data/cache/sysu_mm01-draw_2_{height}x{width}.npy"
+    for place in (image_set, image_folder, index_path, cache_path):
+        assert place(params, "regdb", "1") == place(params, "regdb", "2")
 
 
 def test_no_dataset_may_be_called_as_a_folder_beside_those_of_the_datasets():

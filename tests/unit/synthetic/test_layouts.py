@@ -15,7 +15,7 @@ from csdn.errors import UserError
 from csdn.synthetic import GENERATOR, studio
 from csdn.synthetic.attributes import ATTRIBUTES
 from csdn.synthetic.layouts import MARKER, write_llcm, write_pretraining, write_regdb, write_sysu_mm01
-from csdn.synthetic.shot_lists import regdb_halves, regdb_shots, sysu_mm01_shots
+from csdn.synthetic.shot_lists import draw_of, regdb_halves, regdb_shots, sysu_mm01_shots
 
 TINY = Benchmark(
     sysu_mm01=Population(train=4, val=2, test=3, train_images=1, test_images=2, infrared_factor=2),
@@ -185,12 +185,44 @@ def test_another_seed_gives_other_people(rendered, tmp_path):
     )
 
 
+FOUR = Benchmark(sysu_mm01=Population(train=2, val=0, test=2, train_images=1, test_images=1))
+
+
+def test_draws_have_other_people_and_cameras_and_a_seed_repeats_them(tmp_path):
+    for name, draw in (("one", "1"), ("again", "1"), ("two", "2")):
+        write_sysu_mm01(tmp_path / name, draw_of(FOUR, draw))
+    one, again, two = (contents(tmp_path / name) for name in ("one", "again", "two"))
+    assert one == again
+    images = [path for path in one if path.endswith(".jpg")]
+    assert len(images) == 4 * 6 and images == [path for path in two if path.endswith(".jpg")]
+    assert not {one[path] for path in images} & {two[path] for path in images}
+    people, cameras = set(), set()
+    for benchmark in (FOUR, draw_of(FOUR, "1"), draw_of(FOUR, "2")):
+        maker, shots = studio.Studio(benchmark), sysu_mm01_shots(benchmark)
+        people |= {repr(maker.identity(shot.identity_key)) for shot in shots}
+        cameras |= {maker.camera(shot.camera_key, shot.spectrum).background.tobytes() for shot in shots}
+    assert (len(people), len(cameras)) == (3 * 4, 3 * 6)
+
+
 def test_the_marker_names_the_generator_and_its_settings(rendered):
     for name in WRITERS:
         assert json.loads((rendered / name / MARKER).read_text()) == {
             "generator": GENERATOR,
             **TINY.model_dump(mode="json"),
         }
+
+
+def test_a_set_and_the_draws_in_its_folder_leave_each_other_alone(tmp_path):
+    folder = tmp_path / "sysu_mm01"
+    write_sysu_mm01(folder / "draw_1", draw_of(FOUR, "1"))
+    draw = contents(folder / "draw_1")
+    for seed in (0, 1):
+        write_sysu_mm01(folder, FOUR.model_copy(update={"seed": seed}))
+        assert contents(folder / "draw_1") == draw
+    alone = {name: content for name, content in contents(folder).items() if not name.startswith("draw_1/")}
+    write_sysu_mm01(folder / "draw_1", draw_of(FOUR, "2"))
+    assert alone.items() <= contents(folder).items() and contents(folder / "draw_1") != draw
+    assert [path.name for path in tmp_path.iterdir()] == ["sysu_mm01"]
 
 
 def test_more_training_identities_leave_the_test_identities_alone(rendered, tables, tmp_path):
