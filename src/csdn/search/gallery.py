@@ -15,6 +15,7 @@ from csdn.artifacts.digests import digest
 from csdn.artifacts.files import read_tensors, readable
 from csdn.console.progress import progress
 from csdn.errors import UserError
+from csdn.steps.input_checks import recorded_input
 
 if TYPE_CHECKING:
     from csdn.search.trained import TrainedEncoder
@@ -82,7 +83,9 @@ def from_embeddings(embeddings: Path, index: Path | None, root: Path | None, onl
         return Gallery(features, [f"image {row}" for row in range(len(features))], None, {})
     frame = read_index(index)
     rows = read_tensors(embeddings).get("rows", np.arange(len(features)))
-    if len(rows) != len(features) or rows.max(initial=0) >= len(frame):
+    made_from = recorded_input(embeddings, "index")  # the index of another draw has as many rows
+    others = made_from is not None and made_from != digest(index)
+    if others or len(rows) != len(features) or rows.max(initial=0) >= len(frame):
         raise UserError(f"{embeddings}: was made from another index than {index}; give that one")
     chosen = frame.iloc[rows]
     if only:

@@ -74,6 +74,12 @@ def check_results(paths: Iterable[Path]) -> None:
     _report(unknown, problems)
 
 
+def recorded_input(path: Path, name: str) -> str | None:
+    """The digest of the input `name` that a result was made from; None if that is not known. Reads the record alone."""
+    source = (_read(path) or {}).get("inputs", {}).get(name)
+    return source.get("sha256") if isinstance(source, dict) else None
+
+
 def _read(path: Path) -> dict[str, Any] | None:
     """The record beside `path`, with the sections that it lacks as empty ones; None if there is none."""
     place = path.with_name(path.name + RECORD)

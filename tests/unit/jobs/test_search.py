@@ -97,6 +97,8 @@ def test_wrong_input_is_one_line(run, frame, capsys, tmp_path):
     write_tensors(narrow, {"features": np.ones((3, 7), np.float32)})
     write_tensors(other, {"x": np.ones(3)})
     (tmp_path / "empty").mkdir()
+    index = pd.read_parquet(run.index)
+    index.assign(person_id=index["person_id"] + 1).to_parquet(tmp_path / "draw.parquet")  # as long, of other people
     start = ("--encoder", run.encoder, *query)
     for arguments, words in (
         ((*start, "--gallery", tmp_path / "none"), "none: no such file or folder"),
@@ -106,6 +108,7 @@ def test_wrong_input_is_one_line(run, frame, capsys, tmp_path):
         ((*start, "--gallery", other), "has no tensor `features`"),
         ((*start, "--gallery", run.index), "index.parquet"),
         ((*start, "--gallery", run.embeddings, "--modality", "visible"), "add its --index"),
+        ((*start, "--gallery", run.embeddings, "--index", tmp_path / "draw.parquet"), "was made from another index"),
         ((*start, "--gallery", run.embeddings, "--kind", "lsh"), "--kind lsh: unknown"),
         ((*start, "--gallery", run.embeddings, "--store", "a"), "keeps no index"),
         (("--encoder", run.embeddings, *query, "--gallery", run.embeddings), "was made by embed_images"),
