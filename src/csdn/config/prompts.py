@@ -12,9 +12,10 @@ from csdn.config.base import Count, GradientClip, Rate, StageOneSchedule, Strict
 class Prompts(Strict):
     """Stage 1a: learnable descriptions of each identity (docs/method.md, MsPL and shared prompt)."""
 
-    kind: Literal["specific", "shared", "caption"] = Field(
+    kind: Literal["specific", "shared", "caption", "centroid"] = Field(
         "specific",
-        description="One bank for each modality, one for both, or the embedded benchmark's captions without learning.",
+        description="One bank for each modality, or one for both. Without learning: the embedded benchmark's captions, "
+        "or the mean of the frozen image features of the identity, in which there is no language.",
     )
     template: str = Field("A photo of a {} person.", description="Prompt; the learnable tokens replace {}.")
     tokens: int = Field(4, ge=1, le=32, description="Learnable tokens of an identity and modality.")
@@ -29,8 +30,8 @@ class Prompts(Strict):
 
     @property
     def learned(self) -> bool:
-        """Whether any token is learned; captions are taken as they are."""
-        return self.kind != "caption"
+        """Whether any token is learned; captions and centroids are taken as they are."""
+        return self.kind in ("specific", "shared")
 
     @property
     def banks(self) -> int:

@@ -16,7 +16,7 @@ from csdn.console.progress import progress
 from csdn.data.captions import training_captions
 from csdn.data.image_cache import TrainingImages, open_images, training_images
 from csdn.errors import UserError
-from csdn.jobs.trained_step import trained_step
+from csdn.jobs.trained_step import TrainingContext, trained_step
 from csdn.jobs.unpacking import encoder_arguments, stage_one_optimization, starting_clip
 from csdn.jobs.validation import build_validation
 from csdn.models.build import build_network
@@ -34,9 +34,11 @@ from csdn.training.prompt_stage import (
     StageOneImages,
     describe_all,
     describe_by_captions,
+    describe_by_centroids,
     description_accuracy,
     learn_prompts,
 )
+from csdn.training.resumable import History
 from csdn.training.stage_one_images import count_images, stage_one_images
 
 
@@ -45,7 +47,8 @@ def run_learn_prompts(
 ) -> None:
     """Learn the descriptions of every training identity and write prompts.safetensors and history.csv.
 
-    `prompts.kind: caption` learns nothing: it takes the captions in `captions`, the benchmark's annotations.
+    Two kinds of prompts learn nothing: `caption` takes the captions in `captions`, the benchmark's annotations, and
+    `centroid` the means of image features.
     """
     prompts = settings.prompts
     if prompts.kind == "caption" and captions is None:
@@ -60,27 +63,50 @@ def run_learn_prompts(
         model = starting_clip(settings, clip)
         tower = TextTower(model)
         stage = _stage_one_images(settings, model, images, device)
-        if prompts.kind == "caption" and captions is not None:
-            texts = training_captions(frame, images, captions)
-            visible, infrared = (describe_by_captions(tower.to(device), texts[n], device) for n in MODALITIES)
-            history = [{"epoch": 0, **description_accuracy(stage, visible, infrared, scale=1.0)}]
-            learned = {}
-        else:
-            words = template_tokens(prompts.template, prompts.tokens, tower.context_length)
-            check_words(torch.cat(words), tower.token_embedding, "prompts.template")
-            rng, generator = _generators(settings, "learn_prompts", settings.prompt_key)
-            count = len(images.person_ids)
-            bank = PromptBank(tower, **prompts.of_bank(), identities=count, generator=generator).to(device)
-            tower.to(device)  # the bank reads it but does not own it
-            with progress("learn-prompts", prompts.epochs, "epochs") as advance:
-                on_epoch = _logger(context.tracker, "prompts", advance)
-                given = (bank, stage, stage_one_optimization(prompts))
-                history = learn_prompts(*given, rng, on_epoch, context.checkpoints)
+        learned: dict[str, torch.Tensor] = {}
+        history: History = []
+        if prompts.learned:
+            bank, history = _learned_bank(settings, tower, stage, len(images.person_ids), context)
             visible, infrared = describe_all(bank)
             learned = {"contexts": bank.contexts}
+        elif prompts.kind == "caption" and captions is not None:
+            texts = training_captions(frame, images, captions)
+            visible, infrared = (describe_by_captions(tower.to(device), texts[n], device) for n in MODALITIES)
+        else:
+            visible, infrared = _centroids(stage, images, index)
+        history = history or [{"epoch": 0, **description_accuracy(stage, visible, infrared, scale=1.0)}]
         tensors = learned | {"text_visible": visible, "text_infrared": infrared}
         write_csv(output.with_name(HISTORY), pd.DataFrame(history))
         write_tensors(output, tensors | {"person_ids": images.person_ids})
+
+
+def _learned_bank(
+    settings: LearnPrompts, tower: TextTower, stage: StageOneImages, identities: int, context: TrainingContext
+) -> tuple[PromptBank, History]:
+    """Prompts after their training, with its history."""
+    prompts, device = settings.prompts, context.compute.device
+    words = template_tokens(prompts.template, prompts.tokens, tower.context_length)
+    check_words(torch.cat(words), tower.token_embedding, "prompts.template")
+    rng, generator = _generators(settings, "learn_prompts", settings.prompt_key)
+    bank = PromptBank(tower, **prompts.of_bank(), identities=identities, generator=generator).to(device)
+    tower.to(device)  # the bank reads it but does not own it
+    with progress("learn-prompts", prompts.epochs, "epochs") as advance:
+        on_epoch = _logger(context.tracker, "prompts", advance)
+        given = (bank, stage, stage_one_optimization(prompts))
+        return bank, learn_prompts(*given, rng, on_epoch, context.checkpoints)
+
+
+def _centroids(stage: StageOneImages, images: TrainingImages, index: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """The mean features of every identity, which must have some in both modalities."""
+    everyone = np.arange(len(images.person_ids))
+    for modality, labels in zip(MODALITIES, (stage.visible_labels, stage.infrared_labels), strict=True):
+        without = images.person_ids[np.setdiff1d(everyone, labels)]
+        if len(without):
+            raise UserError(
+                f"{index}: stage 1 has no {modality} image of person {without[0]}, so there is no centroid "
+                "(prompts.kind); complete the images, or set fidelity.stage_one_images to all"
+            )
+    return describe_by_centroids(stage, len(everyone))
 
 
 def run_fuse_semantics(

@@ -127,6 +127,20 @@ def describe_by_captions(tower: TextTower, captions: Sequence[Sequence[str]], de
 
 
 @torch.no_grad()
+def describe_by_centroids(images: StageOneImages, identities: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean of the unit features of each identity's images, (identities, embed) each for visible and infrared.
+
+    The control without language: what pulls to it pulls to a prototype of frozen image features. It is no longer than
+    1, and the shorter, the more the images differ. Every identity needs an image of each modality.
+    """
+    out = []
+    for features, labels in ((images.visible, images.visible_labels), (images.infrared, images.infrared_labels)):
+        unit = F.normalize(features, dim=1)
+        out.append(torch.stack([unit[np.flatnonzero(labels == person)].mean(0) for person in range(identities)]))
+    return out[VISIBLE], out[INFRARED]
+
+
+@torch.no_grad()
 def description_accuracy(
     images: StageOneImages, text_visible: torch.Tensor, text_infrared: torch.Tensor, scale: float | None
 ) -> dict[str, float]:

@@ -24,6 +24,7 @@ VARIANTS = {
     "visible_text": {"encoder": {"weights": {"semantic_infrared": 0}}},
     "random_text": {"encoder": {"text": "random"}},
     "caption_text": {"prompts": {"kind": "caption"}, "fusion": {"kind": "none"}},
+    "centroid": {"prompts": {"kind": "centroid"}, "fusion": {"kind": "mean"}},
     "authors_code": {"fidelity": "reference", "prompts": {"logits": "dot"}, "encoder": PAPER},
     "clipped": {"encoder": {"gradient_clip": 1.0}, "prompts": {"gradient_clip": 1.0}},
     "best_on_test": {"encoder": {"selection": "best_on_test", "validate_every": 1, "epochs": 2}},
@@ -93,6 +94,44 @@ def test_captions_describe_and_nothing_is_learned(train, made):
     record = json.loads((folder / "prompts.safetensors.provenance.json").read_text())
     assert record["inputs"]["captions"]["sha256"] == sha256(made / "sysu" / "annotations.parquet")
     assert record["parameters"]["prompts"]["kind"] == "caption"
+
+
+def test_centroids_are_the_means_of_frozen_image_features(train, made):
+    """Against a slow twin: image by image, in float64; fused, both modalities count alike."""
+    from csdn.jobs.unpacking import starting_clip
+    from csdn.models.clip_backbone import as_images, build_tower, normalize_images
+
+    tensors = read_tensors(train("centroid") / "prompts" / "prompts.safetensors")
+    fused = read_tensors(train("centroid") / "semantics" / "semantics.safetensors")
+    assert set(tensors) == {"text_visible", "text_infrared", "person_ids"}
+    index, cache = pd.read_parquet(made / "index.parquet"), np.load(made / "cache.npy")
+    tower = build_tower(starting_clip(step("learn_prompts", "centroid"), made / "clip.safetensors")).eval()
+    for place, person in enumerate(tensors["person_ids"]):
+        means = []
+        for modality in ("visible", "infrared"):
+            units = []
+            own = (index["person_id"] == person) & (index["modality"] == modality)
+            for row in np.flatnonzero(own):
+                image = normalize_images(as_images(cache[row : row + 1]), "clip")
+                sides = (image, image[:0]) if modality == "visible" else (image[:0], image)
+                feature = tower.project(tower(*sides))[0].detach().double().numpy()
+                units.append(feature / np.sqrt((feature**2).sum()))
+            means.append(sum(units) / len(units))
+            np.testing.assert_allclose(tensors[f"text_{modality}"][place], means[-1], atol=1e-5)
+        for modality in ("visible", "infrared"):
+            np.testing.assert_allclose(fused[f"text_{modality}"][place], sum(means) / 2, atol=1e-5)
+
+
+def test_a_centroid_needs_an_image_of_each_modality(made, tmp_path):
+    index = pd.read_parquet(made / "index.parquet")
+    person = index.loc[index["subset_default"] == "train", "person_id"].min()
+    left_out = (index["person_id"] == person) & (index["modality"] == "infrared")
+    index.loc[left_out, "subset_default"] = ""
+    write_parquet(tmp_path / "index.parquet", index)
+    given = (tmp_path / "index.parquet", made / "cache.npy", made / "clip.safetensors", tmp_path / "prompts.safetensors")
+    with pytest.raises(UserError, match=f"no infrared image of person {person}, so there is no centroid"):
+        run_learn_prompts(step("learn_prompts", "centroid"), *given)
+    assert not (tmp_path / "prompts.safetensors").exists()
 
 
 def test_captions_that_are_missing_are_told(made, tmp_path):

@@ -95,6 +95,7 @@ def test_sections_of_a_steps_settings_are_those_of_params():
         ("fidelity.stage_one_images=sampler", {"learn_prompts", "fuse_semantics"}),
         ("fidelity=reference", {"learn_prompts", "fuse_semantics", "train_encoder", "embed_images", "explain_model"}),
         ("prompts.kind=caption", {"learn_prompts", "fuse_semantics"}),
+        ("prompts.kind=centroid", {"learn_prompts", "fuse_semantics"}),
         ("encoder={selection: best_on_test}", {"train_encoder", "embed_images", "explain_model"}),
         ("evaluation.flip=false", {"embed_images"}),
         ("evaluation.precision=bf16", {"embed_images"}),
@@ -121,9 +122,10 @@ def test_the_test_set_is_in_the_settings_of_training_only_where_it_chooses_the_e
     assert chosen["test_selection"] == {"protocol": "sysu_all_single", "trials": 10}
 
 
-def test_captions_do_not_depend_on_how_prompts_are_learned():
-    caption = "prompts={kind: caption, epochs: %d, learning_rate: %g}"
-    one, two = (text_of("learn_prompts", caption % values) for values in ((3, 0.1), (4, 0.2)))
+@pytest.mark.parametrize("kind", ["caption", "centroid"])
+def test_what_is_not_learned_does_not_depend_on_how_prompts_are_learned(kind):
+    given = "prompts={kind: %s, epochs: %d, learning_rate: %g}"
+    one, two = (text_of("learn_prompts", given % (kind, *values)) for values in ((3, 0.1), (4, 0.2)))
     assert one == two
 
 
@@ -206,6 +208,7 @@ def test_the_keys_of_the_variants():
             "specific-normalization_imagenet-stage_one_images_sampler-stem_reference-reference-fusion_mode_training",
         ),
         ("prompts={kind: caption, tokens: 9}", "caption-attention"),
+        ("prompts={kind: centroid, tokens: 9}", "centroid-attention"),
         ("encoder={text: random}", "specific-attention"),
         ("encoder={weights: {semantic_visible: 0, semantic_infrared: 0}}", None),
         ("encoder={weights: {semantic_visible: 0}}", "specific-attention"),
@@ -229,7 +232,7 @@ overrides = st.fixed_dictionaries(
     {},
     optional={
         "prompts": st.fixed_dictionaries(
-            {}, optional={"kind": st.sampled_from(["specific", "shared", "caption"]), "tokens": st.integers(4, 5)}
+            {}, optional={"kind": st.sampled_from(["specific", "shared", "centroid"]), "tokens": st.integers(4, 5)}
         ),
         "fusion": st.fixed_dictionaries(
             {}, optional={"kind": st.sampled_from(["none", "mean", "attention"]), "heads": st.sampled_from([2, 4])}
