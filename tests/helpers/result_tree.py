@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,10 @@ from csdn.config.base import PROTOCOLS
 from csdn.config.params import Params
 from csdn.data.image_cache import write_pixels
 from csdn.reporting.costs import COLUMNS, add_differences, write_costs
+from csdn.reporting.tables import compare_variants
 from csdn.seeding import derive_seed
+from csdn.steps.registry import step_settings
+from csdn.steps.reporting import CompareVariants
 from csdn.study.files import shown_variant
 
 
@@ -34,6 +38,11 @@ CAMERAS = {
     "sysu_mm01": {"visible": (1, 2, 4, 5), "infrared": (3, 6)},
     "regdb": {"visible": (1,), "infrared": (2,)},
     "llcm": {"visible": (1, 2, 3), "infrared": (1, 2, 3)},
+}
+PRIMARY = {
+    "dataset": "sysu_mm01",
+    "protocol": "sysu_all_single",
+    "settings": {"default weights": [("csdn", "permuted_text"), ("csdn", "baseline")]},
 }
 UNTRAINED = {"encoder": {"epochs": 0, "text": "none"}}
 
@@ -72,6 +81,11 @@ def make_params(folder: Path, **changes: Any) -> Params:
         "runtime": {"data": str(folder / "data"), "results": str(folder / "results")},
     }
     return Params.model_validate(values | changes)
+
+
+def compare(params: Params, scores: Iterable[Path | str], folder: Path) -> list[Path]:
+    """Write the tables of the settings, as compare-variants does."""
+    return compare_variants(cast(CompareVariants, step_settings(params, "compare_variants")), scores, folder)
 
 
 def write_results(params: Params, *, identities: int = 24, training: int = 6) -> list[Path]:

@@ -5,18 +5,17 @@ from pathlib import Path
 import pytest
 
 from csdn.figures.draw import draw_figures
-from csdn.reporting.tables import compare_variants
 from helpers.fake_datasets import write_fake_regdb, write_fake_sysu
-from helpers.result_tree import Tree, make_params, write_results
+from helpers.result_tree import PRIMARY, Tree, compare, make_params, write_results
 
 
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     folder = tmp_path_factory.mktemp("tree")
-    params = make_params(folder)
+    params = make_params(folder, primary=PRIMARY)
     scores = write_results(params)
     results = Path(params.runtime.results)
-    compare_variants(params, scores, results / "tables")
+    compare(params, scores, results / "tables")
     draw_figures(params, results / "figures")
     return Tree(params, results, scores)
 

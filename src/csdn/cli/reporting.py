@@ -126,19 +126,24 @@ def show(
 def simulate_power(
     params: ParamsOption,
     results: Annotated[Path, typer.Argument(help="Results folder whose scores give the spreads.")] = Path("results"),
-    identities: Annotated[
-        int | None, typer.Option(min=2, help="Test identities of a simulated study; by default those of the scores.")
+    draws: Annotated[
+        list[int] | None, typer.Option(min=3, help="Draws of a simulated study; repeat. 3, 5, 10.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds; by default those of the scores.")] = None,
+    difference: Annotated[float, typer.Option(min=0.0, max=100.0, help="True difference, in points of mAP.")] = 1.0,
+    identities: Annotated[
+        int | None, typer.Option(min=2, help="Test identities of a draw; by default those of the scores.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds of a draw; by default those of the scores.")] = None,
     power: Annotated[float, typer.Option(min=0.05, max=0.99, help="Share of studies that find the difference.")] = 0.8,
     overrides: SetOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, fractions instead of points.")] = False,
 ) -> None:
-    """Simulate which differences of mAP the paired tests find.
+    """Simulate what the test over draws finds, and how often it errs.
 
-    Example: `csdn simulate-power results --params params.yaml --identities 500 --seeds 5`
+    Example: `csdn simulate-power results --params params.yaml --draws 10 --identities 500`
     """
     from csdn.config.loading import load_params
     from csdn.jobs.reporting import run_simulate_power
 
-    run_simulate_power(results, load_params(params, overrides or []), identities, seeds, power, as_json)
+    settings = load_params(params, overrides or [])
+    run_simulate_power(results, settings, draws or [3, 5, 10], difference / 100, identities, seeds, power, as_json)

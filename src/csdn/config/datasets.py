@@ -37,7 +37,9 @@ class Dataset(Strict):
         "refuse", description="What to do about identical image files in different subsets (test images in training)."
     )
     variants: list[str] | None = Field(
-        None, description="Variants run on this dataset (null: those in any table, or all if there are no tables)."
+        None,
+        description="Variants run on this dataset (null: those in any table or in the primary question, or all if "
+        "there are no tables).",
     )
     seeds: list[Seed] | None = Field(None, min_length=1, description="Its own seeds (null: the top-level ones).")
 

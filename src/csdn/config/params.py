@@ -17,12 +17,13 @@ from csdn.config.evaluation import Evaluation
 from csdn.config.fidelity import FIDELITY_PRESETS, Fidelity
 from csdn.config.fusion import Fusion
 from csdn.config.messages import did_you_mean, problems
+from csdn.config.primary import Primary, problems_of_primary
 from csdn.config.prompts import Prompts
 from csdn.config.runtime import Runtime
 from csdn.config.tables import Table
 from csdn.config.tracking import Tracking
 
-RESERVED_TABLES = ("costs", "metrics")
+RESERVED_TABLES = ("costs", "metrics", "primary")
 
 
 class Params(Strict):
@@ -40,6 +41,7 @@ class Params(Strict):
     )
     seeds: list[Seed] = Field([0], min_length=1, description="Seeds of every dataset that does not set its own.")
     evaluation: Evaluation = Evaluation()
+    primary: Primary | None = Field(None, description="The one question whose answer is tested (null: none).")
     tables: dict[str, Table] = Field({})
     tracking: Tracking = Tracking()
     runtime: Runtime = Runtime()
@@ -75,6 +77,7 @@ class Params(Strict):
             for name in self.tables
             if name in RESERVED_TABLES
         ]
+        lines = lines or list(problems_of_primary(self))
         lines = list(dict.fromkeys(lines or contradictions(self)))
         if lines:
             raise ValueError("\n".join(lines))
@@ -116,10 +119,15 @@ class Params(Strict):
             raise ValueError("\n".join(problems(error.errors(), Variant, f"variants.{name}"))) from error
 
     def variants_of(self, dataset: str) -> list[str]:
-        """Variants that run on `dataset`, in the order of params.yaml; by default those that a table has."""
+        """Variants that run on `dataset`, in the order of params.yaml.
+
+        By default those that a table has or the primary question asks about there.
+        """
         chosen: Iterable[str] | None = self.datasets[dataset].variants
         if chosen is None:
-            chosen = {name for table in self.tables.values() for name in table.variants} or self.variants
+            asked = self.primary.variants if self.primary and self.primary.dataset == dataset else []
+            tables = {name for table in self.tables.values() for name in table.variants}
+            chosen = tables.union(asked) if tables else self.variants
         return [name for name in self.variants if name in chosen]
 
     def trained_variants_of(self, dataset: str) -> list[str]:

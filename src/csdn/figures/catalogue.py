@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from csdn.config.params import Params
 from csdn.config.shared_keys import semantics_key
-from csdn.study.files import shown_variant, stage_one_keys, uses_small_clip
+from csdn.study.files import PRIMARY, shown_variant, stage_one_keys, uses_small_clip
 from csdn.study.labels import comparable, in_report_order, protocol_label, selection_note
 from csdn.study.sweeps import find_sweep
 
@@ -39,7 +39,8 @@ class Entry:
 
 def figure_entries(params: Params) -> list[Entry]:
     """Every figure that `draw_figures` writes with these settings, in the order of the report."""
-    figures = [figure for dataset in in_report_order(params) for figure in _of_dataset(params, dataset)]
+    figures = [Entry(PRIMARY, PRIMARY, "", "", CAPTIONS[PRIMARY])] if params.primary else []
+    figures += [figure for dataset in in_report_order(params) for figure in _of_dataset(params, dataset)]
     if uses_small_clip(params):
         figures.append(Entry("clip_zero_shot", "zero_shot", "", "", CAPTIONS["zero_shot"]))
     return figures
@@ -96,6 +97,7 @@ def _shown_protocols(params: Params, dataset: str) -> list[str]:
 
 
 TITLES = {
+    PRIMARY: "The primary question",
     "contact_sheet": "What the images look like",
     "components": "Variants",
     "matches": "Cumulative match curves",
@@ -111,6 +113,9 @@ TITLES = {
     "zero_shot": "What the small CLIP can name",
 }
 CAPTIONS = {
+    PRIMARY: "One panel a setting. Large mark: mean over draws. Ticks below it: single draws, each with people, "
+    "cameras and trainings of its own. Bar, from three draws on: t-interval over draws, at the level of the test. "
+    "Filled: supported. Hollow: not supported, or not tested.",
     "contact_sheet": "Test identities drawn at random; all images are shown as the encoder gets them. For each row: "
     "could a person tell from the visible images which infrared images belong to it?",
     "components": "Large mark: mean over runs. Ticks below it: single runs. Bar: 95 % bootstrap interval over test "
@@ -121,8 +126,9 @@ CAPTIONS = {
     "sweep": "Variants of the table that differ in this number only, evenly spaced whatever its values. Bar: 95 "
     "% bootstrap interval over test identities; short lines: single runs; filled: the value of the variant that the "
     "other figures show. A flat line means that the setting hardly matters within this range.",
-    "differences": "Each difference paired by run and identity. Bar: 95 % bootstrap interval over test identities; "
-    "ticks: single runs. Filled: Holm-corrected p below 0.05 and the same sign in every run. Hollow: not supported.",
+    "differences": "Each difference paired by run and identity. Bar: 95 % interval over test identities, which holds "
+    "for all rows of the table at once, but for the models trained here only: it covers neither other trainings nor "
+    "other people to train on. Ticks: single runs. Hollow: the bar contains zero.",
     "stage_one": "Share of training images whose own identity's description is the nearest of all. Descriptions with "
     "a low share carry little information about the identity into stage 2.",
     "descriptions": "Training images drawn at random, one mark each: cosine similarity to the description of its own "

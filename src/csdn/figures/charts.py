@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from csdn.statistics.primary import SUPPORTED
 from csdn.study.labels import MINUS, loss_label, protocol_label
 
 INK, MUTED, RULE, GRID, PAPER = "#1f2328", "#59636e", "#d0d7de", "#e6eaef", "#ffffff"
@@ -114,22 +115,46 @@ def component_chart(
 
 
 def difference_chart(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Differences in mAP with their intervals over identities, and runs as small marks; hollow if not supported.
+    """Differences in mAP with their intervals, runs as small marks; hollow if the interval contains zero.
 
     Args:
         rows: rows of a table of differences of one dataset (fractions).
     """
-    protocols = list(dict.fromkeys(row["protocol"] for row in rows))
+    panels_of = {row["protocol"]: protocol_label(row["protocol"]) for row in rows}
+    marked = [
+        {**row, "panel": row["protocol"], "values": row["map_by_run"], "hollow": row["map_low"] <= 0 <= row["map_high"]}
+        for row in rows
+    ]
+    return _differences(marked, panels_of)
+
+
+def primary_chart(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Contrasts of the primary question, a panel for each setting, draws as small marks; hollow if not supported.
+
+    Args:
+        rows: rows of the primary table (fractions).
+    """
+    marked = [
+        {**row, "panel": row["setting"], "values": [*row["by_draw"].values()], "hollow": row["verdict"] != SUPPORTED}
+        for row in rows
+        if row["map_difference"] is not None
+    ]
+    return _differences(marked, {row["setting"]: row["setting"] for row in rows})
+
+
+def _differences(rows: Sequence[Mapping[str, Any]], panels_of: Mapping[str, str]) -> Figure:
+    """Rows with `panel`, `values` and `hollow`; titles by panel."""
     names = list(dict.fromkeys(f"{row['a']} {MINUS} {row['b']}" for row in rows))
-    figure, axes = panels(len(protocols), height=0.85 + 0.27 * len(names), across=2)
-    for axis, protocol in zip(axes, protocols, strict=True):
+    figure, axes = panels(len(panels_of), height=0.85 + 0.27 * len(names), across=2)
+    for axis, (panel, title) in zip(axes, panels_of.items(), strict=True):
         axis.axvline(0, color=MUTED, linewidth=1)
         for row in rows:
-            if row["protocol"] == protocol:
-                mark = MarkStyle(COLOURS[0] if row["supported"] else MUTED, "o", "-")
-                place, ends = names.index(f"{row['a']} {MINUS} {row['b']}"), (row["map_low"], row["map_high"])
-                dots(axis, place, row["map_difference"], row["map_by_run"], ends, mark, hollow=not row["supported"])
-        _rows_of(axis, names, protocol_label(protocol), "difference in mAP, points")
+            if row["panel"] == panel:
+                mark = MarkStyle(MUTED if row["hollow"] else COLOURS[0], "o", "-")
+                place = names.index(f"{row['a']} {MINUS} {row['b']}")
+                ends = () if row["map_low"] is None else (row["map_low"], row["map_high"])
+                dots(axis, place, row["map_difference"], row["values"], ends, mark, hollow=row["hollow"])
+        _rows_of(axis, names, title, "difference in mAP, points")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:+g}".replace("-", MINUS) if value else "0")
     _share_limits(axes)
     return figure
@@ -190,8 +215,8 @@ def _curve(axis: Axes, runs: Sequence[pd.DataFrame], column: str, mark: MarkStyl
 def dots(
     axis: Axes, place: int, mean: float, values: Sequence[float], ends: Sequence[float], mark: MarkStyle, hollow: bool
 ) -> None:
-    """A mean with its interval as a bar and single runs as ticks below it, in percent of fractions."""
-    axis.plot([100 * e for e in ends], [place, place], color=mark.colour, linewidth=3.2, alpha=0.35)
+    """A mean with its interval, if it has one, as a bar and single runs as ticks below it, in percent of fractions."""
+    axis.plot([100 * e for e in ends], [place] * len(ends), color=mark.colour, linewidth=3.2, alpha=0.35)
     if len(values) > 1:
         offsets = place + 0.26 + np.zeros(len(values))
         axis.plot(100 * np.asarray(values), offsets, "|", color=mark.colour, markersize=5, markeredgewidth=1.3)

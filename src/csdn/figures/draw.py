@@ -20,8 +20,8 @@ from csdn.figures.catalogue import Entry, figure_entries
 from csdn.figures.distances import distance_histograms
 from csdn.figures.retrieval import first_trial
 from csdn.results import report_inputs
-from csdn.statistics.comparison import Row, protocol_order, supported
-from csdn.study.files import shown_split, shown_variant
+from csdn.statistics.comparison import Row, protocol_order
+from csdn.study.files import PRIMARY, differences_table, shown_split, shown_variant
 from csdn.study.labels import in_table_order
 from csdn.study.paths import index_path
 from csdn.study.sweeps import find_sweep
@@ -103,8 +103,7 @@ def _draw_matches(params: Params, entry: Entry) -> Figure:
 
 
 def _draw_differences(params: Params, entry: Entry) -> Figure:
-    rows = _rows(params, entry, f"{entry.subject}_differences")
-    return charts.difference_chart([row | {"supported": supported(row)} for row in rows])
+    return charts.difference_chart(_rows(params, entry, differences_table(entry.subject)))
 
 
 def _draw_sweep(params: Params, entry: Entry) -> Figure:
@@ -188,6 +187,7 @@ def _rows(params: Params, entry: Entry, table: str) -> list[Row]:
 
 
 DRAW: dict[str, Callable[[Params, Entry], Figure]] = {
+    PRIMARY: lambda params, _: charts.primary_chart(report_inputs.read_table(params, PRIMARY)),
     "contact_sheet": _draw_contact_sheet,
     "training": _draw_training,
     "stage_one": _draw_stage_one,

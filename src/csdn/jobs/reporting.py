@@ -53,10 +53,17 @@ def run_show(results: Path, params: Params | None, as_json: bool) -> None:
 
 
 def run_simulate_power(
-    results: Path, params: Params, identities: int | None, seeds: int | None, power: float, as_json: bool
+    results: Path,
+    params: Params,
+    draws: list[int],
+    difference: float,
+    identities: int | None,
+    seeds: int | None,
+    power: float,
+    as_json: bool,
 ) -> None:
-    """Print which differences of mAP the paired tests find."""
+    """Print what the test over draws finds in simulated studies, and how often it errs."""
     from csdn.reporting.power import print_power, simulate_power
 
-    rows = simulate_power(results, params, identities, seeds, power)
-    print_result(rows, lambda: print_power(rows, power), as_json=as_json)
+    found = simulate_power(results, params, draws, difference, identities, seeds, power)
+    print_result(found, lambda: print_power(found, difference, power), as_json=as_json)

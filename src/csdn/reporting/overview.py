@@ -12,6 +12,7 @@ from csdn.errors import UserError
 from csdn.reporting.tables import percent
 from csdn.results.scores import find_score_files, read_run
 from csdn.statistics.comparison import protocol_order
+from csdn.statistics.paired_tests import mean_and_std
 from csdn.statistics.scores import METRICS
 from csdn.study.labels import dataset_label, protocol_label
 
@@ -29,7 +30,8 @@ def current_tables(results: Path, params: Params | None = None) -> list[dict[str
 
     Returns:
         JSON-ready entries: table, caption, dataset, protocol, rows; a row has variant, runs (scored), planned (None
-        without params), and for each metric its mean and std over runs (fractions; std None for fewer than two runs).
+        without params), and for each metric its mean and std over runs (fractions; std None for fewer than MIN_RUNS
+        and for a variant that is not trained).
 
     Raises:
         UserError: there is no score file, or one is malformed.
@@ -45,7 +47,7 @@ def current_tables(results: Path, params: Params | None = None) -> list[dict[str
             known = list(params.scores_of(str(dataset))) if params and dataset in params.datasets else []
             for protocol in protocol_order([{"protocol": name} for name in scored["protocol"]], known):
                 chosen = scored[scored["protocol"] == protocol]
-                rows = [_row(chosen, variant, _planned(params, str(dataset), variant)) for variant in variants]
+                rows = [_row(chosen, variant, params, str(dataset)) for variant in variants]
                 rows = [row for row in rows if row["runs"] or row["planned"]]
                 if rows:
                     names = {"table": name, "caption": caption, "dataset": dataset, "protocol": protocol}
@@ -73,15 +75,16 @@ def print_tables(entries: list[dict[str, Any]], params: Params | None = None) ->
             cells = [percent(row[metric]["mean"], row[metric]["std"]) for metric in SHOWN]
             table.add_row(row["variant"], runs, *cells, style="" if row["runs"] else "dim")
         console.print(table)
-    console.print("Percent, mean ± standard deviation over runs. The report has intervals and tests.")
+    console.print("Percent, mean over runs, ± standard deviation from three on. The report has intervals and tests.")
 
 
-def _row(scored: pd.DataFrame, variant: str, planned: int | None) -> dict[str, Any]:
+def _row(scored: pd.DataFrame, variant: str, params: Params | None, dataset: str) -> dict[str, Any]:
     values = scored.loc[scored["variant"] == variant, list(METRICS)]
-    row: dict[str, Any] = {"variant": variant, "runs": len(values), "planned": planned}
+    row: dict[str, Any] = {"variant": variant, "runs": len(values), "planned": _planned(params, dataset, variant)}
+    trained = params is None or params.variant(variant).encoder.epochs > 0
     for metric in METRICS:
-        found = {"mean": values[metric].mean(), "std": values[metric].std(ddof=1)}  # NaN for too few runs
-        row[metric] = {name: None if pd.isna(value) else float(value) for name, value in found.items()}
+        mean, std = mean_and_std(values[metric].to_list()) if len(values) else (None, None)
+        row[metric] = {"mean": mean, "std": std if trained else None}
     return row
 
 

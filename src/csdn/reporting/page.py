@@ -21,10 +21,10 @@ from csdn.figures.catalogue import Entry, figure_entries
 from csdn.reporting import summary
 from csdn.reporting.costs import cost_group
 from csdn.reporting.published import SETTINGS, published_rows
-from csdn.reporting.tables import DIFFERENCE_NOTE, ROW_NOTE, difference_cells, labelled, row_cells
+from csdn.reporting.tables import DIFFERENCE_KIND, PRIMARY_KIND, ROW_KIND, Kind, labelled
 from csdn.results import report_inputs
 from csdn.statistics.comparison import Row, protocol_order
-from csdn.study.files import COSTS, differences_table, uses_small_clip
+from csdn.study.files import COSTS, PRIMARY, differences_table, uses_small_clip
 from csdn.study.job_graph import duration, job_graph, read_jobs, steps_in_order
 from csdn.study.jobs import study_jobs
 from csdn.study.labels import dataset_label, in_report_order, in_table_order, protocol_label
@@ -35,7 +35,7 @@ COLOURS = {  # colours of style.mplstyle and charts.py, and their variables on t
     "#e6eaef": "var(--grid)", "#ffffff": "var(--paper)", "#0072b2": "var(--blue)",
 }  # fmt: skip
 PRECISIONS = {"fp32": "float32 (no TF32)", "tf32": "TF32", "bf16": "bfloat16"}  # in words
-OF_TABLES = ("components", "matches", "sweep", "differences")  # kinds of figures shown with their table
+SHOWN_APART = (PRIMARY, "components", "matches", "sweep", "differences")  # with the summary or their table
 
 
 def write_report(params: Params, output: Path | str, *, date: datetime.date | None = None) -> None:
@@ -51,9 +51,10 @@ def write_report(params: Params, output: Path | str, *, date: datetime.date | No
     """
     context = {
         "date": (date or datetime.datetime.now(datetime.UTC).date()).isoformat(),
+        "primary": _primary(params),
         "datasets": [_dataset(params, name) for name in in_report_order(params)],
         "zero_shot": _zero_shot(params),
-        "clip_figures": [_figure(params, f) for f in figure_entries(params) if not f.dataset],
+        "clip_figures": [_figure(params, f) for f in figure_entries(params) if f.kind == "zero_shot"],
         "published": _published(params),
         "provenance": _provenance(params),
         "settings": yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=110),
@@ -61,7 +62,6 @@ def write_report(params: Params, output: Path | str, *, date: datetime.date | No
         "attribute_weight": params.clip.pretraining.attribute_weight,
         "luminance_share": params.benchmark.luminance_share,
         "embedded": any(dataset.root == EMBEDDED for dataset in params.datasets.values()),
-        "verdicts": summary.VERDICTS,
     }
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("csdn.reporting", "templates"),
@@ -93,13 +93,29 @@ def inline_svg(svg: str, name: str) -> Markup:
     return Markup(svg)  # noqa: S704 - matplotlib wrote and escaped it
 
 
+def _primary(params: Params) -> dict[str, Any] | None:
+    """The primary question with its answers, table and figure; None if none is asked."""
+    if params.primary is None:
+        return None
+    rows = report_inputs.read_table(params, PRIMARY)
+    figures = [figure for figure in figure_entries(params) if figure.kind == PRIMARY]
+    return {
+        "question": summary.question_sentence(rows),
+        "dataset": dataset_label(params.primary.dataset, params.datasets[params.primary.dataset]),
+        "answers": summary.primary_answers(rows),
+        "rows": _grouped(rows, [params.primary.protocol], PRIMARY_KIND),
+        "note": PRIMARY_KIND.note,
+        "figures": [_figure(params, figure) for figure in figures],
+    }
+
+
 def _dataset(params: Params, name: str) -> dict[str, Any]:
     """One dataset's section: sentences, tables and figures."""
     figures = [figure for figure in figure_entries(params) if figure.dataset == name]
     protocols = params.protocols_of(name)
     tables: list[dict[str, Any]] = []
     claims: list[summary.Claim] = []
-    notes: list[str] = []
+    floor: str | None = None
     for table_name, table in params.tables.items():
         rows = [row for row in report_inputs.read_table(params, table_name) if row["dataset"] == name]
         of_pairs = report_inputs.read_table(params, differences_table(table_name)) if table.differences else []
@@ -109,15 +125,15 @@ def _dataset(params: Params, name: str) -> dict[str, Any]:
         answered = {claim.title for claim in claims}
         found = summary.claims(pairs, protocol_order(pairs, protocols))
         claims += [claim for claim in found if claim.title not in answered]
-        notes = notes or _notes(params, name, rows, pairs)
+        floor = floor or _floor(params, name, rows)
         tables.append(
             {
                 "name": table_name,
                 "caption": labelled(table.caption, rows),
-                "rows": _grouped(rows, protocols, row_cells),
-                "note": ROW_NOTE,
-                "differences": _grouped(pairs, protocols, difference_cells),
-                "difference_note": DIFFERENCE_NOTE,
+                "rows": _grouped(rows, protocols, ROW_KIND),
+                "note": ROW_KIND.note,
+                "differences": _grouped(pairs, protocols, DIFFERENCE_KIND),
+                "difference_note": DIFFERENCE_KIND.note,
                 "figures": {f.kind: _figure(params, f) for f in figures if f.subject == table_name},
             }
         )
@@ -125,13 +141,12 @@ def _dataset(params: Params, name: str) -> dict[str, Any]:
         "name": name,
         "label": dataset_label(name, params.datasets[name]),
         "real": params.datasets[name].root != EMBEDDED,
-        "ordering": summary.ordering_sentence(claims),
         "claims": claims,
-        "notes": notes,
+        "floor": floor,
         "tables": tables,
         "time": _training_time(params, name),
         "costs": cost_group([row for row in report_inputs.read_table(params, COSTS) if row["dataset"] == name]),
-        "figures": [_figure(params, f) for f in figures if f.kind not in OF_TABLES],
+        "figures": [_figure(params, f) for f in figures if f.kind not in SHOWN_APART],
     }
 
 
@@ -150,19 +165,17 @@ def _training_time(params: Params, dataset: str) -> str:
     return ", ".join(times)
 
 
-def _notes(params: Params, dataset: str, rows: list[Row], pairs: list[Row]) -> list[str]:
-    """Sentences about the untrained floor and the power in the dataset's first protocol."""
+def _floor(params: Params, dataset: str, rows: list[Row]) -> str | None:
+    """A sentence about the untrained floor in the dataset's first protocol."""
     untrained = set(params.variants) - set(params.trained_variants_of(dataset))
     first = protocol_order(rows, params.protocols_of(dataset))[0]
-    floor = summary.floor_sentence([row for row in rows if row["protocol"] == first], list(untrained))
-    power = summary.power_sentence([row for row in pairs if row["protocol"] == first])
-    return [sentence for sentence in (floor, power) if sentence]
+    return summary.floor_sentence([row for row in rows if row["protocol"] == first], list(untrained))
 
 
-def _grouped(rows: list[Row], protocols: list[str], cells: Any) -> list[dict[str, Any]]:
+def _grouped(rows: list[Row], protocols: list[str], kind: Kind) -> list[dict[str, Any]]:
     """Rows as displayed, grouped by protocol."""
     return [
-        {"protocol": protocol_label(protocol), "rows": [cells(row) for row in rows if row["protocol"] == protocol]}
+        {"protocol": protocol_label(protocol), "rows": [kind.cells(row) for row in rows if row["protocol"] == protocol]}
         for protocol in protocol_order(rows, protocols)
     ]
 

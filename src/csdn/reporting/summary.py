@@ -1,13 +1,17 @@
-"""Plain sentences about what the tables show, generated only from their rows. Pure."""
+"""Plain sentences about what the tables show, generated only from their rows. Pure.
+
+Verdicts stand in the rows of the primary question; all other differences are described, never decided.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from csdn.reporting.tables import interval, p_value, percent
-from csdn.statistics import paired_tests
-from csdn.statistics.comparison import Row, supported
+from csdn.reporting.tables import descriptive_p, interval, p_value, percent, signed
+from csdn.statistics.comparison import Row
+from csdn.statistics.paired_tests import MIN_DRAWS
+from csdn.statistics.primary import NOT_TESTED, SUPPORTED, TOO_FEW
 from csdn.study.labels import MINUS, protocol_label
 
 
@@ -23,7 +27,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Claim:
-    """An answer: verdict "appears", "reversed", "unresolved", "higher" or "lower", and the sentence."""
+    """An answer: the verdict of a contrast, or "above", "below" or "open", and the sentence."""
 
     title: str
     verdict: str
@@ -31,23 +35,60 @@ class Claim:
 
 
 QUESTIONS = (
-    Question("mspl", "clip_vireid", -1, "Separate prompts alone fall below the shared prompt"),
-    Question("csdn", "mspl", +1, "Fusion (SII) more than makes up for it"),
-    Question("csdn", "baseline", +1, "CSDN is above the baseline"),
+    Question("mspl", "clip_vireid", -1, "Separate prompts alone against the shared prompt"),
+    Question("csdn", "mspl", +1, "Fusion (SII) against separate prompts alone"),
+    Question("csdn", "baseline", +1, "CSDN against the baseline"),
     Question("csdn", "permuted_text", 0, "The right descriptions against permuted ones"),
     Question("permuted_text", "baseline", 0, "Permuted descriptions against none"),
 )
 _NBSP = "\N{NO-BREAK SPACE}"  # prevents line breaks within a formula
-VERDICTS = {"unresolved": "not resolved"} | {word: word for word in ("appears", "reversed", "higher", "lower")}
-_ORDERINGS = {  # what one ordering of the paper, or several, do
-    "appears": ("appears", "appear"),
-    "reversed": ("comes out reversed", "come out reversed"),
-    "unresolved": ("cannot be told from chance", "cannot be told from chance"),
-}
+_SIGNS = {"above": 1, "below": -1, "open": 0}
+
+
+def primary_answers(rows: Sequence[Row]) -> dict[str, list[Claim]]:
+    """The verdict of each contrast of the primary question and what it rests on, by setting."""
+    answers: dict[str, list[Claim]] = {}
+    for row in rows:
+        title = f"{row['a']} {MINUS} {row['b']}"
+        answers.setdefault(row["setting"], []).append(Claim(title, row["verdict"], _answer(row)))
+    return answers
+
+
+def question_sentence(rows: Sequence[Row]) -> str:
+    """What the primary question compares, and by which rule."""
+    first, settings = rows[0], len({row["setting"] for row in rows})
+    level = f"{100 * first['alpha']:g} %"
+    return (
+        f"mAP, {protocol_label(first['protocol']).lower()}. Each draw, with people, cameras and trainings of its own, "
+        f"is one observation of a two-sided t-test at {level}{' in each setting' if settings > 1 else ''}; contrasts "
+        "are tested in this order, each only if the one before it was supported."
+    )
+
+
+def _answer(row: Row) -> str:
+    if row["map_difference"] is None:
+        return "Not scored."
+    ends = ""
+    if row["map_low"] is not None:
+        confidence = f"{100 * (1 - row['alpha']):g} % interval"
+        p = f", {_p(p_value(row['p']))}" if row["p"] is not None else ""
+        ends = f" ({confidence} {interval(row['map_low'], row['map_high'], sign=True)}{p})"
+    draws = row["draws"]
+    where = f"over {draws} draw{'s' * (draws > 1)}" if draws else "for one set of people"
+    text = f"{percent(row['map_difference'], sign=True)} points of mAP {where}{ends}."
+    if draws > 1:
+        text += f" Draw by draw: {signed(row['by_draw'].values())}."
+    if row["verdict"] == TOO_FEW:
+        return f"{text} The test needs {MIN_DRAWS} draws or more, so there is no verdict."
+    if row["verdict"] == NOT_TESTED:
+        return f"{text} Not tested, because the contrast before it was not supported."
+    if row["verdict"] == SUPPORTED:
+        text += f" {row['a']} is {'above' if row['map_difference'] > 0 else 'below'} {row['b']} over draws like these."
+    return f"{text} The test finds {percent(row['detectable'])} points with 80 % power."
 
 
 def claims(rows: Sequence[Row], protocols: Sequence[str]) -> list[Claim]:
-    """One claim for each question that the rows of a dataset's differences answer.
+    """One description for each question that the rows of a dataset's differences answer.
 
     Args:
         rows: rows of a table of differences of one dataset.
@@ -62,31 +103,9 @@ def claims(rows: Sequence[Row], protocols: Sequence[str]) -> list[Claim]:
     return out
 
 
-def verdict(question: Question, row: Row) -> str:
-    """What a row says about a question."""
-    if not supported(row):
-        return "unresolved"
-    sign = 1 if row["map_difference"] > 0 else -1
-    if question.sign:
-        return "appears" if sign == question.sign else "reversed"
-    return "higher" if sign > 0 else "lower"
-
-
-def ordering_sentence(found: Sequence[Claim]) -> str:
-    """How many of the paper's orderings appear: `Of the paper's 3 orderings 2 appear and 1 is not resolved.`"""
-    paper = {question.title for question in QUESTIONS if question.sign}
-    asked = [claim for claim in found if claim.title in paper]
-    if not asked:
-        return "None of the paper's orderings was tested here."
-    if len(asked) == 1:
-        return f"The one ordering of the paper tested here {_ORDERINGS[asked[0].verdict][0]}."
-    counts = {kind: sum(claim.verdict == kind for claim in asked) for kind in _ORDERINGS}
-    if counts["unresolved"] == len(asked):
-        return f"None of the paper's {len(asked)} orderings can be told from chance here."
-    if len(asked) in counts.values():
-        return f"All {len(asked)} of the paper's orderings {_ORDERINGS[asked[0].verdict][1]}."
-    parts = [f"{n} {_ORDERINGS[kind][n > 1]}" for kind, n in counts.items() if n]
-    return f"Of the paper's {len(asked)} orderings, {_listed(parts)}."
+def side(row: Row) -> str:
+    """On which side of zero the whole interval of a difference lies, for these models; "open" if it contains zero."""
+    return "above" if row["map_low"] > 0 else "below" if row["map_high"] < 0 else "open"
 
 
 def floor_sentence(rows: Sequence[Row], untrained: Sequence[str]) -> str | None:
@@ -106,70 +125,31 @@ def floor_sentence(rows: Sequence[Row], untrained: Sequence[str]) -> str | None:
     return f"Not every trained variant is above the untrained initialisation: {numbers}."
 
 
-def power_sentence(rows: Sequence[Row]) -> str | None:
-    """The smallest difference that the paired test would find; None if nothing was tested."""
-    values = [row["detectable"] for row in rows if row["detectable"] is not None]
-    if not values:
-        return None
-    identities = max(row["identities"] for row in rows)
-    size = percent(max(values))
-    return (
-        f"With {identities} test identities the paired test finds differences of about {size} points of mAP or more "
-        "with 80 % power before correction; smaller ones can be missed."
-    )
-
-
 def _claim(question: Question, row: Row, others: Sequence[Row]) -> Claim:
-    kind = verdict(question, row)
-    difference = percent(row["map_difference"], row["map_std"], sign=True)
+    where = side(row)
     ends = interval(row["map_low"], row["map_high"], sign=True)
-    p = f"{_p(row['p_permutation'])}, corrected {p_value(row['p_permutation_holm'])}"
+    p = f"; {_p(descriptive_p(row))}" if row["p"] is not None else ""
     sentence = (
-        f"{question.a} {MINUS} {question.b}: {difference} points of mAP "
-        f"({protocol_label(row['protocol'])}; 95 % interval {ends}; {p}). {_support(row)}"
+        f"{question.a} {MINUS} {question.b}: {percent(row['map_difference'], row['map_std'], sign=True)} points of mAP "
+        f"({protocol_label(row['protocol'])}; for these models {ends}{p})."
     )
-    same = sum(verdict(question, other) == kind for other in others)
-    if others:
-        sentence += f" {_agreement(same, len(others))}"
-    return Claim(question.title, kind, sentence)
-
-
-def _support(row: Row) -> str:
-    """What the spread and the tests support."""
-    runs = len(row["map_by_run"])
-    reasons = []
-    if row["p_permutation_holm"] >= paired_tests.SIGNIFICANCE:
-        alone = row["p_permutation"] < paired_tests.SIGNIFICANCE
-        reasons.append(f"the test over identities does not tell it from zero{' once corrected' if alone else ''}")
+    if where != "open" and question.sign:
+        sentence += f" The paper has it {'so too' if _SIGNS[where] == question.sign else 'the other way round'}."
     if len({value > 0 for value in row["map_by_run"]}) > 1:
-        reasons.append("the runs disagree about its sign")
-    if reasons:
-        return f"Not supported: {_listed(reasons)}."
-    if runs == 1:
-        return "Supported over identities, but from a single run: the spread of training is unknown."
-    if row["p_seeds"] is None:
-        return f"Supported for these {runs} runs, which agree about the sign but are too few to speak for further ones."
-    if row["p_seeds"] >= paired_tests.SIGNIFICANCE:
-        return (
-            f"Supported for these {runs} runs, which agree about the sign; that further seeds would show it too is not "
-            f"established ({_p(row['p_seeds'])} with seeds as random)."
-        )
-    return f"Supported over identities and in each of the {runs} runs."
+        sentence += " The runs disagree about its sign."
+    if others:
+        sentence += f" {_agreement(sum(side(other) == where for other in others), len(others))}"
+    return Claim(question.title, where, sentence)
 
 
-def _p(p: float) -> str:
-    text = p_value(p)
-    return f"p{_NBSP}{text}" if text.startswith("<") else f"p{_NBSP}={_NBSP}{text}"
+def _p(text: str) -> str:
+    return f"p{_NBSP}{text}" if text[0] in "<\N{LESS-THAN OR EQUAL TO}" else f"p{_NBSP}={_NBSP}{text}"
 
 
 def _agreement(same: int, others: int) -> str:
-    """How many of the other protocols give the same verdict."""
+    """How many of the other protocols have the difference on the same side."""
     if others == 1:
-        return f"The other protocol gives {'the same' if same else 'another'} verdict."
+        return f"The other protocol says {'the same' if same else 'otherwise'}."
     if same == others:
-        return f"The other {others} protocols give the same verdict."
-    return f"{same or 'None'} of the other {others} protocols {'give' if same > 1 else 'gives'} the same verdict."
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+        return f"The other {others} protocols say the same."
+    return f"{same or 'None'} of the other {others} protocols {'say' if same > 1 else 'says'} the same."

@@ -4,50 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from csdn.artifacts.files import write_csv, write_json, write_text
 from csdn.config.base import PROTOCOLS
-from csdn.config.params import Params
 from csdn.errors import UserError
 from csdn.results.scores import read_scores
-from csdn.statistics.comparison import Row, compare_pairs, compare_rows
+from csdn.statistics import paired_tests
+from csdn.statistics.comparison import Design, Row, compare_pairs, compare_rows
+from csdn.statistics.primary import primary_rows
 from csdn.statistics.scores import METRICS, Scores
 from csdn.steps.reporting import CompareVariants
-from csdn.study.files import differences_table
+from csdn.study.files import PRIMARY, differences_table
 from csdn.study.labels import MINUS, SELECTED_ON_TEST, protocol_label
 from csdn.study.paths import METRICS as METRICS_FILE
 
-ROW_COLUMNS = [
-    "dataset", "protocol", "variant", "seeds",
-    *[f"{metric}_{kind}" for metric in METRICS for kind in ("mean", "std")],
-    "map_low", "map_high", "above", "difference_above", "p_above", "splits", "identities",
-]  # fmt: skip
-DIFFERENCE_COLUMNS = [
-    "dataset", "protocol", "a", "b", "seeds", "splits", "identities",
-    *[f"{metric}_{kind}" for metric in ("map", "rank_1") for kind in ("difference", "std", "low", "high")],
-    "p_permutation", "p_permutation_holm", "p_wilcoxon", "p_wilcoxon_holm", "p_seeds", "effect_size", "detectable",
-]  # fmt: skip
 EMPTY = "\N{EN DASH}"
 HEADLINES = ("map", "rank_1", "minp")
 DIGITS = 6  # decimals of fractions in CSV and JSON: far finer than the weight of one query
-ROW_NOTE = (
-    "Metrics in percent: mean ± standard deviation over runs (seeds and splits); in brackets the 95 % bootstrap "
-    "interval over test identities; p: permutation test of per-identity average precision against the row above, "
-    "Holm-corrected within this table."
-)
-DIFFERENCE_NOTE = (
-    "Differences in percentage points, paired by seed and split: mean ± standard deviation over runs; in brackets the "
-    "95 % bootstrap interval over test identities; p of the permutation and Wilcoxon tests over identities, "
-    "Holm-corrected within this table; p (seeds), from three seeds on, is for further seeds and identities, "
-    "uncorrected."
-)
+
+
+class Kind(NamedTuple):
+    """A kind of table: the columns of its CSV, how a row is displayed, and the explanation of its cells."""
+
+    columns: list[str]
+    cells: Callable[[Row], dict[str, str]]
+    note: str
 
 
 def compare_variants(
-    params: Params | CompareVariants, score_files: Iterable[Path | str], output_folder: Path | str
+    settings: CompareVariants, score_files: Iterable[Path | str], output_folder: Path | str
 ) -> list[Path]:
     """Write `<table>.{csv,md,tex,json}`, `<table>_differences.*` if the table has differences, and metrics.json.
 
@@ -55,22 +43,44 @@ def compare_variants(
         The files written.
 
     Raises:
-        UserError: params.tables is empty, or score files are missing, malformed or inconsistent.
+        UserError: tables is empty, or score files are missing, malformed or inconsistent.
     """
-    if not params.tables:
+    if not settings.tables:
         raise UserError("tables: is empty; add a table to params.yaml")
     scores = read_scores(score_files)
     folder = Path(output_folder)
-    content: dict[str, tuple[str, list[Row], bool]] = {}
-    for name, table in params.tables.items():
-        content[name] = (table.caption, compare_rows(scores, table.variants), False)
-        if table.differences:
-            content[differences_table(name)] = (table.caption, compare_pairs(scores, table.differences), True)
     written = [folder / METRICS_FILE]
-    for name, (caption, rows, is_difference) in content.items():
-        written += _write_table(folder / name, labelled(caption, rows), [_rounded(row) for row in rows], is_difference)
+    for name, (caption, rows, kind) in _content(settings, scores).items():
+        written += _write_table(folder / name, labelled(caption, rows), [_rounded(row) for row in rows], kind)
     write_json(folder / METRICS_FILE, headline_metrics(scores))
     return written
+
+
+def _content(settings: CompareVariants, scores: Scores) -> dict[str, tuple[str, list[Row], Kind]]:
+    """Caption, rows and kind of every table by its name."""
+    design = Design(
+        drawn=[name for name, dataset in settings.datasets.items() if dataset.has_draws],
+        training_identities={
+            name: dataset.training_identities
+            for name, dataset in settings.datasets.items()
+            if dataset.training_identities is not None
+        },
+        untrained=settings.untrained,
+    )
+    content: dict[str, tuple[str, list[Row], Kind]] = {}
+    decided: set[tuple[str, str, frozenset[str]]] = set()
+    if asked := settings.primary:
+        pairs = [pair for setting in asked.settings.values() for pair in setting]
+        decided = {(asked.dataset, asked.protocol, frozenset(pair)) for pair in pairs}
+        rows = primary_rows(scores, asked.dataset, asked.protocol, asked.settings, asked.level, design)
+        caption = f"The primary question: mAP on {asked.dataset}, {protocol_label(asked.protocol).lower()}."
+        content[PRIMARY] = (caption, rows, PRIMARY_KIND)
+    for name, table in settings.tables.items():
+        content[name] = (table.caption, compare_rows(scores, table.variants, design), ROW_KIND)
+        if table.differences:
+            rows = compare_pairs(scores, table.differences, design, decided)
+            content[differences_table(name)] = (table.caption, rows, DIFFERENCE_KIND)
+    return content
 
 
 def labelled(caption: str, rows: Iterable[Row]) -> str:
@@ -115,8 +125,16 @@ def interval(low: float, high: float, *, sign: bool = False) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """A p-value with three decimals, `<0.001` below; empty for None."""
-    return "" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
+    """A p-value with three decimals, four below 0.001 and `<0.0001` below that; empty for None."""
+    if p is None:
+        return ""
+    return "<0.0001" if p < 0.0001 else f"{p:.4f}" if p < 0.001 else f"{p:.3f}"
+
+
+def descriptive_p(row: Row) -> str:
+    """The p-value of a difference; that of random permutations is a bound where none of them was as large."""
+    at_floor = row["test"] == "permutation" and row["p"] <= paired_tests.FLOOR
+    return f"\N{LESS-THAN OR EQUAL TO}{paired_tests.FLOOR:.4f}" if at_floor else p_value(row["p"])
 
 
 def row_cells(row: Row) -> dict[str, str]:
@@ -126,38 +144,85 @@ def row_cells(row: Row) -> dict[str, str]:
     cells["mAP interval"] = interval(row["map_low"], row["map_high"])
     for metric, name in zip(METRICS[1:], ("Rank-1", "Rank-5", "Rank-10", "Rank-20", "mINP"), strict=True):
         cells[name] = percent(row[f"{metric}_mean"], row[f"{metric}_std"])
-    return cells | {"p (row above)": p_value(row["p_above"])}
+    return cells
 
 
 def difference_cells(row: Row) -> dict[str, str]:
     """The cells of a difference as displayed, without dataset and protocol."""
-    cells = {"Difference": f"{row['a']} {MINUS} {row['b']}", "Runs": str(len(row["map_by_run"]))}
+    cells = {"Difference": f"{row['a']} {MINUS} {row['b']}"}
     for metric, name in (("map", "mAP"), ("rank_1", "Rank-1")):
         cells[name] = percent(row[f"{metric}_difference"], row[f"{metric}_std"], sign=True)
         cells[f"{name} interval"] = interval(row[f"{metric}_low"], row[f"{metric}_high"], sign=True)
-    cells["p permutation"] = p_value(row["p_permutation_holm"])
-    cells["p Wilcoxon"] = p_value(row["p_wilcoxon_holm"])
-    cells["p (seeds)"] = p_value(row["p_seeds"]) or EMPTY
-    effect = row["effect_size"]
-    text = "" if effect is None else f"{effect:+.2f}".replace("-", MINUS)
-    return cells | {"Effect size": "0.00" if text[1:] == "0.00" else text}
+    return cells | {"p": descriptive_p(row) or EMPTY, "mAP by run": signed(row["map_by_run"])}
 
 
-def to_markdown(caption: str, rows: Sequence[Row], is_difference: bool) -> str:
+def primary_cells(row: Row) -> dict[str, str]:
+    """The cells of a contrast of the primary question as displayed, without dataset and protocol."""
+    cells = {"Setting": row["setting"], "Contrast": f"{row['a']} {MINUS} {row['b']}"}
+    cells["mAP"] = percent(row["map_difference"], sign=True) or EMPTY
+    known = row["map_low"] is not None
+    cells["Interval"] = interval(row["map_low"], row["map_high"], sign=True) if known else EMPTY
+    cells["p"] = p_value(row["p"]) or EMPTY
+    cells["Verdict"] = row["verdict"]
+    cells["Detectable"] = percent(row["detectable"]) or EMPTY
+    return cells | {"By draw": signed(row["by_draw"].values()) or EMPTY}
+
+
+def signed(values: Iterable[float]) -> str:
+    """Fractions in percent with their signs: `+1.2, +0.3`."""
+    return ", ".join(percent(value, sign=True) for value in values)
+
+
+ROW_KIND = Kind(
+    [
+        "dataset", "protocol", "variant", "seeds",
+        *[f"{metric}_{kind}" for metric in METRICS for kind in ("mean", "std")],
+        "map_low", "map_high", "splits", "identities",
+    ],
+    row_cells,
+    "Metrics in percent: mean over runs (seeds and splits), ± standard deviation from three runs on; in brackets the "
+    "95 % bootstrap interval over test identities, for these models.",
+)  # fmt: skip
+DIFFERENCE_KIND = Kind(
+    [
+        "dataset", "protocol", "a", "b", "seeds", "splits", "identities",
+        *[f"{metric}_{kind}" for metric in ("map", "rank_1") for kind in ("difference", "std", "low", "high")],
+        "p", "test", "map_by_run",
+    ],
+    difference_cells,
+    "Differences in percentage points, paired by seed and split: mean over runs, ± standard deviation from three runs "
+    "on. In brackets: 95 % intervals over test identities for these models, which hold for all rows of this table at "
+    "once (max-T). p, which is descriptive and not corrected: permutation test over identities for these models, or, "
+    "from three splits of the same people on, the corrected resampled t-test. A dash: the primary question tests it.",
+)  # fmt: skip
+PRIMARY_KIND = Kind(
+    [
+        "dataset", "protocol", "setting", "a", "b", "draws", "seeds", "identities", "alpha",
+        "map_difference", "map_low", "map_high", "p", "verdict", "detectable", "by_draw",
+    ],
+    primary_cells,
+    "Differences in percentage points of mAP. A draw has people, cameras and trainings of its own and gives one value, "
+    "the mean over its test identities and seeds. Interval and p: two-sided one-sample t-test over draws. In each "
+    "setting contrasts are tested in this order at the level of the setting, each only if the one before it was "
+    "supported. Detectable: the difference that this test finds with 80 % power.",
+)  # fmt: skip
+
+
+def to_markdown(caption: str, rows: Sequence[Row], kind: Kind) -> str:
     """A table as GitHub Markdown, with its caption above and an explanation of its cells below."""
-    cells = _displayed(rows, is_difference)
+    cells = _displayed(rows, kind)
     lines = [f"**{caption}**", ""]
     if not cells:
         return "\n".join([*lines, "No scores yet."]) + "\n"
     lines.append("| " + " | ".join(cells[0]) + " |")
     lines.append("|" + "|".join(" --- " if i < 3 else " ---: " for i in range(len(cells[0]))) + "|")
     lines += ["| " + " | ".join(text.replace("|", "\\|") for text in cell.values()) + " |" for cell in cells]
-    return "\n".join([*lines, "", DIFFERENCE_NOTE if is_difference else ROW_NOTE]) + "\n"
+    return "\n".join([*lines, "", kind.note]) + "\n"
 
 
-def to_latex(caption: str, rows: Sequence[Row], is_difference: bool) -> str:
+def to_latex(caption: str, rows: Sequence[Row], kind: Kind) -> str:
     """A table as a LaTeX `table` with booktabs rules."""
-    cells = _displayed(rows, is_difference)
+    cells = _displayed(rows, kind)
     header = list(cells[0]) if cells else ["Dataset", "Protocol", "Variant"]
     lines = [r"\begin{table}", r"\centering", rf"\caption{{{_latex(caption)}}}"]
     lines += [rf"\begin{{tabular}}{{lll{'r' * (len(header) - 3)}}}", r"\toprule"]
@@ -167,23 +232,28 @@ def to_latex(caption: str, rows: Sequence[Row], is_difference: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _write_table(base: Path, caption: str, rows: list[Row], is_difference: bool) -> list[Path]:
-    columns = DIFFERENCE_COLUMNS if is_difference else ROW_COLUMNS
-    note = DIFFERENCE_NOTE if is_difference else ROW_NOTE
+def _write_table(base: Path, caption: str, rows: list[Row], kind: Kind) -> list[Path]:
+    flat = [{name: _in_csv(value) for name, value in row.items()} for row in rows]
+    content = {"table": base.name, "caption": caption, "note": kind.note, "rows": rows}
     writers: dict[str, Callable[[Path], None]] = {
-        ".csv": lambda path: write_csv(path, pd.DataFrame(rows, columns=columns)),
-        ".md": lambda path: write_text(path, to_markdown(caption, rows, is_difference)),
-        ".tex": lambda path: write_text(path, to_latex(caption, rows, is_difference)),
-        ".json": lambda path: write_json(path, {"table": base.name, "caption": caption, "note": note, "rows": rows}),
+        ".csv": lambda path: write_csv(path, pd.DataFrame(flat, columns=kind.columns)),
+        ".md": lambda path: write_text(path, to_markdown(caption, rows, kind)),
+        ".tex": lambda path: write_text(path, to_latex(caption, rows, kind)),
+        ".json": lambda path: write_json(path, content),
     }
     for suffix, write in writers.items():
         write(base.with_name(base.name + suffix))
     return [base.with_name(base.name + suffix) for suffix in writers]
 
 
-def _displayed(rows: Sequence[Row], is_difference: bool) -> list[dict[str, str]]:
-    show = difference_cells if is_difference else row_cells
-    return [{"Dataset": row["dataset"], "Protocol": protocol_label(row["protocol"])} | show(row) for row in rows]
+def _in_csv(value: Any) -> Any:
+    """Several numbers as one cell, separated by spaces."""
+    values = value.values() if isinstance(value, dict) else value
+    return " ".join(map(str, values)) if isinstance(value, dict | list) else value
+
+
+def _displayed(rows: Sequence[Row], kind: Kind) -> list[dict[str, str]]:
+    return [{"Dataset": row["dataset"], "Protocol": protocol_label(row["protocol"])} | kind.cells(row) for row in rows]
 
 
 def _rounded(value: Any) -> Any:
@@ -198,6 +268,6 @@ def _rounded(value: Any) -> Any:
 def _latex(text: str) -> str:
     for symbol in "&%_#$":
         text = text.replace(symbol, f"\\{symbol}")
-    for symbol, command in (("±", r"$\pm$"), (MINUS, r"$-$"), ("<", r"$<$")):
+    for symbol, command in (("±", r"$\pm$"), (MINUS, r"$-$"), ("<", r"$<$"), ("\N{LESS-THAN OR EQUAL TO}", r"$\le$")):
         text = text.replace(symbol, command)
     return text

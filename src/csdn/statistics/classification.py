@@ -22,5 +22,5 @@ def balanced_accuracy(
     """
     counts = (labels[:, None] == np.unique(labels)).astype(float)
     correct = counts * (guessed == labels)[:, None]
-    weights = resampling_weights(len(labels), RESAMPLES, generator)
+    weights = resampling_weights(np.zeros(len(labels), dtype=np.int64), RESAMPLES, generator)
     return float(np.mean(correct.sum(0) / counts.sum(0))), *bootstrap_interval(correct, counts, weights)

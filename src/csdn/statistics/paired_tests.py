@@ -1,38 +1,153 @@
-"""Means, standard deviations, intervals and paired tests over seeds and identities: arrays in, numbers out.
+"""Means, spreads, intervals and paired tests over runs, identities and draws: arrays in, numbers out.
 
-Queries of one identity are not independent, so identities, not queries, are resampled and tested. The interval and the
-tests over identities hold for the trained models only; only `crossed_test` generalises to further seeds.
+Three sources of chance need three tools. Draws have people, cameras and trainings of their own: only `draws_test`, with
+one value a draw, speaks for people and trainings that nobody has seen. Splits of the same people share them:
+`resampled_test` corrects for it. Identities of one test set belong to the models that were trained: what resamples or
+permutes them (`resampling_weights`, `studentised`, `permutation_test`) holds for these models only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import optimize, stats
 
 Array = NDArray[np.float64]
 
-LEVEL = 0.95  # coverage of every interval
-SIGNIFICANCE = 0.05  # a corrected p-value below it counts as support
+LEVEL = 0.95  # coverage of every interval over identities
+POWER = 0.8  # of the detectable difference
 BOOTSTRAP_RESAMPLES = 10_000
 PERMUTATIONS = 9_999
-MIN_SEEDS = 3  # fewer do not allow a statement about further seeds
+FLOOR = 1 / (1 + PERMUTATIONS)  # smallest p-value that so many random permutations can give
+MIN_RUNS = 3  # fewer give no spread worth printing
+MIN_DRAWS = 3  # fewer say nothing about further draws
+
+
+class MeanTest(NamedTuple):
+    """A mean difference with the ends of its interval and its two-sided p-value."""
+
+    mean: float
+    low: float
+    high: float
+    p: float
 
 
 def mean_and_std(values: Sequence[float] | Array) -> tuple[float, float | None]:
-    """Mean and sample standard deviation (ddof 1) over (runs,), at least one; None for one run: unknown spread."""
+    """Mean and sample standard deviation (ddof 1) over (runs,), at least one; None for fewer than MIN_RUNS."""
     array = np.asarray(values, dtype=np.float64)
-    return float(array.mean()), float(array.std(ddof=1)) if array.size > 1 else None
+    return float(array.mean()), float(array.std(ddof=1)) if array.size >= MIN_RUNS else None
 
 
-def resampling_weights(identities: int, resamples: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """How often each resample draws each identity: (resamples, identities), rows sum to `identities`."""
-    return generator.multinomial(identities, np.full(identities, 1.0 / identities), size=resamples)
+def draws_test(differences: Sequence[float] | Array, level: float = LEVEL) -> MeanTest | None:
+    """Two-sided one-sample t-test over draws, the replicates of a study, with its interval.
+
+    Args:
+        differences: (draws,) one value a draw: the mean over its identities, averaged over its seeds.
+        level: coverage of the interval.
+
+    Returns:
+        None with fewer than MIN_DRAWS draws.
+    """
+    return _t_test(differences, 0.0, level)
 
 
-def bootstrap_interval(sums: Array, counts: Array, weights: NDArray[np.int64]) -> tuple[float, float]:
+def resampled_test(differences: Sequence[float] | Array, test_to_train: float, level: float = LEVEL) -> MeanTest | None:
+    """Corrected resampled t-test over repeated splits of the same people.
+
+    Splits share people, so their values are correlated, and a plain t-test finds too much. The correction replaces the
+    factor 1/J of the variance of the mean by 1/J + test/train (Nadeau and Bengio, Machine Learning 52, 2003, 239-281).
+
+    Args:
+        differences: (splits,) one value a split.
+        test_to_train: number of a split's test identities divided by that of its training identities.
+        level: coverage of the interval.
+
+    Returns:
+        None with fewer than MIN_DRAWS splits.
+    """
+    return _t_test(differences, test_to_train, level)
+
+
+def _t_test(differences: Sequence[float] | Array, shared: float, level: float) -> MeanTest | None:
+    values = np.asarray(differences, dtype=np.float64)
+    if values.size < MIN_DRAWS:
+        return None
+    mean, freedom = float(values.mean()), values.size - 1
+    error = float(values.std(ddof=1) * np.sqrt(1 / values.size + shared))
+    if error < 1e-15:  # equal values up to rounding
+        return MeanTest(mean, mean, mean, float(abs(mean) < 1e-15))
+    half = float(stats.t.isf((1 - level) / 2, freedom)) * error
+    return MeanTest(mean, mean - half, mean + half, float(2 * stats.t.sf(abs(mean) / error, freedom)))
+
+
+def detectable_difference(std: float, draws: int, alpha: float, power: float = POWER) -> float | None:
+    """Smallest mean difference that `draws_test` finds at `alpha` in a share `power` of studies.
+
+    Args:
+        std: standard deviation of the values of draws.
+        draws: number of draws.
+        alpha: level of the test.
+        power: share of studies.
+
+    Returns:
+        None with fewer than MIN_DRAWS draws, which cannot be tested.
+    """
+    if draws < MIN_DRAWS:
+        return None
+    freedom = draws - 1
+    limit = stats.t.isf(alpha / 2, freedom)
+
+    def missing(shift: float) -> float:  # the opposite tail of a two-sided test is empty at such a power
+        return float(stats.nct.sf(limit, freedom, shift)) - power
+
+    return float(optimize.brentq(missing, 0.0, limit + 20.0, xtol=1e-6)) * std / float(np.sqrt(draws))
+
+
+def gatekeep(p_values: Sequence[float | None], alpha: float) -> list[bool | None]:
+    """Fixed-sequence test: each hypothesis at the full `alpha`, but only while all before it were supported.
+
+    Source: W. Maurer, L. A. Hothorn and W. Lehmacher, Biometrie in der chemisch-pharmazeutischen Industrie 6 (1995).
+
+    Args:
+        p_values: in the order fixed beforehand; None: cannot be tested, which closes the gate.
+        alpha: level of the whole sequence.
+
+    Returns:
+        Whether each is supported; None where the gate was closed or there is no p-value.
+    """
+    decisions: list[bool | None] = []
+    is_open = True
+    for p in p_values:
+        decisions.append(p < alpha if is_open and p is not None else None)
+        is_open = decisions[-1] is True
+    return decisions
+
+
+def resampling_weights(strata: NDArray[np.int64], resamples: int, generator: np.random.Generator) -> NDArray[np.int16]:
+    """How often each resample draws each identity: (resamples, identities).
+
+    Args:
+        strata: (identities,) number of the group, such as a draw, within which an identity is resampled.
+        resamples: number of resamples.
+        generator: source of the random numbers.
+    """
+    weights = np.empty((resamples, strata.size), dtype=np.int16)
+    for stratum in np.unique(strata):
+        own = np.flatnonzero(strata == stratum)
+        weights[:, own] = generator.multinomial(own.size, np.full(own.size, 1.0 / own.size), size=resamples)
+    return weights
+
+
+def resampled(weights: NDArray[np.int16], values: Array) -> Array:
+    """Weighted sums (resamples, columns) of values (identities, columns), in blocks: floats are four times as large."""
+    blocks = np.array_split(weights, max(1, weights.size // 4_000_000))
+    return np.concatenate([block.astype(np.float64) @ values for block in blocks])
+
+
+def bootstrap_interval(sums: Array, counts: Array, weights: NDArray[np.int16]) -> tuple[float, float]:
     """Percentile interval (LEVEL) of a mean over queries, resampling identities (cluster bootstrap).
 
     Args:
@@ -44,18 +159,54 @@ def bootstrap_interval(sums: Array, counts: Array, weights: NDArray[np.int64]) -
         Lower and upper end of the mean over splits of `sum / count`.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        means = (weights @ sums) / (weights @ counts)  # (resamples, splits)
+        means = resampled(weights, sums) / resampled(weights, counts)  # (resamples, splits)
     drawn = ~np.isnan(means)
     means = np.where(drawn, means, 0.0).sum(axis=1)[drawn.any(axis=1)] / drawn.sum(axis=1)[drawn.any(axis=1)]
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
-def wilcoxon_test(differences: Array) -> float:
-    """Two-sided p-value of Wilcoxon's signed-rank test on paired differences (identities,); 1 if all are zero."""
-    if not np.any(differences):
-        return 1.0
-    return float(stats.wilcoxon(differences, zero_method="wilcox").pvalue)
+def influences(sums: Array, counts: Array) -> Array:
+    """(identities,) by how much each identity moves the mean over splits of `sum / count`; they add up to zero.
+
+    Args:
+        sums: (identities, splits) sum of the quantity over an identity's queries in each split; 0 where it has none.
+        counts: (identities, splits) number of those queries; a split without any is left out.
+    """
+    scored = counts.sum(axis=0) > 0
+    sums, counts = sums[:, scored], counts[:, scored]
+    totals = counts.sum(axis=0)
+    return np.asarray(((sums - counts * (sums.sum(axis=0) / totals)) / totals).mean(axis=1))
+
+
+def studentised(moves: Array, strata: NDArray[np.int64], weights: NDArray[np.int16]) -> tuple[Array, Array]:
+    """Standard errors of several means, and the largest studentised deviation of any of them in each resample.
+
+    The quantile of the latter is the factor of intervals that hold for all means at once (max-T; Westfall and Young,
+    Resampling-based multiple testing, 1993). Identities that share a stratum are resampled within it.
+
+    Args:
+        moves: (identities, means) from `influences`.
+        strata: (identities,) as in `resampling_weights`.
+        weights: (resamples, identities) from `resampling_weights`.
+
+    Returns:
+        Standard errors (means,) and deviations (resamples,).
+    """
+    variances = np.zeros(moves.shape[1])
+    shifts, spreads = np.zeros((2, len(weights), moves.shape[1]))
+    for stratum in np.unique(strata):
+        own = strata == stratum
+        size, chosen = int(own.sum()), moves[own]
+        factor = size / max(size - 1, 1)
+        sums = resampled(weights[:, own], np.concatenate([chosen, chosen**2], axis=1))
+        shift, squares = np.split(sums, 2, axis=1)
+        variances += factor * (chosen**2).sum(axis=0)
+        shifts += shift
+        spreads += factor * (squares - shift**2 / size)
+    errors = np.sqrt(np.maximum(spreads, 0.0))
+    deviations = np.divide(np.abs(shifts), errors, out=np.zeros_like(errors), where=errors > 1e-15)
+    return np.sqrt(variances), deviations.max(axis=1)
 
 
 def permutation_test(differences: Array, generator: np.random.Generator, permutations: int = PERMUTATIONS) -> float:
@@ -81,46 +232,6 @@ def permutation_test(differences: Array, generator: np.random.Generator, permuta
     return float((1 + np.count_nonzero(sums >= observed - tolerance)) / (1 + permutations))
 
 
-def crossed_test(differences: Array) -> float | None:
-    """Two-sided p-value of a mean difference when seeds *and* identities are random samples.
-
-    Seeds correspond to the readers and identities to the cases of a multi-reader multi-case study: crossed random
-    effects, non-negative variance components and Satterthwaite's degrees of freedom (Dorfman, Berbaum and Metz 1992;
-    Hillis, Statistics in Medicine 26, 2007, 596-619). It distinguishes a difference between methods from one between
-    the few models that happened to be trained. In simulations without a difference, at a level of 5 %, it found one in
-    3 to 8 % of cases with three seeds and in 4 to 6 % with five, but in up to 11 % with two, so two give None.
-
-    Args:
-        differences: (seeds, identities) paired differences.
-
-    Returns:
-        The p-value; None with fewer than MIN_SEEDS seeds or two identities.
-    """
-    seeds, identities = differences.shape
-    if seeds < MIN_SEEDS or identities < 2:
-        return None
-    mean = differences.mean()
-    of_seeds, of_identities, of_residuals = mean_squares(differences)
-    of_seeds = max(of_seeds, of_residuals)
-    scale = of_seeds + max(of_identities - of_residuals, 0.0)
-    if scale <= 1e-24:
-        return 1.0 if abs(mean) <= 1e-12 else 0.0
-    parts = of_seeds**2 / (seeds - 1) + of_identities**2 / (identities - 1)
-    freedom = scale**2 / (parts + of_residuals**2 / ((seeds - 1) * (identities - 1)))
-    return float(2 * stats.t.sf(abs(mean) / np.sqrt(scale / (seeds * identities)), freedom))
-
-
-def mean_squares(differences: Array) -> tuple[float, float, float]:
-    """Mean squares of seeds, identities and residuals of differences (seeds, identities), at least two of each."""
-    seeds, identities = differences.shape
-    mean = differences.mean()
-    by_seed, by_identity = differences.mean(axis=1), differences.mean(axis=0)
-    residuals = differences - by_seed[:, None] - by_identity[None, :] + mean
-    of_seeds = identities * np.sum((by_seed - mean) ** 2) / (seeds - 1)
-    of_identities = seeds * np.sum((by_identity - mean) ** 2) / (identities - 1)
-    return float(of_seeds), float(of_identities), float(np.sum(residuals**2) / ((seeds - 1) * (identities - 1)))
-
-
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Holm's step-down correction of one family of p-values; None (no test) stays None and is not counted.
 
@@ -133,22 +244,3 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
         largest = max(largest, min(1.0, (len(tested) - rank) * (p_values[i] or 0.0)))
         corrected[i] = largest
     return corrected
-
-
-def effect_size(differences: Array) -> float | None:
-    """Mean of paired differences in units of their standard deviation (Cohen's d_z); None if that is zero."""
-    if differences.size < 2:
-        return None
-    std = float(differences.std(ddof=1))
-    return float(differences.mean()) / std if std > 0 else None
-
-
-def detectable_difference(differences: Array) -> float | None:
-    """Smallest mean difference that a two-sided paired test finds with 80 % power, by the normal approximation.
-
-    Of the paired `differences` (identities,) only the spread is used.
-    """
-    if differences.size < 2:
-        return None
-    quantiles = stats.norm.isf(SIGNIFICANCE / 2) + stats.norm.isf(1 - 0.8)
-    return float(quantiles * differences.std(ddof=1) / np.sqrt(differences.size))

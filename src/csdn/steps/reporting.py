@@ -11,6 +11,7 @@ from csdn.config.encoder import Encoder
 from csdn.config.fusion import Fusion
 from csdn.config.layouts import official_training_identities
 from csdn.config.params import Params
+from csdn.config.primary import Primary
 from csdn.config.prompts import Prompts
 from csdn.config.shared_keys import dump, semantics_key
 from csdn.config.tables import Table
@@ -44,14 +45,26 @@ class ComparedDataset(Strict):
     variants: list[str]
     seeds: list[Seed]
     protocols: list[str]
+    has_draws: bool
+    training_identities: int | None  # of splits that share their people, whose test needs it
+
+
+def _of_repeated_splits(params: Params, name: str) -> int | None:
+    dataset = params.datasets[name]
+    if dataset.layout != "regdb":
+        return None
+    official = official_training_identities(dataset.layout) - dataset.held_out_identities
+    return training_identities(params, name) or official
 
 
 class CompareVariants(StepSettings):
     """Aggregates the scores into tables."""
 
-    VERSION: ClassVar = 3
+    VERSION: ClassVar = 4
     step: Literal["compare_variants"]
     datasets: dict[str, ComparedDataset]
+    untrained: list[str]
+    primary: Primary | None
     tables: dict[str, Table]
     results: str
 
@@ -65,11 +78,19 @@ class CompareVariants(StepSettings):
                 "variants": params.variants_of(name),
                 "seeds": params.seeds_of(name),
                 "protocols": list(params.scores_of(name)),
+                "has_draws": dataset.has_draws,
+                "training_identities": _of_repeated_splits(params, name),
             }
             for name, dataset in params.datasets.items()
         }
-        tables = {name: dump(table) for name, table in params.tables.items()}
-        return {"datasets": datasets, "tables": tables, "results": params.runtime.results}
+        ran = {name for dataset in params.datasets for name in params.variants_of(dataset)}
+        return {
+            "datasets": datasets,
+            "untrained": sorted(name for name in ran if params.variant(name).encoder.epochs == 0),
+            "primary": params.primary and dump(params.primary),
+            "tables": {name: dump(table) for name, table in params.tables.items()},
+            "results": params.runtime.results,
+        }
 
 
 class DescribeModel(StepSettings):
@@ -110,7 +131,8 @@ class CompareCosts(StepSettings):
     @classmethod
     def _values(cls, chosen: SelectedParams) -> dict[str, Any]:
         params = chosen.params
-        values = params.model_dump(mode="json", exclude={**CHANGE_NO_RESULT, "benchmark": True, "tables": True})
+        unused = dict.fromkeys(("benchmark", "primary", "tables"), True)
+        values = params.model_dump(mode="json", exclude=CHANGE_NO_RESULT | unused)
         values["benchmark"] = {"image_size": list(params.benchmark.image_size)}  # that of the small CLIP, too
         for name, dataset in values["datasets"].items():
             dataset.pop("trials")  # they change gains, which come from a file
@@ -131,12 +153,12 @@ class OfEverything(StepSettings):
 class DrawFigures(OfEverything):
     """Draws figures from everything made before."""
 
-    VERSION: ClassVar = 3
+    VERSION: ClassVar = 4
     step: Literal["draw_figures"]
 
 
 class WriteReport(OfEverything):
     """Writes the page, which also shows the settings."""
 
-    VERSION: ClassVar = 3
+    VERSION: ClassVar = 4
     step: Literal["write_report"]

@@ -11,6 +11,7 @@ from csdn.config.shared_keys import prompt_key, semantics_key
 from csdn.study.paths import PERMUTATIONS, cache_path, image_folder, image_set, index_path, paths_of
 
 COSTS = "costs"  # the table of compare-costs
+PRIMARY = "primary"  # the table of the primary question
 
 
 def shown_variant(params: Params, dataset: str) -> str | None:
@@ -80,9 +81,10 @@ def stage_one_keys(params: Params, dataset: str) -> tuple[list[str], list[str]]:
 
 
 def table_files(params: Params) -> list[str]:
-    """The tables of the settings and those of the differences they name."""
+    """The tables of the settings, those of the differences they name, and that of the primary question."""
     named = [(table, settings.differences) for table, settings in params.tables.items()]
-    tables = [name for table, pairs in named for name in (table, *([differences_table(table)] if pairs else []))]
+    tables = [PRIMARY] if params.primary else []
+    tables += [name for table, pairs in named for name in (table, *([differences_table(table)] if pairs else []))]
     return [paths_of(params).table.format(table=t, ending=e) for t in tables for e in ("csv", "md", "tex", "json")]
 
 

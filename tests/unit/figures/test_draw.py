@@ -145,12 +145,26 @@ def test_component_chart_marks_mean_runs_and_interval():
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["a"]
 
 
-def test_unsupported_difference_is_hollow():
-    row = {"protocol": "p", "a": "x", "b": "y", "map_difference": 0.01, "map_low": -0.01, "map_high": 0.02}
+def faces(figure) -> list[bool]:
+    marks = [line for line in lines(figure) if line.get_marker() == "o"]
+    return [mark.get_markerfacecolor() == charts.PAPER for mark in marks]
+
+
+def test_a_difference_whose_interval_contains_zero_is_hollow():
+    row = {"protocol": "p", "a": "x", "b": "y", "map_difference": 0.01, "map_low": 0.005, "map_high": 0.02}
     row |= {"map_by_run": [0.01]}
-    rows = [row | {"supported": True}, row | {"a": "z", "supported": False}]
-    marks = [line for line in lines(charts.difference_chart(rows)) if line.get_marker() == "o"]
-    assert [mark.get_markerfacecolor() == charts.PAPER for mark in marks] == [False, True]
+    assert faces(charts.difference_chart([row, row | {"a": "z", "map_low": -0.01}])) == [False, True]
+
+
+def test_only_a_supported_contrast_is_filled_and_too_few_draws_have_no_bar():
+    row = {"setting": "A", "a": "x", "b": "y", "map_difference": 0.02, "map_low": 0.01, "map_high": 0.03}
+    row |= {"by_draw": {"1": 0.01, "2": 0.03}, "verdict": "supported"}
+    few = row | {"setting": "B", "map_low": None, "map_high": None, "verdict": "too few draws"}
+    figure = charts.primary_chart([row, few, few | {"map_difference": None}])
+    assert faces(figure) == [False, True]
+    assert [axis.get_title(loc="left") or axis.get_title() for axis in figure.axes] == ["A", "B"]
+    bars = [line.get_xdata() for line in figure.axes[1].lines[1:2]]
+    assert len(bars[0]) == 0
 
 
 def test_rank_lists_mark_right_and_wrong_without_colour_too():

@@ -128,7 +128,12 @@ def test_a_centroid_needs_an_image_of_each_modality(made, tmp_path):
     left_out = (index["person_id"] == person) & (index["modality"] == "infrared")
     index.loc[left_out, "subset_default"] = ""
     write_parquet(tmp_path / "index.parquet", index)
-    given = (tmp_path / "index.parquet", made / "cache.npy", made / "clip.safetensors", tmp_path / "prompts.safetensors")
+    given = (
+        tmp_path / "index.parquet",
+        made / "cache.npy",
+        made / "clip.safetensors",
+        tmp_path / "prompts.safetensors",
+    )
     with pytest.raises(UserError, match=f"no infrared image of person {person}, so there is no centroid"):
         run_learn_prompts(step("learn_prompts", "centroid"), *given)
     assert not (tmp_path / "prompts.safetensors").exists()

@@ -10,6 +10,7 @@ import pytest
 from csdn.cli.main import main
 from csdn.errors import UserError
 from csdn.reporting.overview import current_tables, print_tables
+from helpers.result_tree import make_params, write_results
 
 
 @pytest.fixture
@@ -23,7 +24,15 @@ def test_means_and_spreads_are_those_of_the_score_files(params):
     runs = Path(params.runtime.results).glob(f"{entry['dataset']}/*/runs/{row['variant']}/*/scores")
     values = [json.loads((run / f"{entry['protocol']}.json").read_text())["metrics"]["map"] for run in runs]
     assert (row["runs"], row["planned"]) == (len(values), len(values))
-    assert row["map"] == pytest.approx({"mean": np.mean(values), "std": np.std(values, ddof=1)})
+    assert row["map"] == {"mean": pytest.approx(np.mean(values)), "std": None}  # two runs
+
+
+def test_spread_is_shown_from_three_runs_on_and_for_what_is_trained(tmp_path):
+    params = make_params(tmp_path, seeds=[0, 1, 2])
+    write_results(params)
+    entry = next(one for one in current_tables(tmp_path / "results", params) if one["dataset"] == "sysu_mm01")
+    known = {row["variant"]: row["map"]["std"] is not None for row in entry["rows"]}
+    assert known == {name: name != "clip_init" for name in params.variants}
 
 
 def test_what_is_not_scored_yet_is_shown_as_missing(params, tmp_path, capsys):

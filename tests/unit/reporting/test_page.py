@@ -86,7 +86,9 @@ def test_page_shows_every_table_figure_and_claim(page: Path, tree: Tree):
     assert {entry.name for entry in figure_entries(tree.params)} <= set(checker.ids)
     for text in ("All search, single-shot", "Infrared to visible", "csdn \N{MINUS SIGN} permuted_text", "2025-01-02"):
         assert text in checker.text
-    assert "CSDN is above the baseline" in checker.text
+    assert "CSDN against the baseline" in checker.text
+    assert "The primary question: Embedded benchmark, SYSU-MM01 layout" in checker.text
+    assert "The test needs 3 draws or more" in checker.text
     assert "upper color" in checker.text
     assert "learning_rate:" in checker.text
     assert "torch" in checker.text
@@ -125,6 +127,7 @@ def test_published_figures_are_shown_only_with_real_data(page: Path, tree: Tree,
     real = {name: dataset.model_dump() | {"root": "/data"} for name, dataset in params.datasets.items()}
     write_report(make_params(tmp_path, datasets=real), tmp_path / "report.html")
     checker = check(tmp_path / "report.html")
+    assert "These settings ask no primary question" in checker.text
     assert "Published figures" in checker.text
     assert "75.2 / 71.8" in checker.text
     assert "favours" not in checker.text

@@ -1,18 +1,36 @@
-"""What the tests can find: variance components, simulated power, and the command that prints it."""
+"""The command that simulates studies: its components come from scores, its contrasts from the primary question."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
-import numpy as np
 import pytest
-from scipy import stats
 
 from csdn.cli.main import main
+from csdn.config.params import Params
 from csdn.reporting import power
-from csdn.statistics import paired_tests
-from csdn.statistics.power import Components, smallest_found, variance_components
-from helpers.result_tree import Tree
+from helpers.result_tree import PRIMARY, Tree, make_params, write_images, write_score
+
+DRAWS = ["1", "2", "3"]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Params:
+    """Three draws of four variants, one training each."""
+    folder = tmp_path_factory.mktemp("study")
+    dataset = {"layout": "sysu_mm01", "trials": 2, "seeds": [0]}
+    params = make_params(
+        folder, datasets={"sysu_mm01": dataset}, evaluation={"protocols": ["sysu_all_single"]}, primary=PRIMARY
+    )
+    drawn = params.datasets["sysu_mm01"].model_copy(update={"splits": DRAWS})
+    params = params.model_copy(update={"datasets": {"sysu_mm01": drawn}})
+    index = write_images(params, "sysu_mm01", 24, 6)
+    for draw in DRAWS:
+        for variant in ("baseline", "csdn", "permuted_text"):
+            run = folder / "results" / "sysu_mm01" / draw / "runs" / variant / "seed_0"
+            write_score(run, index, "sysu_mm01", draw, variant, 0, "sysu_all_single")
+    return params
 
 
 def run(arguments: list[str]) -> int:
@@ -21,64 +39,44 @@ def run(arguments: list[str]) -> int:
     return int(str(ended.value.code))
 
 
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
+def test_components_and_rates_of_the_primary_question(study: Params):
+    found = power.simulate_power(Path(study.runtime.results), study, [10, 3])
+    rows = found["contrasts"]
+    assert [(row["setting"], row["b"], row["draws"]) for row in rows] == [
+        ("default weights", other, draws) for other in ("permuted_text", "baseline") for draws in (3, 10)
+    ]
+    assert {(row["identities"], row["seeds"], row["seed_std"]) for row in rows} == {(24, 1, 0.0)}
+    assert all(0.04 <= row["false_positives"] <= 0.06 and 0.93 <= row["coverage"] <= 0.97 for row in rows)
+    assert rows[1]["detectable"] < rows[0]["detectable"]
+    assert [row["draws"] for row in found["studies"]] == [3, 10]
+    assert all(row["family_wise"] <= 0.03 for row in found["studies"])  # one setting at 2.5 %
 
 
-def test_variance_components_are_those_drawn():
-    generator = rng(1)
-    found = []
-    for _ in range(300):
-        identities, seeds = generator.normal(0, 3, (1, 80)), generator.normal(0, 1, (5, 1))
-        found.append(variance_components(0.5 + identities + seeds + generator.normal(0, 2, (5, 80))))
-    assert np.mean(found, axis=0) == pytest.approx([9, 1, 4], rel=0.15)
+def test_more_identities_find_less(study: Params):
+    few, many = (
+        power.simulate_power(Path(study.runtime.results), study, [5], identities=n)["contrasts"] for n in (None, 4000)
+    )
+    assert all(one["detectable"] > other["detectable"] for one, other in zip(few, many, strict=True))
 
 
-def test_one_seed_leaves_nothing_to_tell_apart():
-    differences = rng(2).normal(size=(1, 50))
-    assert variance_components(differences) == pytest.approx((differences.var(ddof=1), 0, 0))
+def test_without_a_primary_question_the_differences_of_the_tables_are_simulated(study: Params):
+    plain = study.model_copy(update={"primary": None})
+    found = power.simulate_power(Path(study.runtime.results), plain, [5])
+    pairs = {(row["a"], row["b"]) for row in found["contrasts"]}
+    assert pairs == {("csdn", "baseline"), ("csdn", "permuted_text"), ("permuted_text", "baseline")}
+    assert found["studies"] == []
 
 
-def test_components_are_never_negative():
-    row = np.array([[1.0, -1.0]])
-    assert variance_components(np.concatenate([row, -row])) == pytest.approx((0, 0, 4))
-
-
-def test_the_smallest_difference_is_that_of_the_noncentral_t():
-    """The power of a paired t test has a closed form (Cohen 1988)."""
-    identities, std = 60, 0.12
-    found = smallest_found(Components(std**2, 0.0, 0.0), identities, 1, rng(3), studies=4000)
-    limit = stats.t.isf(0.025, identities - 1)
-    noncentrality = found / std * identities**0.5
-    assert stats.nct.sf(limit, identities - 1, noncentrality) == pytest.approx(0.8, abs=0.02)
-
-
-def test_further_seeds_cost_what_seeds_differ():
-    components = Components(0.01, 0.0004, 0.01)
-    models = smallest_found(components, 60, 4, rng(4))
-    methods = smallest_found(components, 60, 4, rng(4), further_seeds=True, studies=200)
-    assert methods > 1.2 * models
-    assert smallest_found(components, 60, paired_tests.MIN_SEEDS - 1, rng(4), further_seeds=True) is None
-
-
-def test_more_identities_find_less(tree: Tree, monkeypatch):
-    monkeypatch.setattr(power, "STUDIES", 200)
-    few = power.simulate_power(tree.results, tree.params)
-    many = power.simulate_power(tree.results, tree.params, identities=400)
-    assert {row["dataset"] for row in few} == {"sysu_mm01"}  # RegDB has two splits, each with identities of its own
-    assert all(one["smallest"] > other["smallest"] for one, other in zip(few, many, strict=True))
-    assert {row["seeds"] for row in few} == {2}
-    assert {row["smallest_further_seeds"] for row in few} == {None}
-
-
-def test_the_command(tree: Tree, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(power, "STUDIES", 100)
-    settings = tmp_path / "params.json"
-    settings.write_text(tree.params.model_dump_json())
-    command = ["simulate-power", "--params", str(settings), "--identities", "50"]
-    assert run([*command, "--json", str(tree.results)]) == 0
-    rows = json.loads(capsys.readouterr().out)
-    assert run([*command, str(tree.results)]) == 0
-    assert f"{100 * rows[0]['smallest']:.2f}" in capsys.readouterr().out
+def test_the_command(study: Params, tree: Tree, tmp_path: Path, capsys, monkeypatch):
+    monkeypatch.setattr("csdn.config.loading.load_params", lambda *_: study)
+    command = ["simulate-power", "--params", "params.yaml", "--draws", "5"]
+    assert run([*command, "--json", study.runtime.results]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert run([*command, study.runtime.results]) == 0
+    shown = capsys.readouterr().out
+    assert f"{100 * found['contrasts'][0]['detectable']:.2f}" in shown
+    assert f"falsely supported in {found['studies'][0]['family_wise']:.1%}" in shown
     assert run([*command, str(tmp_path)]) == 2
-    assert "no difference of the tables has scores" in capsys.readouterr().err
+    assert "no contrast has scores of both variants in two draws" in capsys.readouterr().err
+    monkeypatch.setattr("csdn.config.loading.load_params", lambda *_: tree.params)
+    assert run([*command, str(tree.results)]) == 2  # one set of people is no study over draws

@@ -5,26 +5,10 @@ import pandas as pd
 import pytest
 
 from csdn.errors import UserError
-from csdn.statistics.comparison import compare_pairs, compare_rows, protocol_order, supported
-from csdn.statistics.scores import MARKED_RANKS, METRICS, Scores
-
-PEOPLE = np.arange(1, 31)
-
-
-def scores_of(runs: dict[tuple[str, str, int], np.ndarray], protocol: str = "sysu_all_single") -> Scores:
-    """Scores in which an identity has two queries of the AP given for (variant, split, seed)."""
-    rows, identities = [], []
-    for (variant, split, seed), precision in runs.items():
-        key = {"dataset": "d", "protocol": protocol, "variant": variant, "split": split, "seed": seed}
-        rows.append(key | dict.fromkeys(METRICS, 0.5) | {"map": precision.mean(), "cmc": np.linspace(0.5, 1, 20)})
-        frame = {"person_id": PEOPLE, "queries": 2, "average_precision": 2 * precision}
-        frame |= {f"rank_{k}": 2.0 * (precision > 0.5 - k / 100) for k in MARKED_RANKS}
-        identities.append(pd.DataFrame(frame | key))
-    return Scores(pd.DataFrame(rows), pd.concat(identities, ignore_index=True))
-
-
-def precision(seed: int, shift: float = 0.0) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(0.2, 0.6, size=len(PEOPLE)) + shift
+from csdn.statistics import paired_tests
+from csdn.statistics.comparison import Design, compare_pairs, compare_rows, panels, protocol_order, split_means
+from csdn.statistics.scores import Scores
+from helpers.scores import PEOPLE, precision, scores_of
 
 
 def two_variants() -> dict[tuple[str, str, int], np.ndarray]:
@@ -36,17 +20,14 @@ def two_variants() -> dict[tuple[str, str, int], np.ndarray]:
     }
 
 
-def test_rows_have_mean_and_spread_over_seeds_in_table_order():
+def test_rows_have_means_over_seeds_in_table_order():
     rows = compare_rows(scores_of(two_variants()), ["b", "absent", "a"])
     assert [row["variant"] for row in rows] == ["b", "a"]
     maps = [precision(1).mean(), precision(2).mean()]
     assert rows[0]["map_mean"] == pytest.approx(np.mean(maps))
-    assert rows[0]["map_std"] == pytest.approx(np.std(maps, ddof=1))
+    assert rows[0]["map_std"] is None  # two runs say too little about the spread
     assert rows[0]["seeds"] == 2
     assert rows[0]["map_low"] < rows[0]["map_mean"] < rows[0]["map_high"]
-    assert rows[0]["p_above"] is None
-    assert rows[1]["above"] == "b"
-    assert rows[1]["p_above"] < 0.01
 
 
 def test_the_curve_of_matches_has_intervals_over_identities():
@@ -59,6 +40,8 @@ def test_the_curve_of_matches_has_intervals_over_identities():
 def test_splits_spread_like_seeds():
     runs = {("a", split, 0): precision(n) for n, split in enumerate("123")}
     (row,) = compare_rows(scores_of(runs), ["a"])
+    (untrained,) = compare_rows(scores_of(runs), ["a"], Design(untrained=["a"]))
+    assert (untrained["map_mean"], untrained["map_std"]) == (row["map_mean"], None)
     maps = [precision(n).mean() for n in range(3)]
     assert (row["seeds"], row["splits"]) == (1, 3)
     assert row["map_std"] == pytest.approx(np.std(maps, ddof=1))
@@ -74,16 +57,15 @@ def test_difference_is_paired_by_run_and_identity():
     by_run = [(0.05 + 0.02 * np.sin(PEOPLE)).mean(), 0.07]
     assert row["map_by_run"] == pytest.approx(by_run)
     assert row["map_difference"] == pytest.approx(np.mean(by_run))
-    assert row["map_std"] == pytest.approx(np.std(by_run, ddof=1))
     assert row["map_low"] < row["map_difference"] < row["map_high"]
     assert row["map_high"] - row["map_low"] < 0.02  # the spread of identities cancels in the pairs
-    assert supported(row)
+    assert row["p"] == paired_tests.FLOOR
 
 
-def test_opposite_pair_has_the_opposite_difference_and_no_other_verdict():
+def test_opposite_pair_has_the_opposite_difference():
     forth, back = compare_pairs(scores_of(two_variants()), [("a", "b"), ("b", "a")])
     assert back["map_difference"] == pytest.approx(-forth["map_difference"])
-    assert back["effect_size"] == pytest.approx(-forth["effect_size"])
+    assert (back["map_low"], back["map_high"]) == pytest.approx((-forth["map_high"], -forth["map_low"]))
 
 
 def test_only_common_runs_are_compared():
@@ -94,21 +76,41 @@ def test_only_common_runs_are_compared():
     assert compare_pairs(scores_of(runs), [("a", "b")]) == []
 
 
-def test_runs_that_disagree_about_the_sign_support_nothing():
-    runs = two_variants()
-    runs["a", "default", 1] = precision(2, -0.001)
-    (row,) = compare_pairs(scores_of(runs), [("a", "b")])
-    assert row["p_permutation_holm"] < 0.05
-    assert not supported(row)
-
-
-def test_p_values_are_corrected_within_the_table():
-    runs = two_variants() | {("c", "default", 0): precision(1, 0.001)}
+def test_a_further_pair_changes_no_test_and_widens_the_intervals():
+    runs = two_variants() | {("c", "default", 0): precision(1, 0.001) + 0.03 * np.cos(PEOPLE)}
     alone = compare_pairs(scores_of(runs), [("a", "b")])[0]
-    first, second = compare_pairs(scores_of(runs), [("a", "b"), ("c", "b")])
-    assert first["p_permutation"] == alone["p_permutation"]  # a further pair changes no test, only the correction
-    assert first["p_permutation_holm"] == pytest.approx(min(1, 2 * first["p_permutation"]))
-    assert second["p_permutation_holm"] >= first["p_permutation_holm"]
+    first, _ = compare_pairs(scores_of(runs), [("a", "b"), ("c", "b")])
+    assert first["p"] == alone["p"]
+    assert first["map_low"] < alone["map_low"] < alone["map_high"] < first["map_high"]
+
+
+def test_what_the_primary_question_tests_has_no_second_p_value():
+    decided = {("d", "sysu_all_single", frozenset(("b", "a")))}
+    (row,) = compare_pairs(scores_of(two_variants()), [("a", "b")], Design(), decided)
+    assert (row["p"], row["test"]) == (None, None)
+
+
+def test_repeated_splits_get_the_corrected_test_from_three_on():
+    runs = {(v, split, 0): precision(n, 0.01 * n * (v == "a")) for n, split in enumerate("1234") for v in "ab"}
+    design = Design(training_identities={"d": 60})
+    (row,) = compare_pairs(scores_of(runs), [("a", "b")], design)
+    expected = paired_tests.resampled_test([0.0, 0.01, 0.02, 0.03], len(PEOPLE) / 60)
+    assert (row["test"], row["p"]) == ("resampled_t", pytest.approx(expected.p))
+    assert row["identities"] == len(PEOPLE)
+    few = {key: value for key, value in runs.items() if key[1] in "12"}
+    assert compare_pairs(scores_of(few), [("a", "b")], design)[0]["test"] == "permutation"
+
+
+def test_people_of_draws_are_different_people():
+    runs = {(v, split, seed): precision(n, 0.01 * (v == "a") * n) for n, split in enumerate(("2", "10")) for v in "ab"
+            for seed in (0, 1)}  # fmt: skip
+    (row,) = compare_pairs(scores_of(runs), [("a", "b")], Design(drawn=["d"]))
+    assert row["identities"] == 2 * len(PEOPLE)
+    assert row["test"] == "permutation"
+    (panel,) = panels(scores_of(runs), ["a", "b"], Design(drawn=["d"]))
+    assert (panel.weights[:, panel.strata == 0].sum(axis=1) == len(PEOPLE)).all()
+    assert split_means(panel.differences("a", "b")) == pytest.approx({"2": 0.0, "10": 0.01})
+    assert list(split_means(panel.differences("a", "b"))) == ["2", "10"]
 
 
 def test_protocols_do_not_mix():

@@ -18,8 +18,49 @@ def test_mean_and_std_are_the_sample_s():
     assert paired_tests.mean_and_std(values) == pytest.approx((np.mean(values), stats.tstd(values)))
 
 
-def test_one_run_has_no_spread():
+def test_fewer_than_three_runs_have_no_spread():
     assert paired_tests.mean_and_std([0.4]) == (0.4, None)
+    assert paired_tests.mean_and_std([0.4, 0.6]) == (0.5, None)
+
+
+def test_draws_are_tested_as_by_scipy():
+    values = rng(12).normal(0.01, 0.006, size=10)
+    found = paired_tests.draws_test(values, level=0.975)
+    expected = stats.ttest_1samp(values, 0.0)
+    assert found.p == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.975)))
+    assert found.mean == pytest.approx(values.mean())
+
+
+def test_two_draws_are_not_tested_and_equal_ones_are_no_error():
+    assert paired_tests.draws_test([0.1, 0.2]) is None
+    assert paired_tests.draws_test([0.1, 0.1, 0.1]) == pytest.approx((0.1, 0.1, 0.1, 0.0))
+    assert paired_tests.draws_test([0.0, 0.0, 0.0]) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_repeated_splits_are_corrected_as_by_hand():
+    """Nadeau and Bengio: mean 2, variance 1, three splits with as many test as training people: t = 2 / sqrt(4 / 3)."""
+    found = paired_tests.resampled_test([1.0, 2.0, 3.0], test_to_train=1.0)
+    t = 2 / (4 / 3) ** 0.5
+    assert found.p == pytest.approx(1 - t / (2 + t**2) ** 0.5)  # two-sided, of Student's t with two degrees of freedom
+    assert found.high - found.mean == pytest.approx(4.302653 * (4 / 3) ** 0.5)
+    plain = paired_tests.draws_test([1.0, 2.0, 3.0])
+    assert paired_tests.resampled_test([1.0, 2.0, 3.0], test_to_train=0.0) == plain
+    assert paired_tests.resampled_test([1.0, 2.0], 1.0) is None
+
+
+def test_the_gate_closes_behind_the_first_that_is_not_supported():
+    assert paired_tests.gatekeep([0.001, 0.02, 0.03, 0.001], 0.025) == [True, True, False, None]
+    assert paired_tests.gatekeep([0.001, None, 0.001], 0.025) == [True, None, None]
+    assert paired_tests.gatekeep([], 0.025) == []
+
+
+@pytest.mark.parametrize("draws", [3, 5, 10])
+def test_the_detectable_difference_is_found_with_its_power(draws: int):
+    size = paired_tests.detectable_difference(0.6, draws, 0.025)
+    studies = rng(11).normal(size, 0.6, size=(20_000, draws))
+    assert np.mean(stats.ttest_1samp(studies, 0.0, axis=1).pvalue < 0.025) == pytest.approx(0.8, abs=0.01)
+    assert paired_tests.detectable_difference(0.6, 2, 0.025) is None
 
 
 def test_holm_is_the_obvious_step_down():
@@ -61,57 +102,22 @@ def test_permutation_test_of_nothing_is_one_and_never_zero():
     assert paired_tests.permutation_test(np.ones(50), rng(), permutations=99) == 0.01
 
 
-def test_wilcoxon_is_scipy_s():
-    differences = rng(3).normal(0.2, 1, size=70)
-    assert paired_tests.wilcoxon_test(differences) == stats.wilcoxon(differences).pvalue
-    assert paired_tests.wilcoxon_test(np.zeros(9)) == 1.0
-
-
-@pytest.mark.parametrize("test", ["permutation", "wilcoxon"])
-def test_false_positive_rate_of_the_identity_tests(test: str):
+def test_false_positive_rate_of_the_permutation_test():
     """Per-identity AP differences are skewed mixtures with many near zero; equal variants give both signs alike."""
     generator = rng(7)
     found, simulations = 0, 1200
     for _ in range(simulations):
         spread = generator.gamma(0.7, 0.1, size=60)
         differences = spread * generator.normal(size=60)
-        if test == "permutation":
-            p = paired_tests.permutation_test(differences, generator, permutations=499)
-        else:
-            p = paired_tests.wilcoxon_test(differences)
-        found += p < 0.05
+        found += paired_tests.permutation_test(differences, generator, permutations=499) < 0.05
     assert 0.03 <= found / simulations <= 0.07
-
-
-@pytest.mark.parametrize(("seeds", "limit"), [(3, 0.085), (5, 0.07)])
-@pytest.mark.parametrize("seed_std", [0.0, 0.02])
-def test_crossed_test_keeps_its_rate_where_seeds_differ(seeds: int, limit: float, seed_std: float):
-    """Identity tests call the luck of a seed a difference; with seeds as random samples it is not one."""
-    generator = rng(8)
-    found = []
-    for _ in range(1500):
-        differences = generator.normal(0, 0.05, size=(1, 60)) + generator.normal(0, 0.05, size=(seeds, 60))
-        found.append(paired_tests.crossed_test(differences + generator.normal(0, seed_std, size=(seeds, 1))))
-    assert np.mean(np.array(found) < 0.05) <= limit
-
-
-def test_crossed_test_without_seed_spread_is_the_paired_t_test():
-    """With equal seeds the only variance left is that of identities."""
-    row = rng(9).normal(0.02, 0.05, size=60)
-    p = paired_tests.crossed_test(np.stack([row, row, row]))
-    assert p == pytest.approx(stats.ttest_1samp(row, 0).pvalue)
-
-
-def test_crossed_test_needs_three_seeds():
-    assert paired_tests.crossed_test(np.ones((2, 9))) is None
-    assert paired_tests.crossed_test(np.zeros((3, 9))) == 1.0
 
 
 def test_bootstrap_interval_is_the_obvious_loop():
     generator = rng(4)
     counts = generator.integers(0, 5, size=(12, 2)).astype(float)
     sums = counts * generator.uniform(size=(12, 2))
-    weights = paired_tests.resampling_weights(12, 200, generator)
+    weights = paired_tests.resampling_weights(np.zeros(12, dtype=np.int64), 200, generator)
     means = []
     for resample in weights:
         drawn = np.repeat(np.arange(12), resample)
@@ -123,7 +129,7 @@ def test_bootstrap_interval_is_the_obvious_loop():
 
 def test_bootstrap_interval_agrees_with_scipy():
     values = rng(5).beta(2, 2, size=80)
-    weights = paired_tests.resampling_weights(80, 10_000, rng())
+    weights = paired_tests.resampling_weights(np.zeros(80, dtype=np.int64), 10_000, rng())
     interval = paired_tests.bootstrap_interval(values[:, None], np.ones((80, 1)), weights)
     expected = stats.bootstrap((values,), np.mean, method="percentile", rng=rng(1)).confidence_interval
     assert interval == pytest.approx(tuple(expected), abs=0.004)
@@ -132,24 +138,42 @@ def test_bootstrap_interval_agrees_with_scipy():
 def test_bootstrap_resamples_identities_not_queries():
     """Twenty equal queries of an identity are no more evidence than one."""
     values = rng(6).uniform(size=(30, 1))
-    weights = paired_tests.resampling_weights(30, 2000, rng())
+    weights = paired_tests.resampling_weights(np.zeros(30, dtype=np.int64), 2000, rng())
     once = paired_tests.bootstrap_interval(values, np.ones((30, 1)), weights)
     assert paired_tests.bootstrap_interval(20 * values, np.full((30, 1), 20.0), weights) == pytest.approx(once)
 
 
-def test_effect_size_is_mean_over_std():
-    values = rng(7).normal(0.5, 2, size=40)
-    assert paired_tests.effect_size(values) == pytest.approx(values.mean() / stats.tstd(values))
-    assert paired_tests.effect_size(np.ones(5)) is None
-    assert paired_tests.effect_size(np.ones(1)) is None
+def test_identities_are_resampled_within_their_draw():
+    strata = np.array([0, 0, 1, 1, 1])
+    weights = paired_tests.resampling_weights(strata, 100, rng(8))
+    assert (weights[:, :2].sum(axis=1) == 2).all()
+    assert (weights[:, 2:].sum(axis=1) == 3).all()
+    assert weights.min() == 0
 
 
-def test_detectable_difference_is_found_with_its_power():
-    generator = rng(11)
-    spread = generator.normal(0, 0.1, size=100)
-    size = paired_tests.detectable_difference(spread)
-    assert size is not None
-    found = [
-        stats.ttest_1samp(generator.normal(size, spread.std(ddof=1), size=100), 0).pvalue < 0.05 for _ in range(1500)
-    ]
-    assert np.mean(found) == pytest.approx(0.8, abs=0.05)
+def test_influences_and_errors_are_those_of_plain_means():
+    values = rng(9).normal(size=(40, 2))
+    moves = np.stack([paired_tests.influences(column[:, None], np.ones((40, 1))) for column in values.T], axis=1)
+    assert moves.sum(axis=0) == pytest.approx(0, abs=1e-12)
+    strata = np.zeros(40, dtype=np.int64)
+    weights = paired_tests.resampling_weights(strata, 50, rng(9))
+    errors, deviations = paired_tests.studentised(moves, strata, weights)
+    assert errors == pytest.approx(stats.sem(values))
+    drawn = np.stack([values[np.repeat(np.arange(40), resample)] for resample in weights])
+    expected = np.abs(drawn.mean(axis=1) - values.mean(axis=0)) / stats.sem(drawn, axis=1)
+    assert deviations == pytest.approx(expected.max(axis=1))
+
+
+def test_intervals_of_several_means_hold_at_once():
+    """Five correlated differences of two draws' people: all true means lie in their intervals in 95 % of studies."""
+    generator = rng(10)
+    strata, held = np.repeat([0, 1], 60), []
+    counts = np.stack([strata == 0, strata == 1], axis=1).astype(float)
+    weights = paired_tests.resampling_weights(strata, 999, generator)
+    for _ in range(1000):
+        people = generator.gamma(0.7, 0.1, (120, 1)) * generator.normal(size=(120, 1))
+        values = people + 0.1 * generator.normal(size=(120, 5))
+        moves = np.stack([paired_tests.influences(column[:, None] * counts, counts) for column in values.T], axis=1)
+        errors, deviations = paired_tests.studentised(moves, strata, weights)
+        held.append(np.all(np.abs(values.mean(axis=0)) <= np.quantile(deviations, 0.95) * errors))
+    assert 0.93 <= np.mean(held) <= 0.97

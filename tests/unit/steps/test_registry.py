@@ -70,7 +70,7 @@ def test_sections_of_a_steps_settings_are_those_of_params():
         ("variants.other={}", set()),
         ("variants.mspl.encoder.epochs=3", set()),
         ("datasets.regdb.splits=['2']", {"compare_variants"}),
-        ("benchmark.regdb={train: 9, test: 9}", set()),
+        ("benchmark.regdb={train: 9, test: 9}", {"compare_variants"}),
         ("benchmark.sysu_mm01.test=9", {"make_dataset"}),
         ("benchmark.pretraining.identities=99", set()),
         ("benchmark.noise=2", {"make_dataset"}),
@@ -109,6 +109,10 @@ def test_sections_of_a_steps_settings_are_those_of_params():
         ),
         ("datasets.sysu_mm01.held_out_identities=5", {"index_images"}),
         ("tables.components.caption=other", {"compare_variants"}),
+        (
+            "primary={dataset: sysu_mm01, protocol: sysu_all_single, settings: {A: [[csdn, baseline]]}}",
+            {"compare_variants"},
+        ),
         ("runtime.pretraining_threads=1", {"pretrain_clip"}),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from csdn.config.loading import load_params
 from csdn.study import files
 from csdn.study.paths import paths_of
-from helpers.result_tree import make_params
+from helpers.result_tree import PRIMARY, make_params
 
 
 @pytest.fixture
@@ -50,6 +50,8 @@ def test_tables_of_differences_are_written_where_pairs_are_named(params):
     alone = params.tables["components"].model_copy(update={"differences": []})
     found = files.table_files(params.model_copy(update={"tables": {"components": alone}}))
     assert found == [f"results/tables/components.{ending}" for ending in ("csv", "md", "tex", "json")]
+    asked = make_params(Path(), primary=PRIMARY)
+    assert "results/tables/primary.csv" in files.table_files(asked)
 
 
 def test_an_embedded_dataset_is_rendered_and_one_on_disk_is_not(params):
