@@ -8,6 +8,8 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 REPORT := results/report.html
 SMOKE := --configfile params.yaml config/smoke.yaml
+PRETRAIN := --configfile params.yaml config/pretrain.yaml
+SHIPPED ?= src/csdn/models/shipped/clip_mini.safetensors
 SOURCES := src tests benchmarks
 OPTIONS ?= # more options of Snakemake: make demo OPTIONS='--quiet all'
 MLFLOW_HOST ?= 127.0.0.1
@@ -17,7 +19,7 @@ export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo smoke report test test-all bench lint audit format schema ui mlflow-server pictures
+.PHONY: help setup demo smoke pretrain report test test-all bench lint audit format schema ui mlflow-server pictures
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -37,6 +39,11 @@ demo: setup ## the whole benchmark: from images to results/report.html
 smoke: setup ## the same workflow in about a minute, into results-smoke
 	scripts/snake --cores all all $(SMOKE) $(OPTIONS)
 	@echo "The report: results-smoke/report.html"
+
+pretrain: setup ## the small CLIP that is shipped, made again; an hour or more on one core
+	scripts/snake --cores all results-pretrain/clip/mini/clip.safetensors $(PRETRAIN) $(OPTIONS)
+	$(BIN)/csdn pack-clip --clip results-pretrain/clip/mini/clip.safetensors \
+		--annotations results-pretrain/data/pretraining/annotations.parquet --output $(SHIPPED)
 
 report: setup ## tables, figures and report again, from what has been trained
 	scripts/snake --cores all $(REPORT) $(OPTIONS)

@@ -62,6 +62,7 @@ def make_params(folder: Path, **changes: Any) -> Params:
             "csdn": {},
             "permuted_text": {"encoder": {"text": "permuted"}},
         },
+        "clip": {"weights": "mini"},
         "encoder": {"validate_every": 2},
         "seeds": [0, 1],
         "evaluation": {"protocols": ["sysu_all_single", "sysu_all_multi", *PROTOCOLS["regdb"]]},

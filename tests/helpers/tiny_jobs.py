@@ -24,6 +24,7 @@ PARAMS = Params.model_validate(
             "pretraining": {"identities": 40, "images": 1, "held_out": 12, "cameras": 2},
         },
         "clip": {
+            "weights": "mini",
             "mini": {"width": 8, "head_width": 16, "embed_dim": 16, "text_width": 16},
             "pretraining": {"steps": 3, "batch": 16, "precision": "fp32"},
         },

@@ -157,7 +157,7 @@ def test_every_run_is_tracked_once_with_its_scores(results, monkeypatch):
         f"{place}/prompts/specific/seed_0",
         f"{place}/runs/baseline/seed_0",
         f"{place}/runs/csdn/seed_0",
-        f"{place}/semantics/specific-attention/seed_0",
+        f"{place}/semantics/specific-reference/seed_0",
     ]
     assert len(found) == 6
     assert {run.info.status for run in found} == {"FINISHED"}
@@ -194,7 +194,7 @@ def repeats_exactly(smoke, results, *steps):
     run = results / "sysu_mm01/default/runs/csdn/seed_0"
     files = [
         results / "clip/mini/clip.safetensors",
-        results / "sysu_mm01/default/semantics/specific-attention/seed_0/semantics.safetensors",
+        results / "sysu_mm01/default/semantics/specific-reference/seed_0/semantics.safetensors",
         run / "encoder.safetensors",
         run / "embeddings.safetensors",
         run / "scores/sysu_all_single.json",

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from csdn.artifacts.digests import digest
-from csdn.artifacts.files import write_json
+from csdn.artifacts.files import read_json, write_json
 from csdn.artifacts.machine import describe_machine, installed, revision
 
 PACKAGES = ("csdn", "numpy", "torch", "open_clip_torch", "pandas", "scipy", "pillow", "snakemake", "mlflow")
@@ -58,3 +58,12 @@ def write_provenance(
     }
     write_json(f"{output}{RECORD}", record)
     return outputs
+
+
+def record_of(path: Path | str) -> dict[str, Any]:
+    """The record beside a result.
+
+    Raises:
+        UserError: it is missing or unreadable.
+    """
+    return dict(read_json(f"{path}{RECORD}"))

@@ -28,6 +28,22 @@ def pretrain_clip(
     run_pretrain_clip(settings, annotations, output)
 
 
+@app.command()
+def pack_clip(
+    clip: Annotated[Path, typer.Option(help="clip.safetensors that pretrain-clip wrote.")],
+    annotations: Annotated[Path, typer.Option(help="annotations.parquet of the images it was trained on.")],
+    output: OutputOption,
+) -> None:
+    """Make a pre-trained small CLIP the one that csdn ships: in half precision, with its recipe and zero-shot table.
+
+    Example: `csdn pack-clip --clip results-pretrain/clip/mini/clip.safetensors --annotations
+    results-pretrain/data/pretraining/annotations.parquet --output src/csdn/models/shipped/clip_mini.safetensors`
+    """
+    from csdn.jobs.pretraining import run_pack_clip
+
+    run_pack_clip(clip, annotations, output)
+
+
 @step_command(app, *RUN)
 def learn_prompts(
     settings: Any,

@@ -34,6 +34,7 @@ StageOneSchedule = Annotated[
 
 EMBEDDED = "embedded"  # datasets.<name>.root: render the embedded benchmark instead of reading a folder
 MINI = "mini"  # clip.model: the small CLIP; clip.weights: pre-train it instead of loading a file
+SHIPPED = "shipped"  # clip.weights: the small CLIP that comes with csdn
 
 PRECISION = "Precision of matrix products. `auto`: bf16 if the GPU or CPU supports it, else fp32; tf32 needs a GPU."
 

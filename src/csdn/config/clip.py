@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from csdn.config.base import MINI, PRECISION, Count, Fraction, Precision, Rate, Seed, Size, Strict, Weight
+from csdn.config.base import MINI, PRECISION, SHIPPED, Count, Fraction, Precision, Rate, Seed, Size, Strict, Weight
 
 
 class ClipPretraining(Strict):
@@ -30,14 +30,14 @@ class ClipPretraining(Strict):
     position_std: Weight = Field(
         1.5, description="Standard deviation of the attention pool's positional embedding at the start."
     )
-    precision: Precision = Field("auto", description=PRECISION)
+    precision: Precision = Field("fp32", description=PRECISION)
 
 
 class MiniModel(Strict):
     """Architecture of the small CLIP, handed to open_clip as a custom configuration."""
 
     layers: tuple[Count, Count, Count, Count] = (1, 1, 1, 1)
-    width: int = Field(16, ge=8)
+    width: int = Field(12, ge=8)
     head_width: int = Field(32, ge=8)
     embed_dim: int = Field(128, ge=16)
     text_width: int = Field(64, ge=16)
@@ -62,15 +62,17 @@ class Backbone(Strict):
 
     model: str = Field(MINI, description="`mini`, or an open_clip model name such as RN50-quickgelu.")
     weights: str = Field(
-        MINI, description="`mini`, a path (safetensors, state dict or OpenAI archive), an open_clip tag, or `random`."
+        SHIPPED,
+        description="`shipped` (the small CLIP that comes with csdn), `mini` (pre-train one), a path (safetensors, "
+        "state dict or OpenAI archive), an open_clip tag, or `random`.",
     )
-    image_size: Size = Field((64, 32), description="Size at which the small CLIP is pre-trained.")
+    image_size: Size = Field((64, 32), description="Size at which the small CLIP is, or was, pre-trained.")
     mini: MiniModel = MiniModel()
 
     @model_validator(mode="after")
     def _mini_goes_with_mini(self) -> Backbone:
-        if self.weights == MINI and self.model != MINI:
-            raise ValueError("weights: `mini` goes with model: mini only; give a path or an open_clip tag")
+        if self.weights in (MINI, SHIPPED) and self.model != MINI:
+            raise ValueError(f"weights: `{self.weights}` goes with model: mini only; give a path or an open_clip tag")
         return self
 
     @property

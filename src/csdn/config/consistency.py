@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from csdn.config.base import EMBEDDED, MINI
+from csdn.artifacts.shipped import shipped_record
+from csdn.config.base import EMBEDDED, MINI, SHIPPED
 
 if TYPE_CHECKING:
     from csdn.config.datasets import Dataset
@@ -46,7 +47,16 @@ def _of_protocols(params: Params) -> Iterator[str]:
 
 
 def _of_small_clip(params: Params) -> Iterator[str]:
-    starts = {params.variant(v).clip.weights for name in params.datasets for v in params.variants_of(name)}
+    used = [params.variant(v).clip for name in params.datasets for v in params.variants_of(name)]
+    starts = {clip.weights for clip in used}
+    if SHIPPED in starts:
+        recipe = shipped_record()["parameters"]["clip"]
+        for key in ("mini", "image_size"):
+            if any(clip.model_dump(mode="json")[key] != recipe[key] for clip in used if clip.weights == SHIPPED):
+                yield (
+                    f"clip.{key}: the small CLIP that comes with csdn has {recipe[key]}; remove the key, or set "
+                    "clip.weights to `mini` to pre-train another one"
+                )
     if MINI in starts and params.clip.image_size != params.benchmark.image_size:
         yield (
             f"clip.image_size: is {list(params.clip.image_size)}, but the small CLIP is pre-trained on images of "
@@ -72,7 +82,7 @@ def _of_dataset(params: Params, name: str) -> Iterator[str]:
 
 
 def _of_run(params: Params, name: str, variant: str) -> Iterator[str]:
-    dataset, own = params.datasets[name], params.variant(variant).resolved()
+    dataset, own = params.datasets[name], params.variant(variant)
     key = f"variants.{variant} on datasets.{name}"
     if not own.encoder.epochs:
         return

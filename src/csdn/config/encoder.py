@@ -76,7 +76,7 @@ class Encoder(Strict):
     descriptor: Literal["reference", "both_necks"] = Field(
         "reference", description="L2(BN(pooled)) with L2(projected), or with L2(BN(projected))."
     )
-    precision: Precision = Field("auto", description=PRECISION)
+    precision: Precision = Field("fp32", description=PRECISION)
     selection: Literal["last", "best_on_validation", "best_on_test"] = Field(
         "last",
         description="Which epoch is kept. `best_on_test` reproduces the authors' choice by Rank-1 on the test set, and "

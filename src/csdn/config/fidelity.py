@@ -15,9 +15,6 @@ class Fidelity(Strict):
     stem: Literal["clip", "reference"] = Field(
         "clip", description="`reference`: one ReLU after the third convolution only."
     )
-    fusion: Literal["attention", "reference"] = Field(
-        "attention", description="`reference`: `fusion.kind: attention` attends over a single key."
-    )
     stage_one_images: Literal["all", "sampler"] = Field(
         "all", description="Images of stage 1: each once, or one pass of the identity sampler (repeats and skips some)."
     )
@@ -44,7 +41,6 @@ class Fidelity(Strict):
 FIDELITY_PRESETS: dict[str, dict[str, Any]] = {
     "reference": {
         "stem": "reference",
-        "fusion": "reference",
         "stage_one_images": "sampler",
         "fusion_mode": "training",
         "triplet_denominator_floor": 1e-6,

@@ -12,8 +12,10 @@ from csdn.config.base import Count, Fraction, GradientClip, Rate, StageOneSchedu
 class Fusion(Strict):
     """Stage 1b: semantic information integration of the two modalities' descriptions (docs/method.md, SII)."""
 
-    kind: Literal["none", "attention", "reference", "mean", "sum", "concat"] = Field(
-        "attention", description="How two descriptions become one; `none` keeps one for each modality."
+    kind: Literal["none", "reference", "attention", "mean", "sum", "concat"] = Field(
+        "reference",
+        description="How two descriptions become one: the paper's formula, attention over both, or simpler; `none` "
+        "keeps one for each modality.",
     )
     heads: Count = Field(4, description="Number of heads of `attention`.")
     dropout: Fraction = 0.1

@@ -114,7 +114,7 @@ class Params(Strict):
             return self._resolved[name]
         base = {key: getattr(self, key).model_dump() for key in Variant.model_fields}
         try:
-            return self._resolved.setdefault(name, Variant.model_validate(merge(base, self.variants[name])).resolved())
+            return self._resolved.setdefault(name, Variant.model_validate(merge(base, self.variants[name])))
         except ValidationError as error:
             raise ValueError("\n".join(problems(error.errors(), Variant, f"variants.{name}"))) from error
 
@@ -176,12 +176,6 @@ class Variant(Strict):
     def takes_captions(self) -> bool:
         """Whether its descriptions are the captions of the embedded benchmark."""
         return self.prompts.kind == "caption" and self.uses_descriptions
-
-    def resolved(self) -> Variant:
-        """The variant with its fusion as `fidelity.fusion` changes it: `reference` replaces true attention."""
-        if self.fidelity.fusion != "reference" or self.fusion.kind != "attention":
-            return self
-        return self.model_copy(update={"fusion": self.fusion.model_copy(update={"kind": "reference"})})
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from csdn.config.params import Params
 from csdn.config.shared_keys import semantics_key
-from csdn.study.files import PRIMARY, shown_variant, stage_one_keys, uses_small_clip
+from csdn.study.files import PRIMARY, shown_variant, stage_one_keys, zero_shot_file
 from csdn.study.labels import comparable, in_report_order, protocol_label, selection_note
 from csdn.study.sweeps import find_sweep
 
@@ -41,7 +41,7 @@ def figure_entries(params: Params) -> list[Entry]:
     """Every figure that `draw_figures` writes with these settings, in the order of the report."""
     figures = [Entry(PRIMARY, PRIMARY, "", "", CAPTIONS[PRIMARY])] if params.primary else []
     figures += [figure for dataset in in_report_order(params) for figure in _of_dataset(params, dataset)]
-    if uses_small_clip(params):
+    if zero_shot_file(params):
         figures.append(Entry("clip_zero_shot", "zero_shot", "", "", CAPTIONS["zero_shot"]))
     return figures
 

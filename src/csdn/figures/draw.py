@@ -21,7 +21,7 @@ from csdn.figures.distances import distance_histograms
 from csdn.figures.retrieval import first_trial
 from csdn.results import report_inputs
 from csdn.statistics.comparison import Row, protocol_order
-from csdn.study.files import PRIMARY, differences_table, shown_split, shown_variant
+from csdn.study.files import PRIMARY, differences_table, shown_split, shown_variant, zero_shot_file
 from csdn.study.labels import in_table_order
 from csdn.study.paths import index_path
 from csdn.study.sweeps import find_sweep
@@ -186,6 +186,10 @@ def _rows(params: Params, entry: Entry, table: str) -> list[Row]:
     return [row for protocol in protocol_order(rows, protocols) for row in rows if row["protocol"] == protocol]
 
 
+def _draw_zero_shot(params: Params, entry: Entry) -> Figure:
+    return feature_charts.attribute_chart(report_inputs.read_zero_shot(str(zero_shot_file(params))))
+
+
 DRAW: dict[str, Callable[[Params, Entry], Figure]] = {
     PRIMARY: lambda params, _: charts.primary_chart(report_inputs.read_table(params, PRIMARY)),
     "contact_sheet": _draw_contact_sheet,
@@ -200,5 +204,5 @@ DRAW: dict[str, Callable[[Params, Entry], Figure]] = {
     "plane": _draw_plane,
     "maps": _draw_maps,
     "descriptions": _draw_descriptions,
-    "zero_shot": lambda params, _: feature_charts.attribute_chart(report_inputs.read_zero_shot(params)),
+    "zero_shot": _draw_zero_shot,
 }

@@ -10,16 +10,19 @@ import pandas as pd
 import torch
 from open_clip.model import CLIP
 
-from csdn.artifacts.files import read_parquet, write_csv, write_tensors
-from csdn.config.layouts import MODALITIES
+from csdn.artifacts.files import read_parquet, read_tensors, write_csv, write_tensors
+from csdn.artifacts.records import record_of, write_provenance
+from csdn.config.clip import Clip
+from csdn.config.layouts import CAMERAS, MODALITIES
 from csdn.console.progress import progress
 from csdn.data.image_cache import open_cache
 from csdn.errors import UserError
 from csdn.jobs.trained_step import trained_step
-from csdn.models.clip_backbone import create_clip
+from csdn.models.clip_backbone import create_clip, load_small_clip
 from csdn.models.small_clip import without_unknown_words
 from csdn.seeding import derive_seed
 from csdn.statistics.classification import balanced_accuracy
+from csdn.steps.input_checks import check_inputs
 from csdn.steps.training import PretrainClip
 from csdn.study.paths import ANNOTATIONS, HISTORY, PIXELS, ZERO_SHOT
 from csdn.synthetic.attributes import ATTRIBUTES, COLOR_ATTRIBUTES
@@ -70,6 +73,35 @@ def run_pretrain_clip(settings: PretrainClip, annotations: Path, output: Path) -
         write_csv(output.with_name(HISTORY), pd.DataFrame(history))
         write_csv(output.with_name(ZERO_SHOT), table)
         write_tensors(output, without_unknown_words(model.state_dict()))
+
+
+def run_pack_clip(clip: Path, annotations: Path, output: Path) -> None:
+    """Make the file that is shipped: `clip` in half precision, with its recipe and the zero-shot table of that file.
+
+    Args:
+        clip: clip.safetensors of pretrain-clip; annotations: of make-dataset, what it was trained on.
+
+    Raises:
+        UserError: a file lacks its record, or was changed or made from other images.
+    """
+    images = annotations.with_name(PIXELS)
+    made, rendered = record_of(clip), record_of(annotations)["parameters"]
+    trained = made["parameters"]
+    inputs = {"annotations": annotations, "images": images, "clip": clip}
+    digests = check_inputs({"step": "pack_clip"}, inputs)
+    state = {name: torch.from_numpy(value) for name, value in read_tensors(clip).items()}
+    half = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+    write_tensors(output, half)
+    starting = Clip.model_validate(trained["clip"])
+    model = load_small_clip(starting.mini.model_dump(), output, starting.image_size, trained_size=starting.image_size)
+    frame = read_parquet(annotations)
+    table = zero_shot_table(model, open_cache(images, len(frame), frame["identity_key"], checked=True), frame)
+    write_csv(output.with_name(ZERO_SHOT), table)
+    benchmark = {name: value for name, value in rendered["benchmark"].items() if name not in CAMERAS}
+    recipe = {"step": "pack_clip", "clip": trained["clip"], "benchmark": benchmark}
+    recipe |= {"trained_by": {name: made.get(name) for name in ("code", "machine", "compute")}}
+    beside = [output.with_name(ZERO_SHOT)]
+    write_provenance(output, recipe, {"clip": clip, "annotations": annotations}, digests=digests, beside=beside)
 
 
 def said_of(frame: pd.DataFrame) -> tuple[Captioned, Captioned]:

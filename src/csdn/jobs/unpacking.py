@@ -6,7 +6,8 @@ from pathlib import Path
 
 from open_clip.model import CLIP
 
-from csdn.config.base import MINI
+from csdn.artifacts.shipped import checked_shipped_clip
+from csdn.config.base import MINI, SHIPPED
 from csdn.config.encoder import Encoder
 from csdn.config.fidelity import Fidelity
 from csdn.config.fusion import Fusion
@@ -34,7 +35,10 @@ def starting_clip(settings: Computed, small: Path | None) -> CLIP:
         return random_clip(clip.architecture, size, seed=settings.seed)
     if clip.model != MINI:
         return load_clip(clip.architecture, Path(clip.weights_path) if clip.weights_path else clip.weights, size)
-    path = Path(clip.weights_path) if clip.weights_path else small
+    if clip.weights == SHIPPED:
+        path: Path | None = checked_shipped_clip()
+    else:
+        path = Path(clip.weights_path) if clip.weights_path else small
     if path is None:
         raise UserError("clip.weights: `mini` needs the pre-trained small CLIP; give --clip clip.safetensors")
     return load_small_clip(clip.mini.model_dump(), path, size, trained_size=clip.image_size)

@@ -14,6 +14,7 @@ import yaml
 from markupsafe import Markup
 
 from csdn.artifacts.files import readable, write_text
+from csdn.artifacts.shipped import shipped_record
 from csdn.config.base import EMBEDDED
 from csdn.config.layouts import MODALITIES
 from csdn.config.params import Params
@@ -24,7 +25,7 @@ from csdn.reporting.published import SETTINGS, published_rows
 from csdn.reporting.tables import DIFFERENCE_KIND, PRIMARY_KIND, ROW_KIND, Kind, labelled
 from csdn.results import report_inputs
 from csdn.statistics.comparison import Row, protocol_order
-from csdn.study.files import COSTS, PRIMARY, differences_table, uses_small_clip
+from csdn.study.files import COSTS, PRIMARY, differences_table, trains_small_clip, zero_shot_file
 from csdn.study.job_graph import duration, job_graph, read_jobs, steps_in_order
 from csdn.study.jobs import study_jobs
 from csdn.study.labels import dataset_label, in_report_order, in_table_order, protocol_label
@@ -58,8 +59,7 @@ def write_report(params: Params, output: Path | str, *, date: datetime.date | No
         "published": _published(params),
         "provenance": _provenance(params),
         "settings": yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=110),
-        "pretraining": params.benchmark.pretraining,
-        "attribute_weight": params.clip.pretraining.attribute_weight,
+        "recipe": _recipe(params),
         "luminance_share": params.benchmark.luminance_share,
         "embedded": any(dataset.root == EMBEDDED for dataset in params.datasets.values()),
     }
@@ -190,17 +190,29 @@ def _figure(params: Params, entry: Entry) -> dict[str, Any]:
 
 def _zero_shot(params: Params) -> list[dict[str, Any]]:
     """One row for each attribute of the small CLIP's table; empty if no variant starts from the small CLIP."""
-    if not uses_small_clip(params):
+    path = zero_shot_file(params)
+    if path is None:
         return []
-    frame = report_inputs.read_zero_shot(params)
+    frame = report_inputs.read_zero_shot(path)
     rows = []
     for attribute, group in frame.groupby("attribute", sort=False):
-        first, accuracy = group.iloc[0], dict(zip(group["modality"], group["balanced_accuracy"], strict=True))
+        first = group.iloc[0]
+        found = {row.modality: (row.balanced_accuracy, row.low, row.high) for row in group.itertuples()}
         row: dict[str, Any] = {"attribute": str(attribute).replace("_", " ")}
-        row["accuracy"] = [accuracy.get(name) for name in MODALITIES]
+        row["accuracy"] = [found.get(name) for name in MODALITIES]
         row |= {"classes": int(first["classes"]), "images": int(first["images"]), "chance": float(first["chance"])}
         rows.append(row)
     return rows
+
+
+def _recipe(params: Params) -> dict[str, Any]:
+    """How the small CLIP was trained: `people`, `images` of each, `steps`, `batch` and whether it saw `infrared`."""
+    if trains_small_clip(params):
+        images, training = params.benchmark.pretraining.model_dump(), params.clip.pretraining.model_dump()
+    else:
+        recipe = shipped_record()["parameters"]
+        images, training = recipe["benchmark"]["pretraining"], recipe["clip"]["pretraining"]
+    return training | {"people": images["identities"], "images": images["images"], "infrared": images["infrared"]}
 
 
 def _published(params: Params) -> list[dict[str, Any]]:

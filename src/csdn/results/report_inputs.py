@@ -19,7 +19,7 @@ from csdn.statistics.comparison import Row
 from csdn.study.files import first_run, permutations_file, rendered_files, shown_split, shown_variant, stage_one_keys
 from csdn.study.paths import cache_path, fill, index_path, paths_of
 
-ZERO_SHOT = ("attribute", "modality", "classes", "images", "balanced_accuracy", "chance")
+ZERO_SHOT = ("attribute", "modality", "classes", "images", "balanced_accuracy", "low", "high", "chance")
 PLANE = ("rows", "features_before", "features_after")
 MAPS = ("pair_rows", "attention_before", "attention_after", "grad_cam")
 DESCRIBED = ("described_rows", "own_before", "hardest_before", "own_after", "hardest_after")
@@ -109,9 +109,9 @@ def read_explanations(params: Params, dataset: str, required: tuple[str, ...]) -
     return _tensors(Path(paths_of(params).explanations.format(**run)), required)
 
 
-def read_zero_shot(params: Params) -> pd.DataFrame:
-    """The small CLIP's table of attributes."""
-    return read_csv(Path(paths_of(params).zero_shot), ZERO_SHOT)
+def read_zero_shot(path: str) -> pd.DataFrame:
+    """The small CLIP's table of attributes (`study.files.zero_shot_file`)."""
+    return read_csv(Path(path), ZERO_SHOT)
 
 
 def read_permutations(params: Params, dataset: str) -> np.ndarray | None:

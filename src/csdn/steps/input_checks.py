@@ -50,7 +50,7 @@ def check_inputs(step: Mapping[str, Any], inputs: Mapping[str, Path | None]) -> 
                 unknown.append(path)
             continue
         problems += _other_inputs(path, record, digests)
-        problems += _other_settings(path, record, step)
+        problems += _other_settings(path, record, step) if not _is_foreign(name, step) else []
         problems += _other_code(path, record)
     _report(unknown, problems)
     return digests
@@ -157,7 +157,7 @@ def _again(path: Path, record: Mapping[str, Any]) -> str:
 
 
 def _is_foreign(name: str, step: Mapping[str, Any]) -> bool:
-    """Whether an input is a user's own file, which nobody has recorded."""
+    """Whether an input is a user's own file: it may have no record, or that of another study."""
     clip = step.get("clip")
     return name in ("permutations", "features") or (
         name == "clip" and isinstance(clip, Mapping) and clip.get("weights") != MINI

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from csdn.config.base import EMBEDDED, Count, Layout, Seed, Size, Strict
-from csdn.config.clip import Backbone
 from csdn.config.consistency import training_identities
 from csdn.config.encoder import Encoder
 from csdn.config.fusion import Fusion
@@ -17,7 +16,7 @@ from csdn.config.shared_keys import dump, semantics_key
 from csdn.config.tables import Table
 from csdn.config.tracking import Tracking
 from csdn.steps.selection import SelectedParams
-from csdn.steps.settings import StepSettings
+from csdn.steps.settings import StartingClip, StepSettings
 
 CHANGE_NO_RESULT: dict[str, Any] = {"tracking": True, "runtime": {"checkpoint_seconds", "scratch"}}
 
@@ -102,7 +101,7 @@ class DescribeModel(StepSettings):
     variant: str
     image_size: Size
     identities: Count
-    clip: Backbone
+    clip: StartingClip
     prompts: Prompts
     fusion: Fusion
     encoder: Encoder

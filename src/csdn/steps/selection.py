@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, fields
 from operator import attrgetter
 from typing import Any
 
+from csdn.artifacts.shipped import shipped_digest
+from csdn.config.base import SHIPPED
+from csdn.config.clip import Clip
 from csdn.config.datasets import Dataset
 from csdn.config.messages import did_you_mean
 from csdn.config.params import Params, Variant
@@ -93,13 +96,17 @@ class SelectedParams:
         return self.params.variant(self.variant)
 
 
+def _starting_clip(clip: Clip) -> dict[str, Any]:
+    return backbone(clip) | ({"sha256": shipped_digest()} if clip.weights == SHIPPED else {})
+
+
 # The settings of several steps, by the name that they have there, as JSON values.
 SHARED: dict[str, Callable[[SelectedParams], Any]] = {
     **{name: attrgetter(name) for name in ("dataset", "split", "seed", "variant")},
     "image_size": lambda chosen: list(chosen.dataset_section.image_size),
     "layout": lambda chosen: chosen.dataset_section.layout,
     "train_subsets": lambda chosen: list(chosen.dataset_section.train_subsets),
-    "clip": lambda chosen: backbone(chosen.variant_sections.clip),
+    "clip": lambda chosen: _starting_clip(chosen.variant_sections.clip),
     "encoder": lambda chosen: dump(chosen.variant_sections.encoder),
     "fidelity": lambda chosen: encoder_fidelity(chosen.variant_sections.fidelity),  # stage 1 has switches of its own
     "prompt_key": lambda chosen: prompt_key(chosen.params, chosen.variant),

@@ -101,11 +101,17 @@ class OfSplit(StepSettings):
     seed: Seed
 
 
+class StartingClip(Backbone):
+    """The CLIP that a network starts from; the digest of the shipped one, so that another file is another setting."""
+
+    sha256: str | None = None
+
+
 class Computed(OfSplit):
     """Base of what is computed with a network."""
 
     image_size: Size
-    clip: Backbone
+    clip: StartingClip
     runtime: Machine
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from csdn.config.base import EMBEDDED, MINI
+from csdn.artifacts.shipped import SHIPPED_CLIP
+from csdn.config.base import EMBEDDED, MINI, SHIPPED
 from csdn.config.params import Params
 from csdn.config.shared_keys import prompt_key, semantics_key
-from csdn.study.paths import PERMUTATIONS, cache_path, image_folder, image_set, index_path, paths_of
+from csdn.study.paths import PERMUTATIONS, ZERO_SHOT, cache_path, image_folder, image_set, index_path, paths_of
 
 COSTS = "costs"  # the table of compare-costs
 PRIMARY = "primary"  # the table of the primary question
@@ -143,22 +144,33 @@ def _files_of_images(params: Params, places: Iterable[tuple[str, str]]) -> list[
     ]
 
 
-def uses_small_clip(params: Params) -> bool:
-    """Whether any variant that runs starts from the small CLIP."""
+def trains_small_clip(params: Params) -> bool:
+    """Whether any variant that runs starts from a small CLIP that the study pre-trains itself."""
+    return MINI in _weights(params)
+
+
+def zero_shot_file(params: Params) -> str | None:
+    """The table of what the small CLIP can name, of the pre-trained or the shipped one; None if none is used."""
+    if trains_small_clip(params):
+        return paths_of(params).zero_shot
+    return str(SHIPPED_CLIP.with_name(ZERO_SHOT)) if SHIPPED in _weights(params) else None
+
+
+def _weights(params: Params) -> set[str]:
     used = {variant for dataset in params.datasets for variant in params.variants_of(dataset)}
-    return any(params.variant(name).clip.weights == MINI for name in used)
+    return {params.variant(name).clip.weights for name in used}
 
 
 def small_clip_files(params: Params) -> list[str]:
-    """The small CLIP, its curves and its table, if any variant that runs starts from it."""
+    """The small CLIP, its curves and its table, if the study pre-trains it."""
     paths = paths_of(params)
-    return [paths.small_clip, paths.small_clip_history, paths.zero_shot] if uses_small_clip(params) else []
+    return [paths.small_clip, paths.small_clip_history, paths.zero_shot] if trains_small_clip(params) else []
 
 
 def pretraining_files(params: Params) -> list[str]:
-    """The images of the small CLIP and their annotations, if it is used."""
+    """The images of the small CLIP and their annotations, if it is pre-trained."""
     paths = paths_of(params)
-    return [paths.pretraining_annotations, paths.pretraining_images] if uses_small_clip(params) else []
+    return [paths.pretraining_annotations, paths.pretraining_images] if trains_small_clip(params) else []
 
 
 def clip_file(params: Params, variant: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from csdn.config.base import EMBEDDED, MINI
 from csdn.config.params import Params
 from csdn.config.shared_keys import prompt_key, semantics_key
-from csdn.study.files import first_run, runs_of, shown_variant, uses_small_clip
+from csdn.study.files import first_run, runs_of, shown_variant, trains_small_clip
 from csdn.study.paths import image_set
 
 ON_GPU = {"pretrain_clip", "learn_prompts", "fuse_semantics", "train_encoder", "embed_images", "explain_model"}
@@ -53,7 +53,7 @@ def study_jobs(params: Params) -> list[Job]:
     """
     jobs = _Jobs()
     clip = None
-    if uses_small_clip(params):
+    if trains_small_clip(params):
         clip = jobs.add("pretrain_clip", needs=[jobs.add("make_dataset_for_clip")])
     scores: list[int] = []
     explained: list[int] = []

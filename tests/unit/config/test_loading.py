@@ -62,7 +62,7 @@ def test_overrides_of_variants_are_checked_too():
         "variants.mspl.encodr={}",
         "variants.csdn.encoder={epoch: 3}",
         "variants.csdn.prompts={tokens: 0}",
-        "variants.baseline.clip.mini.width=32",
+        "variants.baseline.clip={weights: mini, mini: {width: 32}}",
         "datasets.regdb.variants=[csnd]",
         "tables.components={variants: [mspl], differences: [[mspl, cdsn]]}",
     ) == [

@@ -150,11 +150,6 @@ def test_a_switch_laid_over_the_preset_keeps_the_rest_of_it():
     assert merge({"fidelity": "reference"}, {"fidelity": "reference"}) == {"fidelity": "reference"}
 
 
-def test_fidelity_makes_true_attention_the_authors_but_no_other_fusion():
-    p = params(fidelity={"fusion": "reference"}, variants={"one": {"fusion": {"kind": "mean"}}})
-    assert (p.variant("one").fusion.kind, p.variant("two").fusion.kind) == ("mean", "reference")
-
-
 def test_captions_are_the_embedded_benchmarks():
     oracle = {"prompts": {"kind": "caption"}}
     assert params(variants={"one": oracle}).variant("one").takes_captions

@@ -31,7 +31,7 @@ def params(tmp_path):
     params = Params.model_validate(
         {
             "datasets": {"sysu_mm01": {"layout": "sysu_mm01"}},
-            "clip": {"mini": mini},
+            "clip": {"weights": "mini", "mini": mini},
             "encoder": {"epochs": 2},
             "variants": VARIANTS,
             "runtime": {"data": str(tmp_path / "data"), "results": str(tmp_path / "results")},

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from csdn.artifacts.shipped import shipped_digest
 from csdn.config import shared_keys
 from csdn.config.encoder import Encoder
 from csdn.config.fusion import Fusion
@@ -54,7 +55,8 @@ def test_sections_of_a_steps_settings_are_those_of_params():
     )
     assert isinstance(model, TrainEncoder)
     assert isinstance(model.encoder, Encoder)
-    assert (model.clip.weights, model.clip.mini.embed_dim, model.runtime.threads) == ("mini", 128, 1)
+    assert (model.clip.weights, model.clip.mini.embed_dim, model.runtime.threads) == ("shipped", 128, 1)
+    assert model.clip.sha256 == shipped_digest()
     assert model.key == "sysu_mm01/default/runs/csdn/seed_0"
     assert model.tracking.store == "here"
     assert isinstance(registry.parse_text(text_of("learn_prompts")).prompts, Prompts)
@@ -76,7 +78,11 @@ def test_sections_of_a_steps_settings_are_those_of_params():
         ("benchmark.noise=2", {"make_dataset"}),
         ("clip.pretraining.steps=9", {"pretrain_clip"}),
         (
-            "clip.mini.width=32",
+            "clip={weights: mini}",
+            {"learn_prompts", "fuse_semantics", "train_encoder", "embed_images", "explain_model"},
+        ),
+        (
+            "clip={weights: random, mini: {width: 32}}",
             {"pretrain_clip", "learn_prompts", "fuse_semantics", "train_encoder", "embed_images", "explain_model"},
         ),
         ("prompts.epochs=9", {"learn_prompts"}),
@@ -90,7 +96,7 @@ def test_sections_of_a_steps_settings_are_those_of_params():
             {"learn_prompts", "fuse_semantics", "train_encoder", "embed_images", "explain_model"},
         ),
         ("runtime.compile=true", {"train_encoder"}),
-        ("fidelity.fusion=reference", {"fuse_semantics"}),
+        ("fusion.kind=attention", {"fuse_semantics"}),
         ("fidelity.fusion_mode=training", {"fuse_semantics"}),
         ("fidelity.stage_one_images=sampler", {"learn_prompts", "fuse_semantics"}),
         ("fidelity=reference", {"learn_prompts", "fuse_semantics", "train_encoder", "embed_images", "explain_model"}),
@@ -190,32 +196,32 @@ def test_the_keys_of_the_variants():
         "baseline": ("specific", None),
         "clip_vireid": ("shared", "shared-none"),
         "mspl": ("specific", "specific-none"),
-        "csdn": ("specific", "specific-attention"),
-        "permuted_text": ("specific", "specific-attention"),
+        "csdn": ("specific", "specific-reference"),
+        "permuted_text": ("specific", "specific-reference"),
     }
 
 
 @pytest.mark.parametrize(
     ("override", "key"),
     [
-        ("prompts={tokens: 8}", "specific-tokens_8-attention"),
+        ("prompts={tokens: 8}", "specific-tokens_8-reference"),
         ("fusion={kind: concat, learning_rate: 1.0e-4}", "specific-concat-learning_rate_0.0001"),
         ("fusion={kind: mean, heads: 2}", "specific-mean"),
-        ("clip={weights: random}", "specific-clip_weights_random-attention"),
-        ("fidelity={normalization: imagenet}", "specific-normalization_imagenet-attention"),
-        ("fidelity={decay_everything: true}", "specific-attention"),
-        ("fidelity={fusion: reference}", "specific-reference"),
-        ("fidelity={fusion_mode: training}", "specific-attention-fusion_mode_training"),
+        ("clip={weights: random}", "specific-clip_weights_random-reference"),
+        ("fidelity={normalization: imagenet}", "specific-normalization_imagenet-reference"),
+        ("fidelity={decay_everything: true}", "specific-reference"),
+        ("fusion={kind: attention}", "specific-attention"),
+        ("fidelity={fusion_mode: training}", "specific-reference-fusion_mode_training"),
         ("fusion.kind=mean", "specific-mean"),
         (
             "fidelity=reference",
             "specific-normalization_imagenet-stage_one_images_sampler-stem_reference-reference-fusion_mode_training",
         ),
-        ("prompts={kind: caption, tokens: 9}", "caption-attention"),
-        ("prompts={kind: centroid, tokens: 9}", "centroid-attention"),
-        ("encoder={text: random}", "specific-attention"),
+        ("prompts={kind: caption, tokens: 9}", "caption-reference"),
+        ("prompts={kind: centroid, tokens: 9}", "centroid-reference"),
+        ("encoder={text: random}", "specific-reference"),
         ("encoder={weights: {semantic_visible: 0, semantic_infrared: 0}}", None),
-        ("encoder={weights: {semantic_visible: 0}}", "specific-attention"),
+        ("encoder={weights: {semantic_visible: 0}}", "specific-reference"),
         ("encoder={epochs: 0}", None),
     ],
 )
@@ -239,14 +245,17 @@ overrides = st.fixed_dictionaries(
             {}, optional={"kind": st.sampled_from(["specific", "shared", "centroid"]), "tokens": st.integers(4, 5)}
         ),
         "fusion": st.fixed_dictionaries(
-            {}, optional={"kind": st.sampled_from(["none", "mean", "attention"]), "heads": st.sampled_from([2, 4])}
+            {},
+            optional={
+                "kind": st.sampled_from(["none", "mean", "attention", "reference"]),
+                "heads": st.sampled_from([2, 4]),
+            },
         ),
         "encoder": st.fixed_dictionaries({}, optional={"epochs": st.integers(0, 2)}),
         "fidelity": st.fixed_dictionaries(
             {},
             optional={
                 "stem": st.sampled_from(["clip", "reference"]),
-                "fusion": st.sampled_from(["attention", "reference"]),
                 "fusion_mode": st.sampled_from(["evaluation", "training"]),
                 "stage_one_images": st.sampled_from(["all", "sampler"]),
             },

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from csdn.artifacts.shipped import SHIPPED_CLIP
 from csdn.config.loading import load_params
 from csdn.study import files
 from csdn.study.paths import paths_of
@@ -32,8 +33,8 @@ def test_histories_are_those_of_encoders_and_of_what_they_share(params):
     assert [name for kind, name in on_sysu if kind == "prompts"] == ["shared", "specific"]
     assert [name for kind, name in on_sysu if kind == "semantics"] == [
         "shared-none",
-        "specific-attention",
         "specific-none",
+        "specific-reference",
     ]
     assert len([name for kind, name in on_sysu if kind == "runs"]) == 6
 
@@ -86,9 +87,15 @@ def test_every_draw_is_a_set_of_images_and_the_figures_show_the_first(params):
     assert every - shown == {path for path in every if "draw_1" in path}
 
 
-def test_without_the_small_clip_nothing_of_it_is_made(params, pytestconfig):
+def test_the_small_clip_is_made_only_where_the_study_trains_it(params, pytestconfig):
     assert len(files.small_clip_files(params)) == 3 and len(files.pretraining_files(params)) == 2
     assert files.clip_file(params, "csdn") == "results/clip/mini/clip.safetensors"
+    assert files.zero_shot_file(params) == "results/clip/mini/zero_shot.csv"
+    shipped = load_params([str(pytestconfig.rootpath / "params.yaml")])
+    assert files.small_clip_files(shipped) == files.pretraining_files(shipped) == []
+    assert files.clip_file(shipped, "csdn") is None
+    assert files.zero_shot_file(shipped) == str(SHIPPED_CLIP.with_name("zero_shot.csv"))
     real = load_params([str(pytestconfig.rootpath / name) for name in ("params.yaml", "config/paper.yaml")])
     assert files.small_clip_files(real) == files.pretraining_files(real) == []
     assert files.clip_file(real, "csdn") == real.clip.weights
+    assert files.zero_shot_file(real) is None

@@ -67,7 +67,7 @@ def study(pytestconfig, *layers: str) -> list[Job]:
 
 
 def test_the_graph_shows_every_step(pytestconfig):
-    jobs = study(pytestconfig)
+    jobs = study(pytestconfig, "config/smoke.yaml")  # which pre-trains its CLIP
     shown = steps_in_order(jobs)
     assert set(shown) == {*STEP_VERSIONS, "make_dataset_for_clip"} - {"describe_model"}  # that one prints only
     assert len(set(shown.values())) == len(shown)

@@ -66,7 +66,7 @@ def test_a_step_without_a_time_is_named(tmp_path, monkeypatch, capsys, pytestcon
     monkeypatch.chdir(tmp_path)
     params = ["plan-study", "--params", str(pytestconfig.rootpath / "params.yaml")]
     for arguments, words in (
-        ([], "no time of make_dataset_for_clip, make_dataset, pretrain_clip, index_images"),
+        ([], "no time of make_dataset, index_images"),
         (["--seconds", "train=3"], "--seconds train=3: the study has no step of this name"),
         (["--seconds", "train_encoder=soon"], "'soon' is no number of seconds"),
         (["--gpus", "0"], "--gpus 0: give numbers"),
