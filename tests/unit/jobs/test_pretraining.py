@@ -62,7 +62,7 @@ def test_what_is_shipped_is_the_trained_clip_in_half_precision_with_its_recipe(m
     run_train_encoder(settings, made / "index.parquet", made / "cache.npy", None, None, tmp_path / "e.safetensors")
     shipped.shipped_record.cache_clear()
     start = read_tensors(tmp_path / "e.safetensors")
-    (bias,) = [value for name, value in start.items() if name.endswith("layer4.0.bn1.bias")]
+    bias = start["backbone.layers.3.0.bn1.bias"]
     np.testing.assert_array_equal(bias, half["visual.layer4.0.bn1.bias"].astype(np.float32))
 
 
