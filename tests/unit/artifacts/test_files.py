@@ -1,6 +1,5 @@
 """Files are whole or absent, and errors name them."""
 
-import json
 import os
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from csdn.artifacts import digests, records
+from csdn.artifacts import digests
 from csdn.artifacts import files as artifacts
 from csdn.data.image_cache import write_pixels
 from csdn.errors import UserError
@@ -111,19 +110,3 @@ def test_missing_and_damaged_files_are_named(tmp_path, read):
         read(path)
     with pytest.raises(UserError):
         read(tmp_path)
-
-
-def test_provenance_names_settings_inputs_and_versions(tmp_path):
-    source = tmp_path / "in.csv"
-    artifacts.write_csv(source, pd.DataFrame({"a": [1]}))
-    artifacts.write_json(tmp_path / "out.json", {})
-    records.write_provenance(tmp_path / "out.json", {"step": "x", "seed": 3}, {"data": source})
-    record = json.loads((tmp_path / "out.json.provenance.json").read_text())
-    assert record["parameters"] == {"step": "x", "seed": 3}
-    assert record["inputs"]["data"]["sha256"] == digests.sha256(source)
-    assert record["outputs"] == {"out.json": digests.sha256(tmp_path / "out.json")}
-    assert record["packages"]["torch"]
-
-
-def test_canonical_json_ignores_the_order_of_keys():
-    assert digests.canonical_json({"b": 1, "a": [1, 2]}) == digests.canonical_json({"a": [1, 2], "b": 1})
