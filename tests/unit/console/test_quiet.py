@@ -1,11 +1,9 @@
 """`csdn --quiet` leaves the names of the files written, and errors."""
 
 import pytest
-from rich.console import Console
 
 from csdn.cli.main import main
 from csdn.console import quiet
-from csdn.console.progress import progress
 
 SETTINGS = "describe-model --params params.yaml --dataset sysu_mm01 --variant csdn"
 
@@ -48,14 +46,3 @@ def test_inputs_and_what_was_not_written_are_not_named(capsys, monkeypatch, tmp_
     options = f"--params params.yaml --dataset sysu_mm01 --root {tmp_path} --index {tmp_path}/index"
     code, out, _ = run(capsys, "--quiet", "index-images", *options.split(), f"--cache={tmp_path}/cache")
     assert (code, out) == (0, f"{tmp_path}/cache\n")
-
-
-@pytest.mark.parametrize("value", ["", "1"])
-def test_no_progress(monkeypatch, value):
-    monkeypatch.setenv(quiet.VARIABLE, value)
-    shown = []
-    monkeypatch.setattr("csdn.console.progress.Progress.start", lambda self: shown.append(not self.disable))
-    monkeypatch.setattr("csdn.console.progress.Console", lambda stderr: Console(force_terminal=True, stderr=stderr))
-    with progress("x", 1, "images"):
-        pass
-    assert shown == [not value]
