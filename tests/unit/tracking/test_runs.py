@@ -9,77 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from csdn.config.tracking import Tracking
-from csdn.errors import UserError
 from csdn.tracking.runs import MlflowTracker, Tracker, open_tracker, run_place
-from csdn.tracking.scores import track_scores
-from csdn.tracking.store import ensure_store
-
-WORKER = """
-import sys
-from csdn.config.params import Tracking
-from csdn.tracking.runs import open_tracker
-store, name, steps = sys.argv[1], sys.argv[2], int(sys.argv[3])
-tracking = Tracking(store=store)
-with open_tracker(tracking, f"toy/{name}", replace=True) as tracker:
-    tracker.params({"name": name})
-    for step in range(steps):
-        tracker.metrics({"loss": step, "accuracy": -step}, step)
-        if step % 10 == 0:
-            tracker.flush()  # many small transactions, as a long training makes
-"""
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return Tracking(store=str(tmp_path_factory.mktemp("tracking") / "mlruns"))
-
-
-@pytest.fixture(autouse=True)
-def no_server(monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-
-
-def client(tracking):
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=ensure_store(tracking.store))
-
-
-def runs(tracking, experiment):
-    api = client(tracking)
-    return api.search_runs([api.get_experiment_by_name(f"csdn/{experiment}").experiment_id])
-
-
-def log_once(tracking, *, replace, value=1.0, key="sysu/run", params=None):
-    with open_tracker(tracking, key, replace=replace) as tracker:
-        tracker.params(params or {})
-        tracker.metrics({"map": value})
-        return tracker.run_id
+from helpers.tracked_runs import client, log_once, runs
 
 
 def name_of(run):
     return run.data.tags["csdn.key"].split("/")[1]
-
-
-@pytest.mark.slow
-def test_eight_processes_meet_a_missing_store_and_nothing_is_lost(tmp_path):
-    steps, names = 60, [f"worker_{n}" for n in range(8)]
-    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
-    store = tmp_path / "deep" / "mlruns"
-    jobs = [
-        subprocess.Popen([sys.executable, "-c", WORKER, store, name, str(steps)], env=environment) for name in names
-    ]
-    assert [job.wait() for job in jobs] == [0] * len(jobs)
-    made = Tracking(store=str(store))
-    found = {run.data.params["name"]: run for run in runs(made, "toy")}
-    assert sorted(found) == names
-    for run in found.values():
-        assert run.info.status == "FINISHED"
-        for metric in ("loss", "accuracy"):
-            history = client(made).get_metric_history(run.info.run_id, metric)
-            assert sorted(point.step for point in history) == list(range(steps))
-            assert all(abs(point.value) == point.step for point in history)
 
 
 def test_attaching_finds_the_run_again(store):
@@ -252,67 +187,3 @@ def test_no_backend_imports_nothing(tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert Tracker().metrics({}) is None
-
-
-def scores(variant, protocol, rank_1):
-    return {
-        "dataset": "sysu_mm01",
-        "split": "default",
-        "variant": variant,
-        "seed": 0,
-        "protocol": protocol,
-        "metrics": {"rank_1": rank_1, "map": 0.5},
-    }
-
-
-def test_scores_go_to_their_runs_once(store, tmp_path):
-    key = "sysu_mm01/default/runs/csdn/seed_0"
-    trained = log_once(store, replace=True, key=key)
-    files = []
-    for variant in ("csdn", "baseline"):
-        for protocol in ("sysu_all_single", "sysu_indoor_single"):
-            path = tmp_path / variant / f"{protocol}.json"
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(json.dumps(scores(variant, protocol, 0.25)))
-            files.append(path)
-    for _ in range(2):
-        ids = track_scores(store, files)
-        assert sorted(ids) == ["sysu_mm01/default/runs/baseline/seed_0", key]
-        assert ids[key] == trained
-        assert len(runs(store, "sysu_mm01")) == 2
-    run = client(store).get_run(trained)
-    assert run.data.metrics["sysu_all_single/rank_1"] == 0.25
-    assert run.data.metrics["map"] == 1.0
-    assert track_scores(Tracking(backend="none"), files, [tmp_path]) == {}
-
-
-def test_tables_and_figures_are_kept_once_however_often_they_change(store, tmp_path):
-    (tmp_path / "tables").mkdir()
-    (tmp_path / "tables" / "components.csv").write_text("a\n1\n")
-    (tmp_path / "report.html").write_text("<p>")
-    for _ in range(2):
-        track_scores(store, [], [tmp_path / "tables", tmp_path / "report.html"])
-    (run,) = runs(store, "summary")
-    assert [entry.path for entry in client(store).list_artifacts(run.info.run_id)] == ["report.html", "tables"]
-    assert client(store).list_artifacts(run.info.run_id, "tables")[0].path == "tables/components.csv"
-
-
-def test_a_store_that_is_not_a_database_is_named(tmp_path):
-    (tmp_path / "mlflow.db").write_text("not a database")
-    with pytest.raises(UserError, match=r"mlflow\.db: cannot be used"):
-        ensure_store(tmp_path)
-    assert (tmp_path / "mlflow.db").read_text() == "not a database"
-
-
-def test_a_store_that_cannot_be_written_is_named(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"tracking\.store: .*file"):
-        ensure_store(tmp_path / "file" / "mlruns")
-
-
-def test_a_database_made_by_mlflow_itself_is_kept(tmp_path):
-    uri = ensure_store(tmp_path)
-    log_once(Tracking(store=str(tmp_path)), replace=True)
-    (tmp_path / ".ready").unlink()
-    assert ensure_store(tmp_path) == uri
-    assert len(runs(Tracking(store=str(tmp_path)), "sysu")) == 1
