@@ -10,6 +10,7 @@ import argparse
 import getpass
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -43,11 +44,16 @@ def postgres_programs() -> Path:
     """
     found = shutil.which("initdb")
     folders = [Path(found).resolve().parent] if found else []
-    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: p.parent.name.zfill(3), reverse=True)
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
     for folder in folders:
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
     raise UserError(f"PostgreSQL: no initdb in PATH or /usr/lib/postgresql; {INSTALL}")
+
+
+def _version(programs: Path) -> list[int]:
+    """`[9, 6]` of `/usr/lib/postgresql/9.6/bin`."""
+    return [int(number) for number in re.findall(r"\d+", programs.parent.name)]
 
 
 @contextmanager
@@ -96,7 +102,8 @@ def _call(command: Sequence[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, cwd="/")  # noqa: S603
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
-        raise UserError(f"PostgreSQL: {Path(command[-1]).name}: {lines[-1]}; see server.log next to its data")
+        program = command[command.index("--") + 1 if "--" in command else 0]
+        raise UserError(f"PostgreSQL: {Path(program).name}: {lines[-1]}; see server.log next to its data")
     return done.stdout
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -24,12 +25,26 @@ def installed(monkeypatch, tmp_path):
     return install
 
 
+def test_the_newest_version_with_all_its_programs_is_run(installed, tmp_path):
+    (tmp_path / "17" / "bin").mkdir(parents=True)  # the client alone
+    installed("9.6/bin", "10/bin", "8/bin")
+    assert server.postgres_programs() == tmp_path / "10" / "bin"
+
+
 def test_programs_in_path_come_first_and_none_at_all_is_told(installed, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"no initdb in PATH .*apt-get install postgresql"):
         server.postgres_programs()
     installed("own", "17/bin")
     monkeypatch.setattr(server.shutil, "which", lambda name: str(tmp_path / "own" / name))
     assert server.postgres_programs() == tmp_path / "own"
+
+
+@pytest.mark.parametrize("as_another_user", [[], ["runuser", "-u", "postgres", "--"]])
+def test_a_failure_of_postgresql_names_its_program_and_its_last_line(as_another_user, monkeypatch):
+    failed = SimpleNamespace(returncode=1, stdout="starting\n", stderr="first\nno space\n")
+    monkeypatch.setattr(server.subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(UserError, match=r"^PostgreSQL: initdb: no space; see server\.log"):
+        server._call([*as_another_user, "/usr/lib/postgresql/17/bin/initdb", "-E", "UTF8"])
 
 
 def test_a_database_that_is_named_is_served_and_no_other_is_started(monkeypatch, tmp_path):
