@@ -1,5 +1,7 @@
 """The lists of files that the rules take as inputs and outputs."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest
@@ -7,8 +9,9 @@ import pytest
 from csdn.artifacts.shipped import SHIPPED_CLIP
 from csdn.config.loading import load_params
 from csdn.study import files
+from csdn.study.files import shown_variant
 from csdn.study.paths import paths_of
-from helpers.result_tree import PRIMARY, make_params
+from helpers.result_tree import PRIMARY, UNTRAINED, make_params
 
 
 @pytest.fixture
@@ -99,3 +102,13 @@ def test_the_small_clip_is_made_only_where_the_study_trains_it(params, pytestcon
     assert files.small_clip_files(real) == files.pretraining_files(real) == []
     assert files.clip_file(real, "csdn") == real.clip.weights
     assert files.zero_shot_file(real) is None
+
+
+def test_csdn_or_the_last_trained_by_name_is_shown(tmp_path: Path):
+    params = make_params(tmp_path)
+    assert shown_variant(params, "sysu_mm01") == "csdn"
+    variants = {"mine": {}, "clip_init": UNTRAINED}
+    params = make_params(
+        tmp_path, variants=variants, tables={}, datasets={"regdb": {"layout": "regdb", "splits": ["1"]}}
+    )
+    assert shown_variant(params, "regdb") == "mine"
