@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from csdn.figures import charts, feature_charts, heatmaps, planes
+from csdn.figures import charts, feature_charts
 from csdn.figures.distances import BINS, PAIRS, Histograms
 from csdn.figures.draw import save
 
@@ -58,42 +58,3 @@ def test_attributes_are_compared_with_chance():
     assert [label.get_text() for label in axis.get_yticklabels()] == ["hat", "upper color"]
     ticks = [float(np.ravel(line.get_xdata())[0]) for line in axis.lines if line.get_marker() == "|"]
     assert ticks == [25, 25, 10]
-
-
-def test_planes_are_the_same_each_time_and_keep_clusters_apart():
-    rng = np.random.default_rng(0)
-    features = np.concatenate([rng.normal(size=(8, 5)) + 9 * np.eye(5)[n] for n in range(3)]).astype(np.float32)
-    first, second = planes.plane(features), planes.plane(features)
-    np.testing.assert_array_equal(first, second)
-    assert np.abs(first).max() == pytest.approx(1)
-    people = np.repeat(np.arange(3), 8)
-    nearest = np.argsort(((first[:, None] - first[None]) ** 2).sum(-1), axis=1)[:, 1]
-    assert (people[nearest] == people).all()
-
-
-def test_nearest_share_is_the_obvious_loop():
-    rng = np.random.default_rng(1)
-    features, people, infrared = rng.normal(size=(20, 4)), rng.integers(0, 4, 20), np.arange(20) % 2 == 0
-    right = []
-    for query in np.flatnonzero(infrared):
-        cosines = {g: features[query] @ features[g] / np.linalg.norm(features[g]) for g in np.flatnonzero(~infrared)}
-        right.append(people[max(cosines, key=cosines.__getitem__)] == people[query])
-    assert planes.nearest_share(features.astype(np.float32), people, infrared) == pytest.approx(np.mean(right))
-
-
-def test_heat_is_brightest_where_the_map_is_largest():
-    grey = np.full((64, 32, 3), 128, dtype=np.uint8)
-    heat = np.zeros((4, 2), dtype=np.float32)
-    heat[3, 1] = 5
-    shown = heatmaps.overlay(grey, heat).astype(int)
-    assert shown.shape == (128, 64, 3)
-    assert shown[-1, -1, 1] > shown[0, 0, 1] + 80  # viridis: its green rises all the way
-    assert (heatmaps.overlay(grey, np.zeros((4, 2), dtype=np.float32)) == shown[0, 0]).all()
-
-
-def test_every_person_is_shown_in_both_modalities_with_every_map():
-    image = np.zeros((64, 32, 3), dtype=np.uint8)
-    looked = heatmaps.Looked(image, [np.ones((4, 2), dtype=np.float32)] * 3)
-    (axes,) = heatmaps.map_sheet([("Identity 1", looked, looked), ("Identity 2", looked, looked)]).axes
-    assert len(axes.images) == 2 * 2 * len(heatmaps.COLUMNS)
-    assert {"Visible", "Infrared", "Identity 2"} <= {text.get_text() for text in axes.texts}
