@@ -12,7 +12,7 @@ import numpy as np
 from csdn.artifacts.files import read_json, selected_on_test
 from csdn.artifacts.records import RECORD
 from csdn.data.image_files import read_image
-from csdn.errors import UserError
+from csdn.errors import UserError, first_line
 from csdn.steps.input_checks import check_results
 from csdn.steps.registry import parse
 from csdn.steps.training import TrainEncoder
@@ -86,7 +86,12 @@ def load_trained(path: Path, *, device: str = "auto", threads: int = 1, flip: bo
     check_results([path])
     if not path.is_file():
         raise UserError(f"{path}: no such file; give the encoder.safetensors of a run")
-    settings = parse(content.get("parameters", {}))
+    try:
+        settings = parse(content.get("parameters", {}))
+    except UserError as error:
+        raise UserError(
+            f"{record}: does not tell how to rebuild it ({first_line(error)}); copy its own record"
+        ) from error
     if not isinstance(settings, TrainEncoder):
         raise UserError(
             f"{path}: was made by {settings.step}, not by train_encoder; give the encoder.safetensors of a run"

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from csdn.artifacts.files import write_json
 from csdn.errors import UserError
 from csdn.search.trained import TrainedEncoder, load_trained
 
@@ -21,3 +22,17 @@ def test_a_file_that_is_not_there_and_one_without_its_record_are_told(tmp_path):
     path.touch()
     with pytest.raises(UserError, match=r"encoder\.safetensors\.provenance\.json: no such file; copy the encoder's"):
         load_trained(path)
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"parameters": {"step": "train_encoders"}}, {"parameters": {"step": "train_encoder"}}]
+)
+def test_a_record_without_the_settings_of_a_training_is_named(tmp_path, content):
+    path = tmp_path / "encoder.safetensors"
+    path.touch()
+    write_json(f"{path}.provenance.json", content)
+    with pytest.raises(
+        UserError, match=r"encoder\.safetensors\.provenance\.json: does not tell how to rebuild"
+    ) as caught:
+        load_trained(path)
+    assert len(str(caught.value).splitlines()) == 1
