@@ -8,7 +8,6 @@ import pytest
 
 from csdn.config.layouts import OFFICIAL_COUNTS
 from csdn.data.readers import compare_counts, read_records
-from csdn.data.records import ImageRecord
 from csdn.data.sysu_mm01 import read_records as read_sysu
 from csdn.errors import UserError
 
@@ -96,24 +95,3 @@ def test_names_the_counts_that_differ_from_the_official_ones(root):
     assert ("single-shot gallery images (all search)", 14, 301) in differences
     official = [(count.name, count.expected) for count in OFFICIAL_COUNTS["sysu_mm01"]]
     assert [(name, expected) for name, _, expected in differences] == official
-
-
-def test_a_complete_copy_differs_in_nothing():
-    counts = {"train": 395, "test": 96}
-    records = [
-        ImageRecord(f"{subset}/{person}", 1000 * (subset == "test") + person, 1 + person % 2, "visible", subset)
-        for subset, count in counts.items()
-        for person in range(count)
-    ]
-    records += [ImageRecord(f"v{i}", 0, 1, "visible", "train") for i in range(22258 - 395)]
-    records += [ImageRecord(f"i{i}", 0, 3, "infrared", "train") for i in range(11909)]
-    records += [ImageRecord(f"q{i}", 1000, 3, "infrared", "test") for i in range(3803)]
-    records += [ImageRecord(f"g{i}", 1000 + i // 3, (4, 5, 9)[i % 3], "visible", "test") for i in range(301 - 96)]
-    assert compare_counts(records, "sysu_mm01") == []
-
-
-def test_another_split_or_layout_is_refused(root):
-    with pytest.raises(UserError, match="split '2' does not exist in layout sysu_mm01"):
-        read_records("sysu_mm01", root, "2")
-    with pytest.raises(UserError, match="unknown layout 'market'; known: sysu_mm01, regdb, llcm"):
-        read_records("market", root)
