@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,31 +12,13 @@ from csdn.artifacts.shipped import shipped_digest
 from csdn.config import shared_keys
 from csdn.config.encoder import Encoder
 from csdn.config.fusion import Fusion
-from csdn.config.loading import load_params
 from csdn.config.prompts import Prompts
 from csdn.errors import UserError
 from csdn.steps import registry
 from csdn.steps.registry import EVERYTHING
 from csdn.steps.selection import Selection
 from csdn.steps.training import TrainEncoder
-
-ROOT = Path(__file__).parents[3]
-SELECTION = {"dataset": "sysu_mm01", "split": "default", "variant": "csdn", "seed": 0, "protocol": "sysu_all_single"}
-WHOLE = ("describe_model", "compare_costs", "draw_figures", "write_report")  # of all settings, or no step of a run
-MAIN = [name for name in registry.STEP_VERSIONS if name not in WHOLE]
-
-
-def params(*overrides):
-    return load_params([ROOT / "params.yaml"], overrides)
-
-
-def text_of(step, *overrides, **selection):
-    return registry.step_settings(params(*overrides), step, Selection(**(SELECTION | selection))).text()
-
-
-def changed_by(*overrides, **selection):
-    """The steps of the csdn variant that run again after a change."""
-    return {step for step in MAIN if text_of(step, **selection) != text_of(step, *overrides, **selection)}
+from helpers.default_settings import ROOT, SELECTION, changed_by, params, text_of
 
 
 @pytest.mark.parametrize("step", registry.STEP_VERSIONS)
@@ -189,55 +170,6 @@ def test_a_dataset_with_draws_is_rendered_and_indexed_draw_by_draw():
             text_of(step, DRAWS, split="3")
 
 
-def test_the_keys_of_the_variants():
-    p = params()
-    assert {v: (shared_keys.prompt_key(p, v), shared_keys.semantics_key(p, v)) for v in p.variants} == {
-        "clip_init": ("specific", None),
-        "baseline": ("specific", None),
-        "clip_vireid": ("shared", "shared-none"),
-        "mspl": ("specific", "specific-none"),
-        "csdn": ("specific", "specific-reference"),
-        "permuted_text": ("specific", "specific-reference"),
-    }
-
-
-@pytest.mark.parametrize(
-    ("override", "key"),
-    [
-        ("prompts={tokens: 8}", "specific-tokens_8-reference"),
-        ("fusion={kind: concat, learning_rate: 1.0e-4}", "specific-concat-learning_rate_0.0001"),
-        ("fusion={kind: mean, heads: 2}", "specific-mean"),
-        ("clip={weights: random}", "specific-clip_weights_random-reference"),
-        ("fidelity={normalization: imagenet}", "specific-normalization_imagenet-reference"),
-        ("fidelity={decay_everything: true}", "specific-reference"),
-        ("fusion={kind: attention}", "specific-attention"),
-        ("fidelity={fusion_mode: training}", "specific-reference-fusion_mode_training"),
-        ("fusion.kind=mean", "specific-mean"),
-        (
-            "fidelity=reference",
-            "specific-normalization_imagenet-stage_one_images_sampler-stem_reference-reference-fusion_mode_training",
-        ),
-        ("prompts={kind: caption, tokens: 9}", "caption-reference"),
-        ("prompts={kind: centroid, tokens: 9}", "centroid-reference"),
-        ("encoder={text: random}", "specific-reference"),
-        ("encoder={weights: {semantic_visible: 0, semantic_infrared: 0}}", None),
-        ("encoder={weights: {semantic_visible: 0}}", "specific-reference"),
-        ("encoder={epochs: 0}", None),
-    ],
-)
-def test_keys_spell_what_a_variant_changes(override, key):
-    assert shared_keys.semantics_key(params(f"variants.csdn.{override}"), "csdn") == key
-
-
-def test_what_a_file_name_cannot_spell_gets_a_digest():
-    keys = {
-        shared_keys.prompt_key(params(f"variants.csdn.prompts.template={template}"), "csdn")
-        for template in ("A photo of a {} man.", "A photo of a {} man!", "a photo of a {} man.")
-    }
-    assert len(keys) == 3
-    assert all(len(key) < 60 and set(key) <= set("abcdefghijklmnopqrstuvwxyz0123456789_.-") for key in keys)
-
-
 overrides = st.fixed_dictionaries(
     {},
     optional={
@@ -279,22 +211,6 @@ def test_variants_share_a_result_exactly_when_its_settings_are_equal(one, two):
     if None not in keys:
         first, second = texts("fuse_semantics")
         assert (first == second) == (keys[0] == keys[1])
-
-
-@pytest.mark.parametrize(
-    ("selection", "message"),
-    [
-        ({"dataset": "sysu"}, "--dataset sysu: unknown; did you mean `sysu_mm01`?"),
-        ({"dataset": None}, "--dataset: missing; give one of sysu_mm01, regdb"),
-        ({"split": "2"}, "--split 2: unknown; known: default"),
-        ({"variant": "cdsn"}, "--variant cdsn: unknown; did you mean `csdn`?"),
-        ({"seed": None}, "--seed: missing; give one"),
-    ],
-)
-def test_a_wrong_selection_is_told(selection, message):
-    with pytest.raises(UserError) as caught:
-        text_of("train_encoder", **selection)
-    assert str(caught.value) == message
 
 
 def test_a_step_that_cannot_be_is_reported():
