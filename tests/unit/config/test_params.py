@@ -1,17 +1,11 @@
 """The models of params.yaml: what they refuse, and what they answer."""
 
-import json
-
 import pytest
 from pydantic import ValidationError
 
 from csdn.config.base import PROTOCOLS
-from csdn.config.clip import Clip
-from csdn.config.datasets import Dataset
-from csdn.config.encoder import Encoder
 from csdn.config.fidelity import FIDELITY_PRESETS, Fidelity
 from csdn.config.params import Params, merge
-from csdn.config.prompts import Prompts
 
 
 def params(**sections):
@@ -58,13 +52,6 @@ def test_nothing_changes_after_validation():
         p.encoder.epochs = 3
 
 
-def test_a_default_and_the_same_value_written_out_are_equal_as_json():
-    written = {"warmup_epochs": 10, "erase": 0.5}
-    default = Encoder().model_dump(mode="json")
-    again = Encoder(warmup_epochs=written["warmup_epochs"]).model_dump(mode="json")
-    assert json.dumps(default) == json.dumps(again)
-
-
 @pytest.mark.parametrize(
     ("sections", "message"),
     [
@@ -95,35 +82,6 @@ def test_a_default_and_the_same_value_written_out_are_equal_as_json():
 def test_what_cannot_be_meant_is_refused(sections, message):
     with pytest.raises(ValidationError, match=message):
         params(**sections)
-
-
-@pytest.mark.parametrize(
-    ("weights", "path"),
-    [
-        ("mini", None),
-        ("random", None),
-        ("openai", None),
-        ("laion2b_s34b_b79k", None),
-        ("RN50.pt", "RN50.pt"),
-        ("models/x", "models/x"),
-    ],
-)
-def test_weights_are_a_path_if_they_look_like_one(weights, path):
-    assert Clip(model="mini" if weights == "mini" else "RN50", weights=weights).weights_path == path
-
-
-def test_splits_may_be_written_as_numbers():
-    assert Dataset(layout="regdb", splits=[1, 10]).splits == ["1", "10"]
-
-
-def test_draws_are_the_numbered_splits_of_an_embedded_dataset_whose_layout_numbers_none():
-    assert Dataset(layout="sysu_mm01", splits=[3, 20]).has_draws and Dataset(layout="llcm", splits=["1"]).has_draws
-    assert not Dataset(layout="sysu_mm01").has_draws and not Dataset(layout="regdb", splits=[1, 2]).has_draws
-
-
-def test_unknown_keys_are_refused():
-    with pytest.raises(ValidationError, match="extra_forbidden"):
-        Prompts(token=3)
 
 
 def test_merge_lays_one_mapping_over_another():

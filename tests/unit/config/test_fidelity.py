@@ -1,0 +1,18 @@
+"""The section fidelity: a preset by its name, or switches."""
+
+import pytest
+from pydantic import ValidationError
+
+from csdn.config.fidelity import Fidelity
+
+
+def test_switches_may_be_given_instead_of_the_preset():
+    own = Fidelity.model_validate({"stem": "reference"})
+    assert (own.stem, own.fusion) == ("reference", "attention")
+    assert Fidelity.model_validate("reference").fusion == "reference"
+
+
+@pytest.mark.parametrize("value", ["clip", "", "Reference"])
+def test_a_name_of_no_preset_is_told_with_those_there_are(value):
+    with pytest.raises(ValidationError, match=f"must be reference, or a mapping of switches, not {value!r}"):
+        Fidelity.model_validate(value)
