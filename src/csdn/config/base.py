@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -64,10 +64,21 @@ class Strict(BaseModel):
         """Refuse `epochs: yes`, which Python would take for 1: as text it fails validation under its own key."""
         if not isinstance(values, dict):
             return values
-        numbers = {name for name, field in cls.model_fields.items() if field.annotation in (int, float)}
-        return {k: str(v) if isinstance(v, bool) and k in numbers else v for k, v in values.items()}
+        numbers = {name for name, field in cls.model_fields.items() if _holds_numbers(field.annotation)}
+        return {key: _truth_as_text(value) if key in numbers else value for key, value in values.items()}
 
     def part(self, kind: Callable[..., Part], **given: Any) -> Part:
         """The dataclass `kind` with values of this section, for the fields that are not `given`."""
         own = {field.name for field in fields(kind)} - set(given)  # type: ignore[arg-type]
         return kind(**{name: getattr(self, name) for name in own}, **given)
+
+
+def _holds_numbers(annotation: Any) -> bool:
+    """Whether a type is that of a number, of several, or of none or a number."""
+    return annotation in (int, float) or any(_holds_numbers(part) for part in get_args(annotation))
+
+
+def _truth_as_text(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_truth_as_text(item) for item in value]
+    return str(value) if isinstance(value, bool) else value

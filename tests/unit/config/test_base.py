@@ -23,10 +23,13 @@ def test_unknown_keys_are_refused():
         Prompts(token=3)
 
 
-@pytest.mark.parametrize("section", [{"epochs": True}, {"learning_rate": True}, {"warmup_epochs": False}])
+@pytest.mark.parametrize(
+    "section",
+    [{"epochs": True}, {"warmup_epochs": False}, {"gradient_clip": True}, {"milestones": [40, True]}],
+)
 def test_yes_and_no_are_no_numbers(section):
     (key,) = section
-    with pytest.raises(ValidationError, match=f"{key}\n"):
+    with pytest.raises(ValidationError, match=rf"{key}(\.1)?\n.*unable to parse string"):
         Encoder(**section)
     assert Evaluation(flip=True).flip is True
 
