@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from csdn.synthetic.attributes import ATTRIBUTES, sample_identity
-from csdn.synthetic.materials import PARTS, Part, drawn, luminance, mix_reflectance
+from csdn.synthetic.materials import PARTS, Part, luminance
 
 
 def people(share, count=600):
@@ -51,10 +51,6 @@ def palette_correlation(share):
     return np.corrcoef(visible, infrared)[0, 1]
 
 
-def test_mix_is_linear():
-    assert mix_reflectance(np.array([1.0]), np.array([0.0]), 0.25) == pytest.approx([0.25])
-
-
 def test_described_proportions_show():
     drawn = people(0.4)
     mean = {
@@ -64,10 +60,3 @@ def test_described_proportions_show():
     }
     assert mean["build", "slim"] < mean["build", "average"] < mean["build", "heavy"]
     assert mean["height", "short"] < mean["height", "medium"] < mean["height", "tall"]
-
-
-@pytest.mark.parametrize("shares", [None, (0.1, 0.0, 0.6, 0.3)])
-def test_values_are_drawn_as_by_choice(shares):
-    ours, theirs = np.random.default_rng(0), np.random.default_rng(0)
-    values = ["a", "b", "c", "d"]
-    assert [drawn(ours, values, shares) for _ in range(500)] == [theirs.choice(values, p=shares) for _ in range(500)]

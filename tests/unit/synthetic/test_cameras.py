@@ -69,12 +69,6 @@ def test_the_hour_colours_the_light_and_infrared_cameras_do_not_see_it():
         assert np.array_equal(take(spectrum, 1).pixels, take(spectrum, 1, hour=evening).pixels)
 
 
-def test_a_lamp_is_brightest_above_and_darkest_in_the_lower_corners():
-    cone = Hour(np.ones(3), falloff=0.4).cone(64, 32)[..., 0]
-    assert cone.max() == pytest.approx(1, abs=0.01) and cone.argmax() in (15, 16)
-    assert cone.min() == pytest.approx(0.6, abs=0.03) and cone.argmin() in (63 * 32, 64 * 32 - 1)
-
-
 def test_no_camera_repeats_one_view():
     for camera_seed in range(8):
         camera = sample_camera(np.random.default_rng([1, camera_seed]), "visible", SMALL)
