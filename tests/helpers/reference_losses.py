@@ -16,3 +16,8 @@ def cases(name: str) -> list[dict[str, np.ndarray]]:
 
 def leaf(array: np.ndarray) -> torch.Tensor:
     return torch.tensor(array, dtype=torch.float64, requires_grad=True)
+
+
+def parameters(arrays: np.lib.npyio.NpzFile, prefix: str = "param.") -> dict[str, torch.Tensor]:
+    """A state dict that was saved with what it computes."""
+    return {k.removeprefix(prefix): torch.tensor(arrays[k]) for k in arrays.files if k.startswith(prefix)}
