@@ -23,6 +23,20 @@ ROOMS = (
     ),
     *("evaluation", "tracking", "statistics", "results", "figures", "reporting", "search", "jobs", "cli", "launch"),
 )  # an import goes to the left
+TESTS = Path(__file__).parent
+ACROSS = {  # tests that bear no module's name, or folders of such, and what they are about instead
+    "jobs": "one behaviour of many jobs each: resuming, a full disk, a GPU",
+    "reporting/test_browser.py": "the page as a browser shows it",
+    "reporting/test_selected_on_test.py": "a label that tables, figures and tracking carry",
+    "training/test_frozen.py": "what none of the stages may change",
+    "training/test_stage_one.py": "prompts and their fusion, which are trained one after the other",
+    "training/test_switches.py": "settings that reach several stages",
+    "test_bad_inputs.py": "damaged files of every kind",
+    "test_fuzz.py": "every reader",
+    "test_house.py": "the rooms themselves",
+    "test_method_page.py": "docs/method.md",
+    "test_wrong_in_many_ways.py": "weights, datasets and settings",
+}
 HEIGHT = {name: height for height, name in enumerate((*GROUND, *ROOMS))}
 
 
@@ -64,6 +78,14 @@ def test_networks_and_trainings_are_given_values_and_not_settings():
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 names = imported(node, ("csdn", room))
                 assert not [name for name in names if name.split(".")[1:2] in (["config"], ["steps"])], path
+
+
+def test_a_test_bears_the_name_of_its_module_or_says_what_it_is_about():
+    tests = {path.relative_to(TESTS) for path in TESTS.rglob("test_*.py")}
+    nameless = {str(path) for path in tests if not (SRC / path.parent / path.name.removeprefix("test_")).exists()}
+    excused = {name for name in nameless if {name, name.split("/")[0]} & set(ACROSS)}
+    assert nameless - excused == set()
+    assert {name for name in ACROSS if name.endswith(".py")} <= nameless, "these have found their module"
 
 
 @pytest.mark.parametrize(
