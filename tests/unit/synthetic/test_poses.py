@@ -56,3 +56,12 @@ def test_a_frame_is_placed_by_shares_of_the_image():
     frame = frame_of(pose, replace(dressed().body, lean=0.02), 200, 100)
     assert (frame.center, frame.top, frame.scale) == pytest.approx((60, 5, 180))
     assert (frame.lean, frame.pitch) == pytest.approx((0.03, 0.05))
+
+
+def test_each_arm_swings_against_the_leg_of_its_side():
+    for phase in (1.0, 1.6, 4.2, 5.0):
+        skeleton = articulate(dressed().body, replace(standing(RIGHT), effort=0.8, phase=phase))
+        for leg, arm in zip(skeleton.legs, skeleton.arms, strict=True):
+            forward = leg.knee[0] - leg.hip[0]
+            assert forward * (arm.elbow[0] - arm.shoulder[0]) < 0
+            assert arm.hand[0] - arm.elbow[0] > arm.elbow[0] - arm.shoulder[0]  # elbows bend forwards only
