@@ -29,7 +29,6 @@ ACROSS = {  # tests that bear no module's name, or folders of such, and what the
     "reporting/test_browser.py": "the page as a browser shows it",
     "reporting/test_selected_on_test.py": "a label that tables, figures and tracking carry",
     "training/test_frozen.py": "what none of the stages may change",
-    "training/test_stage_one.py": "prompts and their fusion, which are trained one after the other",
     "training/test_switches.py": "settings that reach several stages",
     "test_bad_inputs.py": "damaged files of every kind",
     "test_fuzz.py": "every reader",
