@@ -286,4 +286,6 @@ def write_zero_shot(results: Path) -> None:
     ]
     rows.append(("upper_color", "visible", 12, 300, 0.35, 1 / 12))
     columns = ["attribute", "modality", "classes", "images", "balanced_accuracy", "chance"]
-    artifacts.write_csv(results / "clip" / "mini" / "zero_shot.csv", pd.DataFrame(rows, columns=columns))
+    table = pd.DataFrame(rows, columns=columns)
+    table = table.assign(low=table["balanced_accuracy"] - 0.04, high=table["balanced_accuracy"] + 0.04)
+    artifacts.write_csv(results / "clip" / "mini" / "zero_shot.csv", table)

@@ -28,4 +28,10 @@ def test_files_that_indexing_lacks_are_named_at_once(capsys, given):
 
 def test_a_check_needs_none_of_them(monkeypatch):
     words = ["index-images", "--check", "--params", "a.yaml", "--params", "b.yaml", "--dataset", "regdb"]
-    assert list(handed(monkeypatch, "check.run_check", *words).values()) == [["a.yaml", "b.yaml"], [], "regdb", None]
+    assert list(handed(monkeypatch, "check.run_check", *words).values()) == [
+        ["a.yaml", "b.yaml"],
+        [],
+        "regdb",
+        None,
+        None,
+    ]

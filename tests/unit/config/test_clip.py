@@ -22,8 +22,9 @@ def test_weights_are_a_path_if_they_look_like_one(weights, path):
 
 
 def test_the_small_clips_weights_fit_no_other_model_but_others_may_start_at_random():
-    with pytest.raises(ValidationError, match="`mini` goes with model: mini only"):
-        Clip(model="RN50")
+    for weights in ("mini", "shipped"):
+        with pytest.raises(ValidationError, match=f"`{weights}` goes with model: mini only"):
+            Clip(model="RN50", weights=weights)
     assert Clip(model="RN50", weights="random").weights_path is None
 
 

@@ -12,6 +12,7 @@ EMBEDDED = {
     "variants": {"csdn": {}},
 }
 VALIDATED = {"encoder": {"selection": "best_on_validation", "validate_every": 1}}
+ATTENTION = {"fusion": {"kind": "attention", "heads": 3}}
 ON_DISK = {"datasets": {"a": {"root": "/data"}}}
 
 
@@ -53,8 +54,13 @@ def test_training_identities_are_known_of_what_is_rendered(changed, identities):
         ([VALIDATED, of_dataset(train_subsets=["train", "val"])], "needs identities that are not trained on"),
         ([VALIDATED, {"benchmark": {"sysu_mm01": {"val": 0}}}], "needs identities that are not trained on"),
         ([VALIDATED, of_dataset(layout="llcm", root="/data")], "and datasets.a.held_out_identities above 0"),
-        ([{"clip": {"image_size": [128, 64]}}], "clip.image_size: is [128, 64], but the small CLIP is pre-trained"),
-        ([{"fusion": {"heads": 3}}], "fusion.heads 3 does not divide clip.mini.embed_dim 128"),
+        (
+            [{"clip": {"weights": "mini", "image_size": [128, 64]}}],
+            "clip.image_size: is [128, 64], but the small CLIP is pre-trained",
+        ),
+        ([{"clip": {"image_size": [128, 64]}}], "clip.image_size: the small CLIP that comes with csdn has [64, 32]"),
+        ([{"clip": {"mini": {"width": 16}}}], "clip.mini: the small CLIP that comes with csdn has {'layers'"),
+        ([ATTENTION], "fusion.heads 3 does not divide clip.mini.embed_dim 128"),
         ([{"evaluation": {"protocols": ["regdb_infrared_to_visible"]}}], "do not belong to the layouts sysu_mm01"),
         ([{"datasets": {"tables": {"layout": "llcm"}}}], "datasets.tables: a results folder already has this name"),
     ],
@@ -73,10 +79,11 @@ def test_a_contradiction_is_one_line_with_the_keys_to_change(layers, line):
         [{"encoder": {"identities": 99, "epochs": 0}}],
         [VALIDATED],
         [VALIDATED, of_dataset(layout="llcm", root="/data", held_out_identities=1)],
-        [{"clip": {"image_size": [128, 64]}}, {"benchmark": {"image_size": [128, 64]}}],
+        [{"clip": {"weights": "mini", "image_size": [128, 64]}}, {"benchmark": {"image_size": [128, 64]}}],
         [{"clip": {"image_size": [128, 64], "model": "RN50", "weights": "openai"}}],
-        [{"fusion": {"heads": 3}}, {"encoder": {"text": "none"}}],
+        [ATTENTION, {"encoder": {"text": "none"}}],
         [{"fusion": {"heads": 3, "kind": "mean"}}],
+        [{"benchmark": {"image_size": [128, 64]}}],  # the shipped CLIP is adapted to any size
         [{"evaluation": {"protocols": ["regdb_infrared_to_visible", "sysu_all_single"]}}],
     ],
 )

@@ -10,10 +10,13 @@ def test_splits_may_be_written_as_numbers():
     assert Dataset(layout="regdb", splits=[1, 10]).splits == ["1", "10"]
 
 
-@pytest.mark.parametrize(("layout", "known"), [("regdb", "1, 2, 3, 4, 5, 6, 7, 8, 9, 10"), ("llcm", "default")])
-def test_a_split_that_the_layout_lacks_is_told_with_those_it_has(layout, known):
-    with pytest.raises(ValidationError, match=rf"splits \['11'\] do not exist in layout {layout}; known: {known}"):
-        Dataset(layout=layout, splits=[11])
+@pytest.mark.parametrize(
+    ("layout", "split", "known"),
+    [("regdb", "11", "1, 2, 3, 4, 5, 6, 7, 8, 9, 10"), ("llcm", "011", "default, or draws 1 to 9999")],
+)
+def test_a_split_that_the_layout_lacks_is_told_with_those_it_has(layout, split, known):
+    with pytest.raises(ValidationError, match=rf"splits \['{split}'\] do not exist in layout {layout}; known: {known}"):
+        Dataset(layout=layout, splits=[split])
 
 
 def test_all_that_is_wrong_is_told_at_once():

@@ -8,8 +8,8 @@ from csdn.config.fidelity import Fidelity
 
 def test_switches_may_be_given_instead_of_the_preset():
     own = Fidelity.model_validate({"stem": "reference"})
-    assert (own.stem, own.fusion) == ("reference", "attention")
-    assert Fidelity.model_validate("reference").fusion == "reference"
+    assert (own.stem, own.fusion_mode) == ("reference", "evaluation")
+    assert Fidelity.model_validate("reference").fusion_mode == "training"
 
 
 @pytest.mark.parametrize("value", ["clip", "", "Reference"])

@@ -34,7 +34,7 @@ def test_validation_comes_first_in_percent_and_only_where_validated():
 
 def test_stage_one_has_a_row_of_panels_for_each_step():
     run = history(loss=3.0, accuracy_visible=0.5, accuracy_infrared=0.25)
-    figure = charts.stage_one_curves({"Prompts": {"shared": [run]}, "Fusion": {"specific-attention": [run]}})
+    figure = charts.stage_one_curves({"Prompts": {"shared": [run]}, "Fusion": {"specific-reference": [run]}})
     assert len(figure.axes) == 6
     assert lines(figure)[2].get_ydata()[0] == 25.0
 
@@ -48,12 +48,26 @@ def test_component_chart_marks_mean_runs_and_interval():
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["a"]
 
 
-def test_unsupported_difference_is_hollow():
-    row = {"protocol": "p", "a": "x", "b": "y", "map_difference": 0.01, "map_low": -0.01, "map_high": 0.02}
+def faces(figure) -> list[bool]:
+    marks = [line for line in lines(figure) if line.get_marker() == "o"]
+    return [mark.get_markerfacecolor() == charts.PAPER for mark in marks]
+
+
+def test_a_difference_whose_interval_contains_zero_is_hollow():
+    row = {"protocol": "p", "a": "x", "b": "y", "map_difference": 0.01, "map_low": 0.005, "map_high": 0.02}
     row |= {"map_by_run": [0.01]}
-    rows = [row | {"supported": True}, row | {"a": "z", "supported": False}]
-    marks = [line for line in lines(charts.difference_chart(rows)) if line.get_marker() == "o"]
-    assert [mark.get_markerfacecolor() == charts.PAPER for mark in marks] == [False, True]
+    assert faces(charts.difference_chart([row, row | {"a": "z", "map_low": -0.01}])) == [False, True]
+
+
+def test_only_a_supported_contrast_is_filled_and_too_few_draws_have_no_bar():
+    row = {"setting": "A", "a": "x", "b": "y", "map_difference": 0.02, "map_low": 0.01, "map_high": 0.03}
+    row |= {"by_draw": {"1": 0.01, "2": 0.03}, "verdict": "supported"}
+    few = row | {"setting": "B", "map_low": None, "map_high": None, "verdict": "too few draws"}
+    figure = charts.primary_chart([row, few, few | {"map_difference": None}])
+    assert faces(figure) == [False, True]
+    assert [axis.get_title(loc="left") or axis.get_title() for axis in figure.axes] == ["A", "B"]
+    bars = [line.get_xdata() for line in figure.axes[1].lines[1:2]]
+    assert len(bars[0]) == 0
 
 
 def test_no_two_of_many_variants_look_the_same():

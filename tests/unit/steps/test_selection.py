@@ -46,6 +46,7 @@ def test_a_protocol_may_be_named_with_and_without_the_gallery_that_follows_from_
 
 
 def test_the_small_clips_architecture_belongs_to_the_small_clip_alone():
-    assert set(SHARED["clip"](selected())) == {"model", "weights", "mini", "image_size"}
+    assert set(SHARED["clip"](selected())) == {"model", "weights", "mini", "image_size", "sha256"}
+    assert set(SHARED["clip"](selected("clip.weights=mini"))) == {"model", "weights", "mini", "image_size"}
     real = SHARED["clip"](selected("variants.csdn.clip={model: RN50-quickgelu, weights: openai}"))
     assert real == {"model": "RN50-quickgelu", "weights": "openai"}

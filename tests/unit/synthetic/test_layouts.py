@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from scipy.io import loadmat
 
-from csdn.config.benchmark import Population
+from csdn.config.benchmark import Benchmark, Population
 from csdn.errors import UserError
 from csdn.synthetic import GENERATOR, studio
 from csdn.synthetic.attributes import ATTRIBUTES
