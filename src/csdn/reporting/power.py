@@ -141,5 +141,6 @@ def print_power(found: dict[str, Any], difference: float, power: float) -> None:
         console.print(table)
     for row in found["studies"]:
         console.print(f"{row['draws']} draws: any contrast falsely supported in {row['family_wise']:.1%} of studies.")
-    console.print(f"Detectable: points of mAP that the test over draws finds in {power:.0%} of studies. Power: of")
-    console.print(f"{100 * difference:g} points. False: p below 0.05 without a difference. Coverage: of 95% intervals.")
+    console.print(f"Detectable: points of mAP that the test finds in {power:.0%} of studies. Power: share of")
+    console.print(f"studies that find {100 * difference:g} points. False: p below 0.05 without a difference.")
+    console.print("Coverage: of 95% intervals over draws.")
