@@ -42,6 +42,20 @@ def supervised_contrastive(images: list[Vector], texts: list[Vector], ids: list[
     return to_text + to_image
 
 
+def contrast_of_own_modality(
+    images: list[Vector], texts: list[Vector], ids: list[int], modalities: list[str], scale: float | None
+) -> float:
+    """Stage 1a's loss, both ways: row i of `images` and of `texts` is of person ids[i] in modalities[i]."""
+    owners = list(zip(ids, modalities, strict=True))
+    total = 0.0
+    for rows, columns in ((images, texts), (texts, images)):
+        for row, own in zip(rows, owners, strict=True):
+            values = [logit(row, column, scale) for column in columns]
+            positives = [place for place, owner in enumerate(owners) if owner == own]
+            total -= sum(log_softmax(values, place) for place in positives) / len(positives) / len(rows)
+    return total
+
+
 def cosine_regression(images: list[Vector], texts: list[Vector], ids: list[int]) -> float:
     return sum(1 - cosine(image, texts[own]) for image, own in zip(images, ids, strict=True)) / len(images)
 

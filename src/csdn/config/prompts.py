@@ -21,6 +21,11 @@ class Prompts(Strict):
     tokens: int = Field(4, ge=1, le=32, description="Learnable tokens of an identity and modality.")
     epochs: Count = 60
     batch: int = Field(32, ge=2, description="Images of each modality in a batch.")
+    positives: Literal["both", "own_modality"] = Field(
+        "both",
+        description="Texts that an image is pulled to: those of its identity in both modalities, or the one of its own "
+        "modality, so that the other becomes a negative and the two descriptions can differ (`specific` only).",
+    )
     learning_rate: Rate = 3e-4
     weight_decay: Weight = 1e-4
     logits: Literal["cosine", "dot"] = Field("cosine", description="Unit features times scale, or raw dot products.")
@@ -32,6 +37,11 @@ class Prompts(Strict):
     def learned(self) -> bool:
         """Whether any token is learned; captions and centroids are taken as they are."""
         return self.kind in ("specific", "shared")
+
+    @property
+    def own_modality(self) -> bool:
+        """Whether the other modality's texts are negatives; a shared prompt has only one text for both."""
+        return self.kind == "specific" and self.positives == "own_modality"
 
     @property
     def banks(self) -> int:

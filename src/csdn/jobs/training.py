@@ -92,8 +92,8 @@ def _learned_bank(
     tower.to(device)  # the bank reads it but does not own it
     with progress("learn-prompts", prompts.epochs, "epochs") as advance:
         on_epoch = _logger(context.tracker, "prompts", advance)
-        given = (bank, stage, stage_one_optimization(prompts))
-        return bank, learn_prompts(*given, rng, on_epoch, context.checkpoints)
+        given = (bank, stage, stage_one_optimization(prompts), rng, on_epoch, context.checkpoints)
+        return bank, learn_prompts(*given, own_modality=prompts.own_modality)
 
 
 def _centroids(stage: StageOneImages, images: TrainingImages, index: Path) -> tuple[torch.Tensor, torch.Tensor]:

@@ -46,6 +46,8 @@ class LearnPrompts(Computed):
     def _values(cls, chosen: SelectedParams) -> dict[str, Any]:
         shared, own = super()._values(chosen), chosen.variant_sections
         prompts = dump(own.prompts) if own.prompts.learned else {"kind": own.prompts.kind}
+        if not own.prompts.own_modality:
+            prompts.pop("positives", None)  # named only where it changes something
         return {**shared, "prompts": prompts, "fidelity": image_fidelity(own.fidelity)}
 
 

@@ -54,12 +54,16 @@ def learn_prompts(
     rng: np.random.Generator,
     on_epoch: OnEpoch,
     checkpoints: Checkpoints | None = None,
+    *,
+    own_modality: bool = False,
 ) -> History:
     """Train `bank` in place; the text tower and the image features stay frozen.
 
     Each batch has `optimization.batch` images of each modality, and each image's text is that of its own modality.
 
     Args:
+        own_modality: an image's positives are the texts of its identity in its own modality only, and those in the
+            other modality are negatives; needs two banks.
         checkpoints: saves the training and continues it; None saves nothing.
 
     Returns:
@@ -69,6 +73,7 @@ def learn_prompts(
         [bank.contexts], lr=optimization.learning_rate, weight_decay=optimization.weight_decay, fused=True
     )
     scale = optimization.scale
+    apart = bank.contexts.shape[1] if own_modality else 0  # added to infrared labels: another identity to the loss
     run = TrainingRun({"contexts": bank.contexts}, optimizer, rng, on_epoch, checkpoints)
     for epoch in run.epochs(optimization.epochs):
         batches = list(paired_batches(images.visible_labels, images.infrared_labels, optimization.batch, rng))
@@ -76,10 +81,8 @@ def learn_prompts(
             run.set_learning_rate(optimization.rate(epoch + step / len(batches)))
             labels = torch.from_numpy(images.visible_labels[visible])
             features = torch.cat([images.visible[visible], images.infrared[infrared]])
-            texts = bank.both(labels)
-            contrastive_step(
-                features, texts, labels.repeat(2), scale, optimizer, run.record, optimization.gradient_clip
-            )
+            texts, persons = bank.both(labels), torch.cat([labels, labels + apart])
+            contrastive_step(features, texts, persons, scale, optimizer, run.record, optimization.gradient_clip)
         row = {"epoch": epoch, "loss": float(np.mean(run.terms["contrastive"])), "learning_rate": run.learning_rate}
         row |= description_accuracy(images, *describe_all(bank), scale)
         run.end_epoch(row | {"seconds": run.seconds})

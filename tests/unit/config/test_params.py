@@ -121,3 +121,8 @@ def test_captions_are_the_embedded_benchmarks():
     without = oracle | {"encoder": {"text": "none"}}
     params(variants={"one": without}, datasets=real)
     params(variants={"one": oracle}, datasets={"b": {"root": "/data/RegDB", "variants": ["two"]}})
+
+
+def test_a_shared_prompt_has_no_positives_of_its_own_modality():
+    own = params(prompts={"positives": "own_modality"}, variants={"one": {"prompts": {"kind": "shared"}}})
+    assert [own.variant(name).prompts.own_modality for name in ("one", "two")] == [False, True]

@@ -36,6 +36,8 @@ def test_the_keys_of_the_variants():
         ),
         ("prompts={kind: caption, tokens: 9}", "caption-reference"),
         ("prompts={kind: centroid, tokens: 9}", "centroid-reference"),
+        ("prompts={positives: own_modality}", "specific-positives_own_modality-reference"),
+        ("prompts={positives: both}", "specific-reference"),
         ("encoder={text: random}", "specific-reference"),
         ("encoder={weights: {semantic_visible: 0, semantic_infrared: 0}}", None),
         ("encoder={weights: {semantic_visible: 0}}", "specific-reference"),

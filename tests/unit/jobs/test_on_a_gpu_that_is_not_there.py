@@ -39,6 +39,7 @@ VARIANTS = {
     "csdn": {},
     "shared": {"prompts": {"kind": "shared", "gradient_clip": 1.0}},
     "captions": {"prompts": {"kind": "caption"}, "fusion": {"kind": "none"}},
+    "own_modality": {"prompts": {"positives": "own_modality"}},
     "centroid": {"prompts": {"kind": "centroid"}, "fusion": {"kind": "mean"}},
     "authors": {"fidelity": "reference", "prompts": {"logits": "dot"}, "fusion": {"logits": "dot"}, "encoder": AUTHORS},
     "baseline": {"encoder": {"text": "none", "precision": "tf32"}},
@@ -141,7 +142,7 @@ def says(output):
 
 
 STAGES = {
-    learn: ["csdn", "shared", "captions", "centroid", "authors"],
+    learn: ["csdn", "shared", "own_modality", "captions", "centroid", "authors"],
     fuse: ["authors", *(f"fusion_{kind}" for kind in FUSIONS)],
     train: ["csdn", "authors", "permuted", "random", "best_on_test", "triplet"],  # each loss of HSE once
     embed: ["csdn"],

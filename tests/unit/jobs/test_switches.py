@@ -12,6 +12,8 @@ from csdn.config.params import Params
 from csdn.errors import UserError
 from csdn.jobs.evaluation import print_scores, run_embed_images, run_score_features, run_score_retrieval
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
+from csdn.jobs.unpacking import starting_clip
+from csdn.models.clip_backbone import as_images, build_tower, normalize_images
 from helpers.tiny_jobs import CHOICE, PARAMS, settings_of
 
 PAPER = {"classifier": "linear", "semantic_logits": "dot", "descriptor": "reference"}
@@ -24,6 +26,7 @@ VARIANTS = {
     "visible_text": {"encoder": {"weights": {"semantic_infrared": 0}}},
     "random_text": {"encoder": {"text": "random"}},
     "caption_text": {"prompts": {"kind": "caption"}, "fusion": {"kind": "none"}},
+    "own_modality": {"prompts": {"positives": "own_modality"}},
     "centroid": {"prompts": {"kind": "centroid"}, "fusion": {"kind": "mean"}},
     "authors_code": {"fidelity": "reference", "prompts": {"logits": "dot"}, "encoder": PAPER},
     "clipped": {"encoder": {"gradient_clip": 1.0}, "prompts": {"gradient_clip": 1.0}},
@@ -98,9 +101,6 @@ def test_captions_describe_and_nothing_is_learned(train, made):
 
 def test_centroids_are_the_means_of_frozen_image_features(train, made):
     """Against a slow twin: image by image, in float64; fused, both modalities count alike."""
-    from csdn.jobs.unpacking import starting_clip
-    from csdn.models.clip_backbone import as_images, build_tower, normalize_images
-
     tensors = read_tensors(train("centroid") / "prompts" / "prompts.safetensors")
     fused = read_tensors(train("centroid") / "semantics" / "semantics.safetensors")
     assert set(tensors) == {"text_visible", "text_infrared", "person_ids"}
@@ -128,14 +128,9 @@ def test_a_centroid_needs_an_image_of_each_modality(made, tmp_path):
     left_out = (index["person_id"] == person) & (index["modality"] == "infrared")
     index.loc[left_out, "subset_default"] = ""
     write_parquet(tmp_path / "index.parquet", index)
-    given = (
-        tmp_path / "index.parquet",
-        made / "cache.npy",
-        made / "clip.safetensors",
-        tmp_path / "prompts.safetensors",
-    )
+    given = (tmp_path / "index.parquet", made / "cache.npy", made / "clip.safetensors")
     with pytest.raises(UserError, match=f"no infrared image of person {person}, so there is no centroid"):
-        run_learn_prompts(step("learn_prompts", "centroid"), *given)
+        run_learn_prompts(step("learn_prompts", "centroid"), *given, tmp_path / "prompts.safetensors")
     assert not (tmp_path / "prompts.safetensors").exists()
 
 

@@ -83,6 +83,8 @@ def test_sections_of_a_steps_settings_are_those_of_params():
         ("fidelity=reference", {"learn_prompts", "fuse_semantics", "train_encoder", "embed_images", "explain_model"}),
         ("prompts.kind=caption", {"learn_prompts", "fuse_semantics"}),
         ("prompts.kind=centroid", {"learn_prompts", "fuse_semantics"}),
+        ("prompts.positives=own_modality", {"learn_prompts"}),
+        ("prompts.positives=both", set()),
         ("encoder={selection: best_on_test}", {"train_encoder", "embed_images", "explain_model"}),
         ("evaluation.flip=false", {"embed_images"}),
         ("evaluation.precision=bf16", {"embed_images"}),
@@ -111,6 +113,14 @@ def test_the_test_set_is_in_the_settings_of_training_only_where_it_chooses_the_e
     assert "test_selection" not in json.loads(text_of("train_encoder"))
     chosen = json.loads(text_of("train_encoder", "encoder.selection=best_on_test"))
     assert chosen["test_selection"] == {"protocol": "sysu_all_single", "trials": 10}
+
+
+def test_positives_are_named_only_where_they_differ_from_the_authors():
+    """Results from before this key existed stay valid."""
+    assert "positives" not in json.loads(text_of("learn_prompts"))["prompts"]
+    own = "prompts.positives=own_modality"
+    assert json.loads(text_of("learn_prompts", own))["prompts"]["positives"] == "own_modality"
+    assert text_of("learn_prompts", own, variant="clip_vireid") == text_of("learn_prompts", variant="clip_vireid")
 
 
 @pytest.mark.parametrize("kind", ["caption", "centroid"])

@@ -1,14 +1,18 @@
 """Stage 1a: descriptions learn their identities, and nothing else moves."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from csdn.config.prompts import Prompts
+from csdn.data.sampling import paired_batches
 from csdn.jobs.unpacking import stage_one_optimization
 from csdn.models.prompts import PromptBank, TextTower
-from csdn.training.prompt_stage import describe_by_captions, learn_prompts
+from csdn.training.prompt_stage import describe_all, describe_by_captions, learn_prompts
 from helpers.trainings import CPU, UNTIL_THEY_FIT, assert_untouched, ignore, state
+from reference.slow_semantic import contrast_of_own_modality
 
 
 def test_descriptions_come_to_fit_and_the_towers_stay_frozen(clip, bank, stage):
@@ -19,6 +23,34 @@ def test_descriptions_come_to_fit_and_the_towers_stay_frozen(clip, bank, stage):
     assert history[-1]["accuracy_visible"] > 0.9
     assert history[-1]["accuracy_infrared"] > 0.9
     assert all(torch.equal(value, before[name]) for name, value in clip.state_dict().items())
+
+
+@pytest.mark.parametrize("scale", [14.0, None])
+def test_positives_of_the_own_modality_give_the_slow_twins_loss(bank, stage, scale):
+    still = dataclasses.replace(UNTIL_THEY_FIT, epochs=1, batch=12, scale=scale, learning_rate=1e-12)
+    pairs = paired_batches(stage.visible_labels, stage.infrared_labels, still.batch, np.random.default_rng(4))
+    told, losses = describe_all(bank), []
+    for visible, infrared in pairs:
+        labels = stage.visible_labels[visible].tolist()
+        images = [*stage.visible[visible].tolist(), *stage.infrared[infrared].tolist()]
+        texts = [*told[0][labels].tolist(), *told[1][labels].tolist()]
+        modalities = ["visible"] * still.batch + ["infrared"] * still.batch
+        losses.append(contrast_of_own_modality(images, texts, labels * 2, modalities, scale))
+    assert len(losses) == 2
+    (row,) = learn_prompts(bank, stage, still, np.random.default_rng(4), ignore, own_modality=True)
+    assert row["loss"] == pytest.approx(np.mean(losses), abs=1e-4)
+
+
+def test_descriptions_differ_between_the_modalities_where_only_their_own_images_are_positives(clip, stage):
+    def cosine(own_modality):
+        make = dict(tokens=4, template="A photo of a {} person.", generator=torch.Generator().manual_seed(0))
+        bank = PromptBank(TextTower(clip), banks=2, identities=6, **make)
+        given = (bank, stage, UNTIL_THEY_FIT, np.random.default_rng(0), ignore)
+        history = learn_prompts(*given, own_modality=own_modality)
+        assert min(history[-1][f"accuracy_{name}"] for name in ("visible", "infrared")) > 0.9
+        return torch.cosine_similarity(*describe_all(bank)).mean().item()
+
+    assert cosine(own_modality=True) < cosine(own_modality=False) - 0.3
 
 
 def test_learning_is_repeatable(clip, stage):
