@@ -16,6 +16,7 @@ from csdn.console.progress import progress
 from csdn.data.captions import training_captions
 from csdn.data.image_cache import TrainingImages, open_images, training_images
 from csdn.errors import UserError
+from csdn.jobs.descriptions import DescriptionProbe
 from csdn.jobs.trained_step import TrainingContext, trained_step
 from csdn.jobs.unpacking import encoder_arguments, stage_one_optimization, starting_clip
 from csdn.jobs.validation import build_validation
@@ -36,6 +37,7 @@ from csdn.training.prompt_stage import (
     describe_by_captions,
     describe_by_centroids,
     description_accuracy,
+    description_cosine,
     learn_prompts,
 )
 from csdn.training.resumable import History
@@ -74,7 +76,9 @@ def run_learn_prompts(
             visible, infrared = (describe_by_captions(tower.to(device), texts[n], device) for n in MODALITIES)
         else:
             visible, infrared = _centroids(stage, images, index)
-        history = history or [{"epoch": 0, **description_accuracy(stage, visible, infrared, scale=1.0)}]
+        if not prompts.learned:
+            row = description_accuracy(stage, visible, infrared, scale=1.0)
+            history = [{"epoch": 0, **row, "description_cosine": description_cosine(visible, infrared)}]
         tensors = learned | {"text_visible": visible, "text_infrared": infrared}
         write_csv(output.with_name(HISTORY), pd.DataFrame(history))
         write_tensors(output, tensors | {"person_ids": images.person_ids})
@@ -161,11 +165,17 @@ def run_train_encoder(
         if settings.runtime.compile:
             network.compile()  # in place: names of parameters stay
         descriptions = _descriptions(settings, semantics, images, device) if wanted and semantics else None
+        probe = DescriptionProbe(settings, images, descriptions, device) if descriptions else None
+        before = probe.nearest(network) if probe else {}
         with progress("train-encoder", settings.encoder.epochs, "epochs") as advance:
             on_epoch = _logger(context.tracker, "encoder", advance)
             validation = build_validation(settings, frame, pixels, device)
             given = (network, images, descriptions, *encoder_arguments(settings.encoder, settings.fidelity))
             history = train_encoder(*given, rng, device, on_epoch, validation, context.checkpoints)
+        if probe:
+            said = probe.columns(before, probe.nearest(network))
+            history[-1] |= said
+            context.tracker.metrics({f"encoder/{name}": value for name, value in said.items()}, len(history) - 1)
         write_csv(output.with_name(HISTORY), pd.DataFrame(history, columns=None if history else ["epoch"]))
         state = {name: value.contiguous() for name, value in network.state_dict().items()}
         label = SELECTED_ON_TEST if settings.encoder.selection == "best_on_test" else None

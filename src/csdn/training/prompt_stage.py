@@ -67,7 +67,8 @@ def learn_prompts(
         checkpoints: saves the training and continues it; None saves nothing.
 
     Returns:
-        One row per epoch: epoch, loss, image-to-text accuracy of both modalities, learning rate, seconds.
+        One row per epoch: epoch, loss, image-to-text accuracy of both modalities, cosine of the two modalities' texts,
+        learning rate, seconds.
     """
     optimizer = torch.optim.Adam(
         [bank.contexts], lr=optimization.learning_rate, weight_decay=optimization.weight_decay, fused=True
@@ -84,7 +85,9 @@ def learn_prompts(
             texts, persons = bank.both(labels), torch.cat([labels, labels + apart])
             contrastive_step(features, texts, persons, scale, optimizer, run.record, optimization.gradient_clip)
         row = {"epoch": epoch, "loss": float(np.mean(run.terms["contrastive"])), "learning_rate": run.learning_rate}
-        row |= description_accuracy(images, *describe_all(bank), scale)
+        described = describe_all(bank)
+        row |= description_accuracy(images, *described, scale)
+        row |= {"description_cosine": description_cosine(*described)}
         run.end_epoch(row | {"seconds": run.seconds})
     return run.history
 
@@ -141,6 +144,12 @@ def describe_by_centroids(images: StageOneImages, identities: int) -> tuple[torc
         unit = F.normalize(features, dim=1)
         out.append(torch.stack([unit[np.flatnonzero(labels == person)].mean(0) for person in range(identities)]))
     return out[VISIBLE], out[INFRARED]
+
+
+@torch.no_grad()
+def description_cosine(text_visible: torch.Tensor, text_infrared: torch.Tensor) -> float:
+    """Cosine of the two modalities' texts (identities, embed), mean over identities: 1 where they say the same."""
+    return float(F.cosine_similarity(text_visible, text_infrared, dim=1).mean())
 
 
 @torch.no_grad()

@@ -5,14 +5,17 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from csdn.artifacts.digests import sha256
 from csdn.artifacts.files import read_tensors, selected_on_test, write_parquet
 from csdn.config.params import Params
 from csdn.errors import UserError
+from csdn.jobs.descriptions import DescriptionProbe
 from csdn.jobs.evaluation import print_scores, run_embed_images, run_score_features, run_score_retrieval
 from csdn.jobs.training import run_fuse_semantics, run_learn_prompts, run_train_encoder
 from csdn.jobs.unpacking import starting_clip
+from csdn.models.build import load_encoder
 from csdn.models.clip_backbone import as_images, build_tower, normalize_images
 from helpers.tiny_jobs import CHOICE, PARAMS, settings_of
 
@@ -69,7 +72,9 @@ def test_every_switch_trains_and_gives_another_encoder(train, variant):
     one, other = train(variant), train("csdn")
     assert sha256(one / "encoder.safetensors") != sha256(other / "encoder.safetensors")
     history = pd.read_csv(one / "history.csv")
-    assert np.isfinite(history.to_numpy(dtype=float)).all()
+    late = history.columns.str.startswith("description")  # said of the whole training, in its last row
+    assert np.isfinite(history.loc[:, ~late].to_numpy(dtype=float)).all()
+    assert np.isfinite(history.iloc[-1].to_numpy(dtype=float)).all()
     assert ("semantic_infrared" in history) == (variant != "visible_text")
     assert ("test_rank_1" in history) == (variant == "best_on_test")
 
@@ -93,7 +98,9 @@ def test_captions_describe_and_nothing_is_learned(train, made):
     assert set(tensors) == {"text_visible", "text_infrared", "person_ids"}
     assert tensors["text_visible"].shape == (10, 16)
     assert not np.allclose(tensors["text_visible"], tensors["text_infrared"])
-    assert list(pd.read_csv(folder / "history.csv").columns) == ["epoch", "accuracy_visible", "accuracy_infrared"]
+    assert list(pd.read_csv(folder / "history.csv").columns) == [
+        *("epoch", "accuracy_visible", "accuracy_infrared", "description_cosine")
+    ]
     record = json.loads((folder / "prompts.safetensors.provenance.json").read_text())
     assert record["inputs"]["captions"]["sha256"] == sha256(made / "sysu" / "annotations.parquet")
     assert record["parameters"]["prompts"]["kind"] == "caption"
@@ -132,6 +139,52 @@ def test_a_centroid_needs_an_image_of_each_modality(made, tmp_path):
     with pytest.raises(UserError, match=f"no infrared image of person {person}, so there is no centroid"):
         run_learn_prompts(step("learn_prompts", "centroid"), *given, tmp_path / "prompts.safetensors")
     assert not (tmp_path / "prompts.safetensors").exists()
+
+
+def nearest_share(tower, cache, index, texts, modality):
+    """Share of a modality's training images whose own description has the largest cosine: one image at a time."""
+    rows = np.flatnonzero((index["subset_default"] == "train") & (index["modality"] == modality))
+    units = [text / np.linalg.norm(text) for text in texts[f"text_{modality}"]]
+    found = 0
+    for row in rows:
+        image = normalize_images(as_images(cache[row : row + 1]), "clip")
+        feature = tower.project(tower(*((image, image[:0]) if modality == "visible" else (image[:0], image))))
+        cosines = [float(unit @ feature[0].detach().numpy()) for unit in units]
+        found += texts["person_ids"][int(np.argmax(cosines))] == index["person_id"][row]
+    return found / len(rows)
+
+
+@pytest.mark.parametrize("variant", ["csdn", "caption_text"])
+def test_the_last_row_says_how_the_encoder_stands_to_its_descriptions(train, made, variant):
+    """Against a slow twin: before the training with the frozen CLIP, after it with the encoder that is kept."""
+    row = pd.read_csv(train(variant) / "history.csv").iloc[-1]
+    texts = read_tensors(train(variant) / "semantics" / "semantics.safetensors")
+    index, cache = pd.read_parquet(made / "index.parquet"), np.load(made / "cache.npy")
+    settings = step("train_encoder", variant)
+    start = build_tower(starting_clip(settings, made / "clip.safetensors")).eval()
+    place, size = torch.device("cpu"), settings.image_size
+    architecture, own = settings.clip.architecture, settings.of_network()
+    end = load_encoder(train(variant) / "encoder.safetensors", architecture, size, place, **own).eval().backbone
+    for modality in ("visible", "infrared"):
+        for when, tower in (("before", start), ("after", end)):
+            expected = nearest_share(tower, cache, index, texts, modality)
+            assert row[f"description_{modality}_{when}"] == pytest.approx(expected, abs=1e-9), (modality, when)
+    pairs = zip(texts["text_visible"], texts["text_infrared"], strict=True)
+    cosine = np.mean([a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in pairs])
+    assert row["description_cosine"] == pytest.approx(cosine, abs=1e-5)
+    assert row["description_chance"] == pytest.approx(np.log(10))
+
+
+def test_only_the_loss_over_all_identities_has_their_chance_beside_it(train):
+    assert "description_chance" not in pd.read_csv(train("hse_cosine") / "history.csv")
+
+
+def test_what_is_measured_of_descriptions_leaves_the_encoder_as_it_is(train, made, tmp_path, monkeypatch):
+    monkeypatch.setattr(DescriptionProbe, "nearest", lambda *_: {"visible": 0.0, "infrared": 0.0})
+    inputs = (made / "index.parquet", made / "cache.npy", made / "clip.safetensors")
+    semantics, output = train("csdn") / "semantics" / "semantics.safetensors", tmp_path / "encoder.safetensors"
+    run_train_encoder(step("train_encoder", "csdn"), *inputs, semantics, output)
+    assert sha256(output) == sha256(train("csdn") / "encoder.safetensors")
 
 
 def test_captions_that_are_missing_are_told(made, tmp_path):
