@@ -44,6 +44,12 @@ PRIMARY = {
     "protocol": "sysu_all_single",
     "settings": {"default weights": [("csdn", "permuted_text"), ("csdn", "baseline")]},
 }
+DESCRIBED = [
+    ("visible", "before", 0.98),
+    ("infrared", "before", 0.9),
+    ("visible", "after", 0.64),
+    ("infrared", "after", 0.6),
+]
 UNTRAINED = {"encoder": {"epochs": 0, "text": "none"}}
 
 
@@ -165,6 +171,8 @@ def write_stage_one(params: Params, dataset: str, split: str, epochs: int = 6) -
                 {"epoch": epoch, "step": (epoch + 1) * 10, "learning_rate": 3e-3, "loss": 6 - 5 * share}
             )
             frame = frame.assign(accuracy_visible=share, accuracy_infrared=share * 0.8, seconds=1.5)
+            if folder.parent.name == "prompts":
+                frame["description_cosine"] = 0.98 + 0.01 * share
             artifacts.write_csv(folder / f"seed_{seed}" / "history.csv", frame)
 
 
@@ -181,6 +189,10 @@ def write_encoder(folder: Path, variant: str, seed: int, epochs: int) -> None:
     frame["seconds"] = 2.0
     frame["validation_map"] = np.where(epoch % 2 == 1, quality, np.nan)
     frame["validation_rank_1"] = np.where(epoch % 2 == 1, quality - 0.02, np.nan)
+    if "semantic_visible" in frame:  # said of the whole training, in its last row
+        last = {"description_cosine": 1.0, "description_chance": np.log(6)}
+        last |= {f"description_{name}_{when}": share for name, when, share in DESCRIBED}
+        frame = frame.assign(**{name: np.where(epoch == epoch[-1], value, np.nan) for name, value in last.items()})
     artifacts.write_csv(folder / "history.csv", frame)
 
 

@@ -87,6 +87,7 @@ rule draw_figures:
 rule write_report:
     input:
         files.small_clip_files(PARAMS),
+        files.history_files(PARAMS),
         files.score_files(PARAMS, PATHS.scores),
         files.table_files(PARAMS),
         files.cost_files(PARAMS),

@@ -21,6 +21,7 @@ from csdn.config.params import Params
 from csdn.figures.catalogue import Entry, figure_entries
 from csdn.reporting import summary
 from csdn.reporting.costs import cost_group
+from csdn.reporting.descriptions import description_group
 from csdn.reporting.published import SETTINGS, published_rows
 from csdn.reporting.tables import DIFFERENCE_KIND, PRIMARY_KIND, ROW_KIND, Kind, labelled
 from csdn.results import report_inputs
@@ -145,6 +146,7 @@ def _dataset(params: Params, name: str) -> dict[str, Any]:
         "floor": floor,
         "tables": tables,
         "time": _training_time(params, name),
+        "descriptions": description_group(params, name),
         "costs": cost_group([row for row in report_inputs.read_table(params, COSTS) if row["dataset"] == name]),
         "figures": [_figure(params, f) for f in figures if f.kind not in SHOWN_APART],
     }

@@ -12,6 +12,7 @@ from csdn.artifacts.files import read_json, read_parquet, read_tensors, readable
 from csdn.artifacts.records import RECORD
 from csdn.config.base import EMBEDDED
 from csdn.config.params import Params
+from csdn.config.shared_keys import prompt_key, semantics_key
 from csdn.data.image_cache import open_cache, read_index
 from csdn.errors import UserError
 from csdn.evaluation.scoring import load_permutations
@@ -63,6 +64,16 @@ def encoder_histories(params: Params, dataset: str) -> Runs:
     return {
         variant: _histories(params, dataset, fill(pattern, variant=variant), ("epoch",))
         for variant in params.trained_variants_of(dataset)
+    }
+
+
+def prompt_histories(params: Params, dataset: str) -> Runs:
+    """history.csv of the prompts of every variant that uses descriptions, whether any were learned or not."""
+    pattern = paths_of(params).prompts_history
+    return {
+        variant: _histories(params, dataset, fill(pattern, prompt_key=prompt_key(params, variant)), ("epoch",))
+        for variant in params.variants_of(dataset)
+        if semantics_key(params, variant) is not None
     }
 
 

@@ -90,6 +90,7 @@ def test_page_shows_every_table_figure_and_claim(page: Path, tree: Tree):
     assert "The primary question: Embedded benchmark, SYSU-MM01 layout" in checker.text
     assert "The test needs 3 draws or more" in checker.text
     assert "upper color" in checker.text
+    assert "Nearest to own, trained" in checker.text
     assert "learning_rate:" in checker.text
     assert "torch" in checker.text
     assert "Mean time of a run: baseline 24 s" in checker.text
