@@ -19,12 +19,10 @@ DRAWS = ["1", "2", "3"]
 def study(tmp_path_factory: pytest.TempPathFactory) -> Params:
     """Three draws of four variants, one training each."""
     folder = tmp_path_factory.mktemp("study")
-    dataset = {"layout": "sysu_mm01", "trials": 2, "seeds": [0]}
+    dataset = {"layout": "sysu_mm01", "trials": 2, "seeds": [0], "splits": DRAWS}
     params = make_params(
         folder, datasets={"sysu_mm01": dataset}, evaluation={"protocols": ["sysu_all_single"]}, primary=PRIMARY
     )
-    drawn = params.datasets["sysu_mm01"].model_copy(update={"splits": DRAWS})
-    params = params.model_copy(update={"datasets": {"sysu_mm01": drawn}})
     index = write_images(params, "sysu_mm01", 24, 6)
     for draw in DRAWS:
         for variant in ("baseline", "csdn", "permuted_text"):
@@ -67,9 +65,10 @@ def test_without_a_primary_question_the_differences_of_the_tables_are_simulated(
     assert found["studies"] == []
 
 
-def test_the_command(study: Params, tree: Tree, tmp_path: Path, capsys, monkeypatch):
-    monkeypatch.setattr("csdn.config.loading.load_params", lambda *_: study)
-    command = ["simulate-power", "--params", "params.yaml", "--draws", "5"]
+def test_the_command(study: Params, tree: Tree, tmp_path: Path, capsys: pytest.CaptureFixture):
+    settings = tmp_path / "params.json"
+    settings.write_text(study.model_dump_json())
+    command = ["simulate-power", "--params", str(settings), "--draws", "5"]
     assert run([*command, "--json", study.runtime.results]) == 0
     found = json.loads(capsys.readouterr().out)
     assert run([*command, study.runtime.results]) == 0
@@ -78,5 +77,5 @@ def test_the_command(study: Params, tree: Tree, tmp_path: Path, capsys, monkeypa
     assert f"falsely supported in {found['studies'][0]['family_wise']:.1%}" in shown
     assert run([*command, str(tmp_path)]) == 2
     assert "no contrast has scores of both variants in two draws" in capsys.readouterr().err
-    monkeypatch.setattr("csdn.config.loading.load_params", lambda *_: tree.params)
+    settings.write_text(tree.params.model_dump_json())
     assert run([*command, str(tree.results)]) == 2  # one set of people is no study over draws
