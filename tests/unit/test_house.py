@@ -8,19 +8,7 @@ import pytest
 SRC = Path(__file__).parents[2] / "src" / "csdn"
 GROUND = ("errors", "seeding")
 ROOMS = (
-    *(
-        "artifacts",
-        "console",
-        "config",
-        "study",
-        "steps",
-        "data",
-        "synthetic",
-        "losses",
-        "models",
-        "training",
-        "evaluation",
-    ),
+    *("artifacts", "console", "config", "study", "steps", "data", "synthetic", "losses", "models", "training"),
     *("evaluation", "tracking", "statistics", "results", "figures", "reporting", "search", "jobs", "cli", "launch"),
 )  # an import goes to the left
 TESTS = Path(__file__).parent
