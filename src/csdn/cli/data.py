@@ -54,8 +54,8 @@ def index_images(
 ) -> None:
     """Read a dataset's lists and resize its images once.
 
-    Example: `csdn index-images --params params.yaml --dataset sysu_mm01 --root data/raw/sysu_mm01
-    --index data/index/sysu_mm01.parquet --cache data/cache/sysu_mm01_64x32.npy`
+    Example: `csdn index-images --params params.yaml --dataset regdb --root data/raw/regdb
+    --index data/index/regdb.parquet --cache data/cache/regdb_64x32.npy`
 
     `csdn index-images --check --params params.yaml --params mine.yaml` checks every dataset of the settings.
     """

@@ -31,7 +31,7 @@ def embed_images(
 ) -> None:
     """Embed every test image once, its mirror image included.
 
-    Example: `csdn embed-images --params params.yaml --dataset sysu_mm01 --split default --variant csdn --seed 0
+    Example: `csdn embed-images --params params.yaml --dataset sysu_mm01 --split 1 --variant csdn --seed 0
     --index I --cache C --encoder encoder.safetensors --output embeddings.safetensors`
     """
     from csdn.jobs.evaluation import run_embed_images
@@ -51,7 +51,7 @@ def explain_model(
 ) -> None:
     """Compare a trained encoder with its start: features, attention and Grad-CAM maps, similarity to descriptions.
 
-    Example: `csdn explain-model --params params.yaml --dataset sysu_mm01 --split default --variant csdn --seed 0
+    Example: `csdn explain-model --params params.yaml --dataset sysu_mm01 --split 1 --variant csdn --seed 0
     --index I --cache C --clip CLIP --encoder encoder.safetensors --output explanations.safetensors`
     """
     from csdn.jobs.explanation import run_explain_model
@@ -69,7 +69,7 @@ def score_retrieval(
 ) -> None:
     """Score one protocol of a run of the pipeline (docs/protocols.md); `csdn score-features` scores other methods.
 
-    Example: `csdn score-retrieval --params params.yaml --dataset sysu_mm01 --split default --variant csdn --seed 0
+    Example: `csdn score-retrieval --params params.yaml --dataset sysu_mm01 --split 1 --variant csdn --seed 0
     --protocol sysu_all_single --index I --embeddings embeddings.safetensors --output scores/sysu_all_single.json`
     """
     from csdn.jobs.evaluation import print_scores, run_score_retrieval
@@ -97,7 +97,7 @@ def score_features(
 ) -> None:
     """Score any method's features under a protocol, as a run of the pipeline is scored (docs/protocols.md).
 
-    Example: `csdn score-features --features features.npz --protocol sysu_all_single --root data/raw/sysu_mm01
+    Example: `csdn score-features --features features.npz --protocol sysu_all_single --root data/raw/sysu_mm01/draw_1
     --output scores/sysu_all_single.json`
     """
     from csdn.jobs.evaluation import print_scores, run_score_features

@@ -55,7 +55,7 @@ def learn_prompts(
 ) -> None:
     """Stage 1a: learn a description of each identity and modality in CLIP's token space.
 
-    Example: `csdn learn-prompts --params params.yaml --dataset sysu_mm01 --split default --variant csdn --seed 0
+    Example: `csdn learn-prompts --params params.yaml --dataset sysu_mm01 --split 1 --variant csdn --seed 0
     --index I --cache C --clip CLIP --output prompts.safetensors`
     """
     from csdn.jobs.training import run_learn_prompts
@@ -74,7 +74,7 @@ def fuse_semantics(
 ) -> None:
     """Stage 1b: fuse the two modalities' descriptions of each identity.
 
-    Example: `csdn fuse-semantics --params params.yaml --dataset sysu_mm01 --split default --variant csdn --seed 0
+    Example: `csdn fuse-semantics --params params.yaml --dataset sysu_mm01 --split 1 --variant csdn --seed 0
     --index I --cache C --clip CLIP --prompts prompts.safetensors --output semantics.safetensors`
     """
     from csdn.jobs.training import run_fuse_semantics
@@ -93,7 +93,7 @@ def train_encoder(
 ) -> None:
     """Stage 2: train the visual encoder.
 
-    Example: `csdn train-encoder --params params.yaml --dataset sysu_mm01 --split default --variant csdn --seed 0
+    Example: `csdn train-encoder --params params.yaml --dataset sysu_mm01 --split 1 --variant csdn --seed 0
     --index I --cache C --clip CLIP --semantics semantics.safetensors --output encoder.safetensors`
     """
     from csdn.jobs.training import run_train_encoder

@@ -62,7 +62,7 @@ def export(
 ) -> None:
     """Write a trained encoder as ONNX and as a torch.export program, each compared with the encoder.
 
-    Example: `csdn export --encoder results/sysu_mm01/default/runs/csdn/seed_0/encoder.safetensors --output exported`
+    Example: `csdn export --encoder results/sysu_mm01/1/runs/csdn/seed_0/encoder.safetensors --output exported`
     """
     from csdn.jobs.search import run_export
 
