@@ -129,7 +129,9 @@ def difference_chart(rows: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def primary_chart(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Contrasts of the primary question, a panel for each setting, draws as small marks; hollow if not supported.
+    """Contrasts of the primary question, a row for each, settings below one another; hollow if not supported.
+
+    Small marks are draws.
 
     Args:
         rows: rows of the primary table (fractions).
@@ -139,22 +141,26 @@ def primary_chart(rows: Sequence[Mapping[str, Any]]) -> Figure:
         for row in rows
         if row["map_difference"] is not None
     ]
-    return _differences(marked, {row["setting"]: row["setting"] for row in rows})
+    return _differences(marked, {row["setting"]: row["setting"].replace("_", " ") for row in rows}, across=1)
 
 
-def _differences(rows: Sequence[Mapping[str, Any]], panels_of: Mapping[str, str]) -> Figure:
-    """Rows with `panel`, `values` and `hollow`; titles by panel."""
-    names = list(dict.fromkeys(f"{row['a']} {MINUS} {row['b']}" for row in rows))
-    figure, axes = panels(len(panels_of), height=0.85 + 0.27 * len(names), across=2)
+def _differences(rows: Sequence[Mapping[str, Any]], panels_of: Mapping[str, str], across: int = 2) -> Figure:
+    """Rows with `panel`, `values` and `hollow`; titles by panel. Panels beside each other have the same rows."""
+
+    def names_of(those: Sequence[Mapping[str, Any]]) -> list[str]:
+        return list(dict.fromkeys(f"{row['a']} {MINUS} {row['b']}" for row in those))
+
+    own = {panel: [row for row in rows if row["panel"] == panel] for panel in panels_of}
+    names = {panel: names_of(rows if across > 1 else own[panel]) for panel in panels_of}
+    figure, axes = panels(len(panels_of), height=0.85 + 0.27 * max(map(len, names.values())), across=across)
     for axis, (panel, title) in zip(axes, panels_of.items(), strict=True):
         axis.axvline(0, color=MUTED, linewidth=1)
-        for row in rows:
-            if row["panel"] == panel:
-                mark = MarkStyle(MUTED if row["hollow"] else COLOURS[0], "o", "-")
-                place = names.index(f"{row['a']} {MINUS} {row['b']}")
-                ends = () if row["map_low"] is None else (row["map_low"], row["map_high"])
-                dots(axis, place, row["map_difference"], row["values"], ends, mark, hollow=row["hollow"])
-        _rows_of(axis, names, title, "difference in mAP, points")
+        for row in own[panel]:
+            mark = MarkStyle(MUTED if row["hollow"] else COLOURS[0], "o", "-")
+            place = names[panel].index(f"{row['a']} {MINUS} {row['b']}")
+            ends = () if row["map_low"] is None else (row["map_low"], row["map_high"])
+            dots(axis, place, row["map_difference"], row["values"], ends, mark, hollow=row["hollow"])
+        _rows_of(axis, names[panel], title, "difference in mAP, points")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:+g}".replace("-", MINUS) if value else "0")
     _share_limits(axes)
     return figure

@@ -50,7 +50,7 @@ def primary_answers(rows: Sequence[Row]) -> dict[str, list[Claim]]:
     answers: dict[str, list[Claim]] = {}
     for row in rows:
         title = f"{row['a']} {MINUS} {row['b']}"
-        answers.setdefault(row["setting"], []).append(Claim(title, row["verdict"], _answer(row)))
+        answers.setdefault(row["setting"].replace("_", " "), []).append(Claim(title, row["verdict"], _answer(row)))
     return answers
 
 
