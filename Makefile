@@ -83,7 +83,7 @@ schema: setup ## write the schema, the reference of params.yaml and config/READM
 
 pictures: setup ## the figures that README shows, from the results of `make demo`
 	mkdir -p docs/figures
-	for name in sysu_mm01_ranks_sysu_all_single sysu_mm01_plane; do $(BIN)/python -c 'import sys; from PIL import Image; \
+	for name in primary sysu_mm01_ranks_sysu_all_single sysu_mm01_plane; do $(BIN)/python -c 'import sys; from PIL import Image; \
 		Image.open(sys.argv[1]).convert("RGB").quantize(256).save(sys.argv[2], optimize=True)' \
 		"results/figures/$$name.png" "docs/figures/$$name.png" || exit 1; done
 
