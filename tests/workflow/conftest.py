@@ -152,10 +152,10 @@ def workflow(tmp_path, server):
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory, server):
-    """A run of three variants on one dataset with one seed, where no GPU can be used, whatever this machine has."""
+    """A run of three variants on one set of people, where no GPU can be used, whatever this machine has."""
     workflow = Workflow(tmp_path_factory.mktemp("small") / "clone", server, fake=True)
     workflow.change(
-        datasets={"regdb": None, "sysu_mm01": {"variants": ["baseline", "mspl", "csdn"], "seeds": [0]}},
+        datasets={"regdb": None, "sysu_mm01": {"splits": ["default"], "variants": ["baseline", "mspl", "csdn"]}},
         evaluation={"protocols": ["sysu_all_single", "sysu_indoor_single"]},
         tracking={"store": "their store"},
     )

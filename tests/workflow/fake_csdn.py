@@ -52,10 +52,10 @@ def main(command: str, *arguments: str) -> None:
 def write(path: Path, command: str, step: dict, text: str) -> None:
     if command == "compare-variants":
         path.mkdir(parents=True, exist_ok=True)
-        for table in step["tables"]:
-            for name in (table, f"{table}_differences"):
-                for ending in ("csv", "md", "tex", "json"):
-                    (path / f"{name}.{ending}").write_text(text)
+        primary = ["primary"] if step.get("primary") else []
+        for name in [*primary, *(each for table in step["tables"] for each in (table, f"{table}_differences"))]:
+            for ending in ("csv", "md", "tex", "json"):
+                (path / f"{name}.{ending}").write_text(text)
         value = int(text.split()[1][:6], 16) / 16**6
         (path / "metrics.json").write_text(json.dumps({"csdn": {"rank_1": value}}))
         return

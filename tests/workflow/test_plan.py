@@ -49,33 +49,31 @@ def graph(fresh):
 
 def test_a_fresh_clone_plans_the_whole_benchmark(fresh, planned):
     assert planned() == {
-        "make_dataset": 2,
-        "make_dataset_for_clip": 1,
-        "index_images": 2,
-        "pretrain_clip": 1,
-        "learn_prompts": 6,  # shared and specific for two seeds, specific on RegDB
-        "fuse_semantics": 8,
-        "train_encoder": 16,
-        "embed_images": 16,
+        "make_dataset": 5,  # four draws and RegDB
+        "index_images": 5,
+        "learn_prompts": 13,  # specific, captions and centroids in each draw, and specific on RegDB
+        "fuse_semantics": 13,
+        "train_encoder": 38,  # clip_init, and four variants with each setting's weights, in each draw; RegDB's two
+        "embed_images": 38,
         "explain_model": 2,
-        "score_retrieval": 56,
+        "score_retrieval": 9 * 4 * 4 + 2 * 2,
         "track_scores": 1,
         "compare_variants": 1,
         "compare_costs": 1,
         "draw_figures": 1,
         "write_report": 1,
     }
-    assert planned("data").keys() == {"make_dataset", "make_dataset_for_clip", "index_images"}
-    assert planned("train")["train_encoder"] == 16
+    assert planned("data").keys() == {"make_dataset", "index_images"}
+    assert planned("train")["train_encoder"] == 38
     assert "score_retrieval" not in planned("train")
-    assert planned("evaluation")["score_retrieval"] == 56
+    assert planned("evaluation")["score_retrieval"] == 148
     assert planned("evaluation")["explain_model"] == 2  # within DVC's stage that versions its folder
     assert not (fresh.folder / "results").exists()
 
 
 def test_smoke_is_the_same_workflow_in_small(planned):
     plan = planned("all", "--configfile", "params.yaml", "config/smoke.yaml")
-    assert set(plan) == set(planned())
+    assert set(plan) == set(planned()) | {"make_dataset_for_clip", "pretrain_clip"}  # the default's CLIP is shipped
     assert sum(plan.values()) == 24
 
 
@@ -84,17 +82,19 @@ def test_ablations_share_what_they_have_in_common_and_a_table_less_is_its_varian
     less = workflow.plan("all", "--configfile", "params.yaml", "config/ablations.yaml", "without.yaml")
     steps, _ = graph("config/ablations.yaml")
     plan = Counter(steps.values())
-    assert plan["train_encoder"] == 74  # 35 variants with two seeds, and RegDB's two
-    assert plan["learn_prompts"] == 20  # specific, shared, three lengths, captions, random, the authors' code, its stem
-    assert plan["fuse_semantics"] == 30  # those, but for shared with five fusions and none
+    variants, prompts, fused = (plan[step] for step in ("train_encoder", "learn_prompts", "fuse_semantics"))
+    assert variants == 43 * 4 + 2  # in each draw, and RegDB's two
+    # Specific (also to its own modality only), shared, three lengths, captions, centroids, random, the authors' and stem
+    assert prompts == 11 * 4 + 1
+    assert fused == 17 * 4 + 1  # those, but specific ones with five fusions and none, two of which centroids have, too
     for step in ("learn_prompts", "fuse_semantics", "train_encoder"):
-        assert plan[step] - less[step] == 3 * 2
+        assert plan[step] - less[step] == 3 * 4
 
 
 def test_the_benchmark_for_a_gpu_is_the_same_workflow(planned):
     plan = planned("all", "--configfile", "params.yaml", "config/bench.yaml")
-    assert set(plan) == set(planned())
-    assert plan["train_encoder"] == 6 * 5 + 2 * 3 * 5
+    assert set(plan) == set(planned()) | {"make_dataset_for_clip", "pretrain_clip"}
+    assert plan["train_encoder"] == 9 * 5 + 2 * 3
 
 
 def test_the_harder_benchmark_shares_no_file_with_the_default():
@@ -222,7 +222,7 @@ def test_a_further_draw_is_made_beside_the_others(small):
     assert {path: path.read_bytes() for path in default} == default
     small.change(benchmark={"sysu_mm01": {"test": 50}})
     assert small.plan()["make_dataset"] == 2
-    small.change(benchmark={"sysu_mm01": {"test": 200}}, datasets={"sysu_mm01": {"splits": ["2", "1"]}})
+    small.change(benchmark={"sysu_mm01": {"test": 240}}, datasets={"sysu_mm01": {"splits": ["2", "1"]}})
     assert set(small.plan()) == PAGES | {"explain_model"}  # another draw is shown
     small.change(datasets={"sysu_mm01": {"splits": ["default"]}})
     assert set(small.plan()) == PAGES
@@ -237,7 +237,7 @@ def test_shared_prompts_know_no_variant(fresh):
     """In the commands of a plan, which are those of a run."""
     text = fresh.snakemake("-n", "--printshellcmds", "train")
     commands = re.findall("^Shell command: csdn (learn-prompts|fuse-semantics) (.*)$", text, re.MULTILINE)
-    assert Counter(name for name, _ in commands) == {"learn-prompts": 6, "fuse-semantics": 8}
+    assert Counter(name for name, _ in commands) == {"learn-prompts": 13, "fuse-semantics": 13}
     for _, options in commands:
         words = shlex.split(options)
         assert "variant" not in json.loads(words[words.index("--params") + 1])
@@ -254,9 +254,9 @@ def test_real_data_is_not_rendered(workflow):
             "regdb": None,
             "sysu_mm01": {
                 "root": str(root),
+                "splits": ["default"],
                 "gallery": "official",
                 "variants": ["baseline", "csdn"],
-                "seeds": [0],
             },
         },
         clip={"model": "RN50-quickgelu", "weights": str(weights)},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from csdn.config.base import Strict
+from csdn.config.base import PROTOCOLS, Strict
 from csdn.config.messages import did_you_mean
 
 if TYPE_CHECKING:
@@ -43,7 +43,11 @@ class Primary(Strict):
 
 
 def problems_of_primary(params: Params) -> Iterator[str]:
-    """One line for each thing that the primary question names and the study does not have."""
+    """One line for each thing that the primary question names and the settings do not have.
+
+    Variants that do not run on the dataset, and a protocol by which it is not scored, are no fault: contrasts that lack
+    scores get the verdict "not run".
+    """
     primary = params.primary
     if primary is None:
         return
@@ -58,18 +62,16 @@ def problems_of_primary(params: Params) -> Iterator[str]:
             f"primary.dataset: {primary.dataset} has the layout regdb, whose splits share their people and are no "
             "draws; name a dataset of another layout"
         )
-    scored = params.scores_of(primary.dataset)
-    if primary.protocol not in scored:
+    layout = params.datasets[primary.dataset].layout
+    known = dict.fromkeys((*PROTOCOLS[layout], *params.scores_of(primary.dataset)))
+    if primary.protocol not in known:
         yield (
-            f"primary.protocol: {primary.dataset} is not scored by {primary.protocol!r}; "
-            f"{did_you_mean(primary.protocol, scored)}"
+            f"primary.protocol: {primary.dataset} has no protocol {primary.protocol!r}; "
+            f"{did_you_mean(primary.protocol, known)}"
         )
-    run = params.variants_of(primary.dataset)
     for name in primary.variants:
         if name not in params.variants:
             yield f"primary.settings: no variant {name!r}; {did_you_mean(name, params.variants)}"
-        elif name not in run:
-            yield f"primary.settings: {name} does not run; add it to datasets.{primary.dataset}.variants"
     for setting, pairs in primary.settings.items():
         if len(set(map(frozenset, pairs))) < len(pairs) or any(a == b for a, b in pairs):
             yield f"primary.settings.{setting}: compares a pair twice, or a variant with itself; list each pair once"

@@ -12,6 +12,7 @@ SUPPORTED = "supported"
 NOT_SUPPORTED = "not supported"
 NOT_TESTED = "not tested"  # the contrast before it was not supported
 TOO_FEW = "too few draws"
+NOT_RUN = "not run"  # there are no scores of both variants
 
 
 def primary_rows(
@@ -44,7 +45,7 @@ def primary_rows(
         own = [place | _contrast(found[0] if found else None, a, b, alpha) for a, b in pairs]
         decisions = paired_tests.gatekeep([row["p"] for row in own], alpha)
         for row, decision in zip(own, decisions, strict=True):
-            row["verdict"] = _verdict(row["p"], decision)
+            row["verdict"] = _verdict(row, decision)
             row["p"] = row["p"] if decision is not None else None
         rows += own
     return rows
@@ -69,8 +70,10 @@ def _contrast(panel: Panel | None, a: str, b: str, alpha: float) -> Row:
     return row
 
 
-def _verdict(p: float | None, decision: bool | None) -> str:
-    if p is None:
+def _verdict(row: Row, decision: bool | None) -> str:
+    if row["map_difference"] is None:
+        return NOT_RUN
+    if row["p"] is None:
         return TOO_FEW
     if decision is None:
         return NOT_TESTED
