@@ -13,8 +13,10 @@ MAIN = [name for name in registry.STEP_VERSIONS if name not in WHOLE]
 
 
 def params(*overrides):
-    """The settings of params.yaml with some changed."""
-    return load_params([ROOT / "params.yaml"], overrides)
+    """The settings of params.yaml with some changed, for one set of people and variants that real data can have too."""
+    variants = "[clip_init, baseline, clip_vireid, mspl, csdn, permuted_text]"
+    one = ["datasets.sysu_mm01.splits=[default]", f"datasets.sysu_mm01.variants={variants}"]
+    return load_params([ROOT / "params.yaml"], [*one, *overrides])
 
 
 def selected(*overrides, **selection):

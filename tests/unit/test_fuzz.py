@@ -215,7 +215,7 @@ def settings_texts() -> list[bytes]:
     from csdn.config.loading import load_params
 
     params = load_params([Path(__file__).parents[2] / "params.yaml"])
-    chosen = {"train_encoder": Selection("sysu_mm01", "default", "csdn", 0), "index_images": Selection("regdb")}
+    chosen = {"train_encoder": Selection("sysu_mm01", "1", "csdn", 0), "index_images": Selection("regdb")}
     return [step_settings(params, step, selection).text().encode() for step, selection in chosen.items()]
 
 

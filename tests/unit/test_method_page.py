@@ -149,7 +149,7 @@ def test_every_switch_has_a_variant():
 
 @pytest.mark.parametrize("variant", list(ABLATIONS.variants))
 def test_every_switch_can_be_run(variant):
-    place = {"dataset": "sysu_mm01", "split": "default", "variant": variant, "seed": 0}
+    place = {"dataset": "sysu_mm01", "split": "1", "variant": variant, "seed": 0}
     for step in ("learn_prompts", "train_encoder", "embed_images", "score_retrieval"):
         assert step_settings(ABLATIONS, step, Selection(**place, protocol="sysu_all_single")).step == step
     if semantics_key(ABLATIONS, variant):

@@ -84,9 +84,10 @@ def test_ablations_share_what_they_have_in_common_and_a_table_less_is_its_varian
     plan = Counter(steps.values())
     variants, prompts, fused = (plan[step] for step in ("train_encoder", "learn_prompts", "fuse_semantics"))
     assert variants == 43 * 4 + 2  # in each draw, and RegDB's two
-    # Specific (also to its own modality only), shared, three lengths, captions, centroids, random, the authors' and stem
+    # Specific (also to its own modality only), shared, three lengths, captions, centroids, random, authors' code, stem
     assert prompts == 11 * 4 + 1
-    assert fused == 17 * 4 + 1  # those, but specific ones with five fusions and none, two of which centroids have, too
+    # Those, but specific ones with five fusions and none, those to their own modality and centroids with two of these
+    assert fused == (11 + 5 + 1 + 1) * 4 + 1
     for step in ("learn_prompts", "fuse_semantics", "train_encoder"):
         assert plan[step] - less[step] == 3 * 4
 

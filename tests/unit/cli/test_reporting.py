@@ -38,7 +38,7 @@ def test_a_model_is_described_for_the_identities_given_or_those_expected(monkeyp
         handed(monkeypatch, "costs.run_describe_model", *words, *more)["settings"].identities
         for more in ([], ["--identities", 7])
     ]
-    assert described == [320, 7]
+    assert described == [160, 7]
 
 
 def test_tables_are_shown_with_settings_or_without(monkeypatch):

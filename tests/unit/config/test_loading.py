@@ -67,9 +67,9 @@ def test_overrides_of_variants_are_checked_too():
         "tables.components={variants: [mspl], differences: [[mspl, cdsn]]}",
     ) == [
         "variants.baseline.clip: all variants share one small CLIP; set mini, image_size, pretraining in section clip",
-        "variants.mspl.encodr: unknown key; did you mean `encoder`?",
         "variants.csdn.prompts.tokens: must be greater than or equal to 1, not 0",
         "variants.csdn.encoder.epoch: unknown key; did you mean `epochs`?",
+        "variants.mspl.encodr: unknown key; did you mean `encoder`?",
         "datasets.regdb.variants: no variant 'csnd'; did you mean `csdn`?",
         "tables.components.differences: 'cdsn' is not a row of the table; known: mspl",
     ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from pydantic import ValidationError
 
@@ -40,7 +38,7 @@ def test_a_layer_removes_a_setting_or_the_question():
     [
         ({"dataset": "dd"}, "primary.dataset: no dataset 'dd'; did you mean `d`?"),
         ({"dataset": "pairs", "protocol": "regdb_visible_to_infrared"}, "splits share their people and are no draws"),
-        ({"protocol": "sysu_all_singl"}, "is not scored by 'sysu_all_singl'; did you mean `sysu_all_single`?"),
+        ({"protocol": "sysu_all_singl"}, "has no protocol 'sysu_all_singl'; did you mean `sysu_all_single`?"),
         ({"settings": {"A": [["two", "ones"]]}}, "primary.settings: no variant 'ones'; did you mean `one`?"),
         ({"settings": {"A": [["two", "one"], ["one", "two"]]}}, "primary.settings.A: compares a pair twice"),
         ({"settings": {"A": [["two", "two"]]}}, "or a variant with itself"),
@@ -56,11 +54,12 @@ def test_what_the_study_does_not_have_is_refused(change: dict, message: str):
     assert message in str(error.value)
 
 
-def test_a_variant_that_does_not_run_on_the_dataset_is_refused():
+def test_a_variant_that_does_not_run_on_the_dataset_is_no_fault_nor_a_protocol_by_which_it_is_not_scored():
     values = {
         "datasets": {"d": {"layout": "sysu_mm01", "variants": ["one", "two"]}},
         "variants": {"one": {}, "two": {}, "three": {}},
         "primary": QUESTION,
     }
-    with pytest.raises(ValidationError, match=re.escape("three does not run; add it to datasets.d.variants")):
-        Params.model_validate(values)
+    assert Params.model_validate(values).variants_of("d") == ["one", "two"]
+    official = values | {"datasets": {"d": {"layout": "sysu_mm01", "gallery": "official"}}}
+    assert next(iter(Params.model_validate(official).scores_of("d"))) == "sysu_all_single-official"

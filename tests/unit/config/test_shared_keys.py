@@ -11,9 +11,15 @@ def test_the_keys_of_the_variants():
     assert {v: (shared_keys.prompt_key(p, v), shared_keys.semantics_key(p, v)) for v in p.variants} == {
         "clip_init": ("specific", None),
         "baseline": ("specific", None),
+        "centroid": ("centroid", "centroid-mean"),
+        "csdn": ("specific", "specific-reference"),
+        "captions": ("caption", "caption-mean"),
+        "baseline_tuned": ("specific", None),
+        "centroid_tuned": ("centroid", "centroid-mean"),
+        "csdn_tuned": ("specific", "specific-reference"),
+        "captions_tuned": ("caption", "caption-mean"),
         "clip_vireid": ("shared", "shared-none"),
         "mspl": ("specific", "specific-none"),
-        "csdn": ("specific", "specific-reference"),
         "permuted_text": ("specific", "specific-reference"),
     }
 

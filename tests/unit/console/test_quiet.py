@@ -43,6 +43,6 @@ def test_inputs_and_what_was_not_written_are_not_named(capsys, monkeypatch, tmp_
         cache.touch()
 
     monkeypatch.setattr("csdn.jobs.data.run_index_images", run_index_images)
-    options = f"--params params.yaml --dataset sysu_mm01 --root {tmp_path} --index {tmp_path}/index"
+    options = f"--params params.yaml --dataset regdb --root {tmp_path} --index {tmp_path}/index"
     code, out, _ = run(capsys, "--quiet", "index-images", *options.split(), f"--cache={tmp_path}/cache")
     assert (code, out) == (0, f"{tmp_path}/cache\n")

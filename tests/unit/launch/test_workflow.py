@@ -31,7 +31,8 @@ def test_other_options_run_jobs(flag):
 
 
 def test_a_plan_only_warns_of_files_that_are_missing(params, capsys):
-    missing = {"datasets": {"sysu_mm01": {"layout": "sysu_mm01", "root": "nowhere/sysu"}}, "tables": {}}
+    on_disk = {"layout": "sysu_mm01", "root": "nowhere/sysu", "variants": ["baseline", "csdn"]}
+    missing = {"datasets": {"sysu_mm01": on_disk}, "tables": {}}
     config = params.model_dump(mode="json") | missing | {"adopt": True}
     assert workflow.read_settings([], config, planning=True).datasets["sysu_mm01"].root == "nowhere/sysu"
     assert "datasets.sysu_mm01.root: no folder" in capsys.readouterr().err

@@ -12,6 +12,7 @@ from csdn.artifacts.shipped import shipped_digest
 from csdn.config import shared_keys
 from csdn.config.encoder import Encoder
 from csdn.config.fusion import Fusion
+from csdn.config.loading import load_params
 from csdn.config.prompts import Prompts
 from csdn.errors import UserError
 from csdn.steps import registry
@@ -32,13 +33,13 @@ def test_settings_read_back_as_themselves(step):
 
 def test_sections_of_a_steps_settings_are_those_of_params():
     model = registry.load_settings(
-        [str(ROOT / "params.yaml")], ["tracking.store=here"], "train_encoder", Selection(**SELECTION)
+        [str(ROOT / "params.yaml")], ["tracking.store=here"], "train_encoder", Selection(**SELECTION | {"split": "1"})
     )
     assert isinstance(model, TrainEncoder)
     assert isinstance(model.encoder, Encoder)
     assert (model.clip.weights, model.clip.mini.embed_dim, model.runtime.threads) == ("shipped", 128, 1)
     assert model.clip.sha256 == shipped_digest()
-    assert model.key == "sysu_mm01/default/runs/csdn/seed_0"
+    assert model.key == "sysu_mm01/1/runs/csdn/seed_0"
     assert model.tracking.store == "here"
     assert isinstance(registry.parse_text(text_of("learn_prompts")).prompts, Prompts)
     assert isinstance(registry.parse_text(text_of("fuse_semantics")).fusion, Fusion)
@@ -259,7 +260,8 @@ def test_a_command_by_hand_gets_what_a_job_gets(monkeypatch):
     by_hand = registry.load_settings([str(ROOT / "params.yaml")], overrides, "write_report", EVERYTHING)
     monkeypatch.setenv("CSDN_CHECKPOINTS", '{"folder": "results/.checkpoints", "seconds": 5}')
     monkeypatch.setenv("CSDN_SCRATCH", "$TMPDIR")
-    job = registry.parse_text(text_of("write_report"))
+    default = load_params([ROOT / "params.yaml"])
+    job = registry.parse_text(registry.step_settings(default, "write_report", EVERYTHING).text())
     assert by_hand.model_dump(exclude={"params"}) == job.model_dump(exclude={"params"})
     assert by_hand.text() == job.text()
     assert "checkpoint" not in by_hand.text() and "scratch" not in by_hand.text()
