@@ -17,8 +17,8 @@ def repository(workflow):
     """The workflow in a Git repository with DVC and a remote, one dataset small enough to be quick."""
     workflow.change(
         datasets={
-            "sysu_mm01": {"variants": ["baseline", "csdn"], "seeds": [0]},
-            "regdb": {"variants": ["baseline"], "seeds": [0]},
+            "sysu_mm01": {"splits": ["default"], "variants": ["baseline", "csdn"]},
+            "regdb": {"variants": ["baseline"]},
         },
         evaluation={"protocols": ["sysu_all_single", "regdb_visible_to_infrared"]},
     )

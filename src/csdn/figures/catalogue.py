@@ -115,7 +115,7 @@ TITLES = {
 CAPTIONS = {
     PRIMARY: "One panel a setting. Large mark: mean over draws. Ticks below it: single draws, each with people, "
     "cameras and trainings of its own. Bar, from three draws on: t-interval over draws, at the level of the test. "
-    "Filled: supported. Hollow: not supported, or not tested.",
+    "Filled: supported. Hollow: not supported, or not tested. Contrasts that were not run have no mark.",
     "contact_sheet": "Test identities drawn at random; all images are shown as the encoder gets them. For each row: "
     "could a person tell from the visible images which infrared images belong to it?",
     "components": "Large mark: mean over runs. Ticks below it: single runs. Bar: 95 % bootstrap interval over test "

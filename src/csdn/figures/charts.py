@@ -131,7 +131,7 @@ def difference_chart(rows: Sequence[Mapping[str, Any]]) -> Figure:
 def primary_chart(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Contrasts of the primary question, a row for each, settings below one another; hollow if not supported.
 
-    Small marks are draws.
+    Small marks are draws. A contrast that was not run has its row and no mark.
 
     Args:
         rows: rows of the primary table (fractions).
@@ -139,7 +139,6 @@ def primary_chart(rows: Sequence[Mapping[str, Any]]) -> Figure:
     marked = [
         {**row, "panel": row["setting"], "values": [*row["by_draw"].values()], "hollow": row["verdict"] != SUPPORTED}
         for row in rows
-        if row["map_difference"] is not None
     ]
     return _differences(marked, {row["setting"]: row["setting"].replace("_", " ") for row in rows}, across=1)
 
@@ -155,7 +154,7 @@ def _differences(rows: Sequence[Mapping[str, Any]], panels_of: Mapping[str, str]
     figure, axes = panels(len(panels_of), height=0.85 + 0.27 * max(map(len, names.values())), across=across)
     for axis, (panel, title) in zip(axes, panels_of.items(), strict=True):
         axis.axvline(0, color=MUTED, linewidth=1)
-        for row in own[panel]:
+        for row in (row for row in own[panel] if row["map_difference"] is not None):
             mark = MarkStyle(MUTED if row["hollow"] else COLOURS[0], "o", "-")
             place = names[panel].index(f"{row['a']} {MINUS} {row['b']}")
             ends = () if row["map_low"] is None else (row["map_low"], row["map_high"])

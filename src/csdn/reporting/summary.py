@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from csdn.reporting.tables import descriptive_p, interval, p_value, percent, signed
 from csdn.statistics.comparison import Row
 from csdn.statistics.paired_tests import MIN_DRAWS
-from csdn.statistics.primary import NOT_TESTED, SUPPORTED, TOO_FEW
+from csdn.statistics.primary import NOT_RUN, NOT_TESTED, SUPPORTED, TOO_FEW
 from csdn.study.labels import MINUS, protocol_label
 
 
@@ -66,8 +66,8 @@ def question_sentence(rows: Sequence[Row]) -> str:
 
 
 def _answer(row: Row) -> str:
-    if row["map_difference"] is None:
-        return "Not scored."
+    if row["verdict"] == NOT_RUN:
+        return "Not run: no draw has scores of both variants."
     ends = ""
     if row["map_low"] is not None:
         confidence = f"{100 * (1 - row['alpha']):g} % interval"

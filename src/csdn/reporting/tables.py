@@ -204,7 +204,7 @@ PRIMARY_KIND = Kind(
     "Differences in percentage points of mAP. A draw has people, cameras and trainings of its own and gives one value, "
     "the mean over its test identities and seeds. Interval and p: two-sided one-sample t-test over draws. In each "
     "setting contrasts are tested in this order at the level of the setting, each only if the one before it was "
-    "supported. Detectable: the difference that this test finds with 80 % power.",
+    "supported. Not run: no scores of both variants. Detectable: the difference that this test finds with 80 % power.",
 )  # fmt: skip
 
 

@@ -63,11 +63,24 @@ def test_only_a_supported_contrast_is_filled_and_too_few_draws_have_no_bar():
     row = {"setting": "A", "a": "x", "b": "y", "map_difference": 0.02, "map_low": 0.01, "map_high": 0.03}
     row |= {"by_draw": {"1": 0.01, "2": 0.03}, "verdict": "supported"}
     few = row | {"setting": "B", "map_low": None, "map_high": None, "verdict": "too few draws"}
-    figure = charts.primary_chart([row, few, few | {"map_difference": None}])
+    figure = charts.primary_chart([row, few])
     assert faces(figure) == [False, True]
     assert [axis.get_title(loc="left") or axis.get_title() for axis in figure.axes] == ["A", "B"]
     bars = [line.get_xdata() for line in figure.axes[1].lines[1:2]]
     assert len(bars[0]) == 0
+
+
+def test_a_contrast_that_was_not_run_has_a_row_and_no_mark():
+    row = {"setting": "A", "a": "x", "b": "y", "map_difference": 0.02, "map_low": 0.01, "map_high": 0.03}
+    row |= {"by_draw": {"1": 0.01, "2": 0.03}, "verdict": "supported"}
+    absent = {"setting": "A", "a": "z", "b": "y", "verdict": "not run", "by_draw": {}}
+    absent |= dict.fromkeys(("map_difference", "map_low", "map_high"))
+    figure = charts.primary_chart([absent, row, absent | {"setting": "B"}])
+    assert faces(figure) == [False]
+    assert [text.get_text()[:1] for text in figure.axes[0].get_yticklabels()] == ["z", "x"]
+    assert [axis.get_title(loc="left") or axis.get_title() for axis in figure.axes] == ["A", "B"]
+    nothing = charts.primary_chart([absent])
+    assert faces(nothing) == [] and nothing.axes[0].get_xlabel()
 
 
 def test_no_two_of_many_variants_look_the_same():

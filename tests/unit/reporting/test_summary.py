@@ -80,8 +80,8 @@ def test_a_question_without_a_verdict_says_why():
     assert claim.sentence == "+2.5 points of mAP over 1 draw. The test needs 3 draws or more, so there is no verdict."
     (claim,) = summary.primary_answers([contrast("too few draws", **few | {"draws": 0})])["A"]
     assert claim.sentence.startswith("+2.5 points of mAP for one set of people.")
-    (claim,) = summary.primary_answers([contrast("too few draws", map_difference=None, by_draw={})])["A"]
-    assert claim.sentence == "Not scored."
+    (claim,) = summary.primary_answers([contrast("not run", **few | {"map_difference": None, "by_draw": {}})])["A"]
+    assert (claim.verdict, claim.sentence) == ("not run", "Not run: no draw has scores of both variants.")
     (claim,) = summary.primary_answers([contrast("not supported")])["A"]
     assert "is above" not in claim.sentence
 

@@ -63,3 +63,10 @@ def test_a_contrast_without_scores_closes_the_gate():
     missing, behind = rows(6, {"A": [("absent", "baseline"), ("caption", "baseline")]})
     assert (missing["verdict"], missing["map_difference"], missing["by_draw"]) == ("not run", None, {})
     assert behind["verdict"] == "not tested"
+
+
+def test_what_was_not_run_is_not_run_behind_any_verdict():
+    order = [("csdn", "centroid"), ("absent", "baseline"), ("caption", "baseline")]
+    assert [row["verdict"] for row in rows(6, {"A": order})] == ["not supported", "not run", "not tested"]
+    assert [row["verdict"] for row in rows(6, {"A": order[1:] + order[:1]})] == ["not run", "not tested", "not tested"]
+    assert [row["verdict"] for row in rows(2, {"A": order})] == ["too few draws", "not run", "too few draws"]
