@@ -71,7 +71,11 @@ def test_a_model_with_a_file_goes_through_every_step(tmp_path, model, stem, widt
 
 def test_an_encoder_does_not_start_from_random_weights_unasked(tmp_path):
     write_images(tmp_path, SIZE)
-    values = {"datasets": {"sysu_mm01": {"layout": "sysu_mm01"}}, "variants": {"csdn": {"encoder": {"text": "none"}}}}
+    values = {
+        "datasets": {"sysu_mm01": {"layout": "sysu_mm01"}},
+        "clip": {"weights": "mini"},
+        "variants": {"csdn": {"encoder": {"text": "none"}}},
+    }
     params = Params.model_validate(values)
     made = step_settings(params, "train_encoder", Selection(**CHOICE), tracking=Tracking(backend="none"))
     with pytest.raises(UserError, match="--clip"):

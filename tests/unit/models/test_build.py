@@ -17,7 +17,8 @@ KIND = {"inner_relu": True, "classifier_scale": None, "descriptor": "both_necks"
 def trained(tmp_path):
     """A network of three identities, and its file."""
     torch.manual_seed(1)
-    network = build_network(create_clip(small_sizes(), SIZE), 3, torch.Generator().manual_seed(1), **KIND).eval()
+    heads = {"identities": 3, "generator": torch.Generator().manual_seed(1), **KIND}
+    network = build_network(create_clip(small_sizes(), SIZE), **heads).eval()
     state = network.state_dict() | {"person_ids": torch.tensor([4, 7, 9])}
     write_tensors(tmp_path / "encoder.safetensors", state)
     return network, tmp_path / "encoder.safetensors"

@@ -43,8 +43,8 @@ def network():
     torch.manual_seed(0)
     made = build_network(
         create_clip(small_sizes(), (32, 16)),
-        5,
-        torch.Generator().manual_seed(0),
+        identities=5,
+        generator=torch.Generator().manual_seed(0),
         inner_relu=True,
         classifier_scale=16.0,
         descriptor="reference",
