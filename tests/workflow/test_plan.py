@@ -49,14 +49,14 @@ def graph(fresh):
 
 def test_a_fresh_clone_plans_the_whole_benchmark(fresh, planned):
     assert planned() == {
-        "make_dataset": 5,  # four draws and RegDB
-        "index_images": 5,
-        "learn_prompts": 13,  # specific, captions and centroids in each draw, and specific on RegDB
-        "fuse_semantics": 13,
-        "train_encoder": 38,  # clip_init, and four variants with each setting's weights, in each draw; RegDB's two
-        "embed_images": 38,
+        "make_dataset": 6,  # five draws and RegDB
+        "index_images": 6,
+        "learn_prompts": 16,  # specific, captions and centroids in each draw, and specific on RegDB
+        "fuse_semantics": 16,
+        "train_encoder": 27,  # five variants in each draw, and RegDB's two
+        "embed_images": 27,
         "explain_model": 2,
-        "score_retrieval": 9 * 4 * 4 + 2 * 2,
+        "score_retrieval": 5 * 5 * 4 + 2 * 2,
         "track_scores": 1,
         "compare_variants": 1,
         "compare_costs": 1,
@@ -64,9 +64,9 @@ def test_a_fresh_clone_plans_the_whole_benchmark(fresh, planned):
         "write_report": 1,
     }
     assert planned("data").keys() == {"make_dataset", "index_images"}
-    assert planned("train")["train_encoder"] == 38
+    assert planned("train")["train_encoder"] == 27
     assert "score_retrieval" not in planned("train")
-    assert planned("evaluation")["score_retrieval"] == 148
+    assert planned("evaluation")["score_retrieval"] == 104
     assert planned("evaluation")["explain_model"] == 2  # within DVC's stage that versions its folder
     assert not (fresh.folder / "results").exists()
 
@@ -83,19 +83,19 @@ def test_ablations_share_what_they_have_in_common_and_a_table_less_is_its_varian
     steps, _ = graph("config/ablations.yaml")
     plan = Counter(steps.values())
     variants, prompts, fused = (plan[step] for step in ("train_encoder", "learn_prompts", "fuse_semantics"))
-    assert variants == 43 * 4 + 2  # in each draw, and RegDB's two
+    assert variants == 43 * 5 + 2  # in each draw, and RegDB's two
     # Specific (also to its own modality only), shared, three lengths, captions, centroids, random, authors' code, stem
-    assert prompts == 11 * 4 + 1
+    assert prompts == 11 * 5 + 1
     # Those, but specific ones with five fusions and none, those to their own modality and centroids with two of these
-    assert fused == (11 + 5 + 1 + 1) * 4 + 1
+    assert fused == (11 + 5 + 1 + 1) * 5 + 1
     for step in ("learn_prompts", "fuse_semantics", "train_encoder"):
-        assert plan[step] - less[step] == 3 * 4
+        assert plan[step] - less[step] == 3 * 5
 
 
 def test_the_benchmark_for_a_gpu_is_the_same_workflow(planned):
     plan = planned("all", "--configfile", "params.yaml", "config/bench.yaml")
     assert set(plan) == set(planned()) | {"make_dataset_for_clip", "pretrain_clip"}
-    assert plan["train_encoder"] == 9 * 5 + 2 * 3
+    assert plan["train_encoder"] == 5 * 5 + 2 * 3
 
 
 def test_the_harder_benchmark_shares_no_file_with_the_default():
@@ -238,7 +238,7 @@ def test_shared_prompts_know_no_variant(fresh):
     """In the commands of a plan, which are those of a run."""
     text = fresh.snakemake("-n", "--printshellcmds", "train")
     commands = re.findall("^Shell command: csdn (learn-prompts|fuse-semantics) (.*)$", text, re.MULTILINE)
-    assert Counter(name for name, _ in commands) == {"learn-prompts": 13, "fuse-semantics": 13}
+    assert Counter(name for name, _ in commands) == {"learn-prompts": 16, "fuse-semantics": 16}
     for _, options in commands:
         words = shlex.split(options)
         assert "variant" not in json.loads(words[words.index("--params") + 1])
