@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from csdn.config.loading import load_params
+from csdn.study.files import small_clips
 from csdn.study.job_graph import step_of_rule
 from csdn.study.jobs import study_jobs
 
@@ -229,6 +230,42 @@ def test_a_further_draw_is_made_beside_the_others(small):
     assert set(small.plan()) == PAGES
 
 
+def test_small_clips_of_draws_are_made_beside_each_other(workflow):
+    """A further draw has one more, and every training starts from that of its draw, whatever its variant."""
+    own = {"weights": "mini", "pretraining": {"one_per_draw": True}}
+    workflow.change(
+        datasets={
+            "regdb": {"variants": ["baseline"]},
+            "sysu_mm01": {"splits": ["1"], "variants": ["baseline", "csdn"]},
+        },
+        clip=own,
+        primary=None,
+    )
+    assert workflow.run()["pretrain_clip"] == 2
+    workflow.change(datasets={"sysu_mm01": {"splits": ["1", "2"]}})
+    workflow.snakemake()
+    calls = workflow.calls()
+    ran = Counter(call["step"] for call in calls)
+    assert (ran["make_dataset"], ran["pretrain_clip"], ran["train_encoder"]) == (2, 1, 2)
+    (images,) = (call["arguments"] for call in calls if call["arguments"].get("--dataset") == "pretraining")
+    assert (images["--split"], images["--output"]) == ("2", "data/pretraining/draw_2/annotations.parquet")
+    starts = {call["arguments"]["--clip"] for call in calls if "--clip" in call["arguments"]}
+    assert starts == {"results/clip/draw_2/clip.safetensors"}
+    assert workflow.plan() == {}
+    workflow.change(clip={"pretraining": {"one_per_draw": False}})
+    assert workflow.plan()["pretrain_clip"] == 0  # that of all is there, RegDB starts from it
+    assert workflow.plan()["train_encoder"] == 4
+
+
+@pytest.mark.parametrize("name", ["clip_draws"])
+def test_studies_with_small_clips_of_draws_share_no_result_with_the_default(name):
+    default, study = load_params(["params.yaml"]), load_params(["params.yaml", f"config/{name}.yaml"])
+    assert study.runtime.results != default.runtime.results and study.tracking.store != default.tracking.store
+    assert (study.runtime.data != default.runtime.data) == (study.benchmark != default.benchmark)
+    assert small_clips(study) == study.datasets["sysu_mm01"].splits
+    assert set(study.variants_of("sysu_mm01")) >= {"clip_init", *(study.primary.variants if study.primary else [])}
+
+
 def test_a_seed_of_the_command_line_counts_too(small):
     plan = small.plan("--config", "datasets={sysu_mm01: {seeds: [0, 1]}}")
     assert (plan["train_encoder"], plan["score_retrieval"]) == (3, 6)
@@ -440,6 +477,8 @@ def test_a_key_that_stands_twice_is_refused(workflow):
     [
         None,
         "draws.yaml",
+        "config/clip_draws.yaml",
+        "clips.yaml",
         pytest.param("config/smoke.yaml", marks=pytest.mark.slow),
         pytest.param("config/layouts.yaml", marks=pytest.mark.slow),
         "config/ablations.yaml",
@@ -448,6 +487,10 @@ def test_a_key_that_stands_twice_is_refused(workflow):
 def test_a_planned_study_is_the_workflows_own_graph(fresh, graph, layer):
     """Job by job: its step, and how many jobs of which steps it waits for, however far back."""
     (fresh.folder / "draws.yaml").write_text("datasets: {sysu_mm01: {splits: [1, 2, 3], seeds: [0]}}")
+    (fresh.folder / "clips.yaml").write_text(
+        "datasets: {sysu_mm01: {splits: [2, 1], variants: [csdn, baseline]}}\nprimary: null\n"
+        "clip: {weights: mini, pretraining: {one_per_draw: true}}\nvariants: {baseline: {clip: {weights: shipped}}}\n"
+    )
     layers = [layer] if layer else []
     jobs = study_jobs(load_params([str(fresh.folder / name) for name in ("params.yaml", *layers)], []))
     expected = waited_for({n: job.step for n, job in enumerate(jobs)}, {n: job.needs for n, job in enumerate(jobs)})

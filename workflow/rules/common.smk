@@ -39,6 +39,7 @@ set_job_environment(PARAMS, on_a_node=workflow.remote_exec)
 PATHS = paths_of(PARAMS)
 PROMPT_KEYS = {prompt_key(PARAMS, v): v for v in PARAMS.variants}
 SEMANTICS_KEYS = {semantics_key(PARAMS, v): v for v in PARAMS.variants}
+SMALL_CLIPS = files.small_clip_files(PARAMS)
 GPUS = int(wants_gpu(PARAMS.runtime.device))  # of a job with a network: one where there is one, so that they take turns
 ENVIRONMENT = "../envs/csdn.yaml"  # used with --software-deployment-method conda only
 
@@ -90,10 +91,10 @@ def rendered_of(wildcards):
     return files.rendered_files(PARAMS, wildcards.dataset, wildcards.split)
 
 
-def clip_of(variant):
-    """The weights of `variant`, where they are a file."""
-    path = files.clip_file(PARAMS, variant)
-    return [path] if path == PATHS.small_clip else users_file(path)
+def clip_of(wildcards, variant):
+    """The weights that `variant` starts from in this split, where they are a file."""
+    path = files.clip_file(PARAMS, variant, PARAMS.clip_draw(wildcards.dataset, wildcards.split))
+    return [path] if path in SMALL_CLIPS else users_file(path)
 
 
 def captions_of(wildcards):

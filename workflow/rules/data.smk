@@ -39,8 +39,19 @@ use rule make_dataset as make_dataset_for_clip with:
         fill(PATHS.images_log, step="make_dataset", image_set=PRETRAINING),
     priority: 10  # all training waits for it
     params:
-        cfg=settings("make_dataset", dataset=PRETRAINING),
+        cfg=lambda wc: settings("make_dataset", wc, dataset=PRETRAINING),
         dataset=PRETRAINING,
+
+
+use rule make_dataset_for_clip as make_dataset_for_clip_of_draw with:
+    output:
+        annotations=PATHS.draw_pretraining_annotations,
+        images=PATHS.draw_pretraining_images,
+    log:
+        fill(PATHS.images_log, step="make_dataset", image_set=fill(DRAW_SET, dataset=PRETRAINING)),
+    params:
+        cfg=lambda wc: settings("make_dataset", wc, dataset=PRETRAINING),
+        dataset=[PRETRAINING, "--split", "{split}"],
 
 
 # One rule for each set of images, because their size is part of the cache's name.

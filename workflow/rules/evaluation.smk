@@ -23,7 +23,7 @@ rule embed_images:
 rule explain_model:
     input:
         unpack(images_of),
-        clip=lambda wc: clip_of(wc.variant),
+        clip=lambda wc: clip_of(wc, wc.variant),
         encoder=PATHS.encoder,
         semantics=semantics_of,
     output:

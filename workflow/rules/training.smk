@@ -21,16 +21,28 @@ rule pretrain_clip:
         mem_mb=more_each_attempt(3000),
         runtime=more_each_attempt(120),
     params:
-        cfg=settings("pretrain_clip"),
+        cfg=lambda wc: settings("pretrain_clip", wc),
     shell:
         "csdn pretrain-clip --params {params.cfg:q} --annotations {input.annotations:q} --output {output.clip:q} "
         "> {log:q} 2>&1"
 
 
+use rule pretrain_clip as pretrain_clip_of_draw with:
+    input:
+        annotations=PATHS.draw_pretraining_annotations,
+        images=PATHS.draw_pretraining_images,
+    output:
+        clip=PATHS.clip_of_draw,
+        history=PATHS.clip_of_draw_history,
+        zero_shot=PATHS.clip_of_draw_zero_shot,
+    log:
+        fill(PATHS.images_log, step="pretrain_clip", image_set=fill(DRAW_SET, dataset=PRETRAINING)),
+
+
 rule learn_prompts:
     input:
         unpack(images_of),
-        clip=lambda wc: clip_of(PROMPT_KEYS[wc.prompt_key]),
+        clip=lambda wc: clip_of(wc, PROMPT_KEYS[wc.prompt_key]),
         captions=captions_of,
     output:
         prompts=PATHS.prompts,
@@ -56,7 +68,7 @@ rule learn_prompts:
 rule fuse_semantics:
     input:
         unpack(images_of),
-        clip=lambda wc: clip_of(SEMANTICS_KEYS[wc.semantics_key]),
+        clip=lambda wc: clip_of(wc, SEMANTICS_KEYS[wc.semantics_key]),
         prompts=prompts_of,
     output:
         semantics=PATHS.semantics,
@@ -81,7 +93,7 @@ rule fuse_semantics:
 rule train_encoder:
     input:
         unpack(images_of),
-        clip=lambda wc: clip_of(wc.variant),
+        clip=lambda wc: clip_of(wc, wc.variant),
         semantics=semantics_of,
     output:
         encoder=PATHS.encoder,

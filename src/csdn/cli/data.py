@@ -30,7 +30,7 @@ def make_dataset(
 
     Example: `csdn make-dataset --params params.yaml --dataset regdb --output data/raw/regdb/annotations.parquet`
 
-    A draw of a dataset whose `splits` are draws: add `--split 2`.
+    A draw of a dataset whose `splits` are draws, or the images of its own small CLIP: add `--split 2`.
     """
     from csdn.jobs.data import run_make_dataset
 

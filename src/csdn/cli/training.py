@@ -12,7 +12,7 @@ from csdn.cli.options import RUN, CacheOption, ClipOption, IndexOption, OutputOp
 app = typer.Typer()
 
 
-@step_command(app)
+@step_command(app, "split")
 def pretrain_clip(
     settings: Any,
     annotations: Annotated[Path, typer.Option(help="annotations.parquet of the pre-training images.")],
@@ -22,6 +22,8 @@ def pretrain_clip(
 
     Example: `csdn pretrain-clip --params params.yaml --annotations data/pretraining/annotations.parquet
     --output results/clip/mini/clip.safetensors`
+
+    With `clip.pretraining.one_per_draw`, that of a draw: add `--split 2`.
     """
     from csdn.jobs.pretraining import run_pretrain_clip
 

@@ -31,6 +31,12 @@ class ClipPretraining(Strict):
         1.5, description="Standard deviation of the attention pool's positional embedding at the start."
     )
     precision: Precision = Field("fp32", description=PRECISION)
+    one_per_draw: bool = Field(
+        False,
+        exclude_if=lambda on: not on,  # named only where it changes something, so that older results stay
+        description="Pre-train a small CLIP for each draw, on people and cameras and with a start of its own; its "
+        "variants start from it (needs clip.weights `mini`).",
+    )
 
 
 class MiniModel(Strict):

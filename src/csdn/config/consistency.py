@@ -24,6 +24,7 @@ def contradictions(params: Params) -> list[str]:
     return [
         *_of_protocols(params),
         *_of_small_clip(params),
+        *_of_clips_of_draws(params),
         *(line for name in params.datasets for line in _of_dataset(params, name)),
         *(line for name, variant in runs for line in _of_run(params, name, variant)),
     ]
@@ -61,6 +62,20 @@ def _of_small_clip(params: Params) -> Iterator[str]:
         yield (
             f"clip.image_size: is {list(params.clip.image_size)}, but the small CLIP is pre-trained on images of "
             f"benchmark.image_size {list(params.benchmark.image_size)}; set both to the same size"
+        )
+
+
+def _of_clips_of_draws(params: Params) -> Iterator[str]:
+    if not params.clip.pretraining.one_per_draw:
+        return
+    key = "clip.pretraining.one_per_draw"
+    used = [name for name in params.datasets if params.pretrained_on(name)]
+    if not used:
+        yield f"{key}: no variant starts from a pre-trained CLIP; set clip.weights to `{MINI}`, or remove the key"
+    elif not any(params.datasets[name].has_draws for name in used):
+        yield (
+            f"{key}: no dataset that starts from a pre-trained CLIP has draws; list some, such as "
+            f'datasets.{used[0]}.splits: ["1", "2"], or remove the key'
         )
 
 

@@ -138,6 +138,14 @@ class Params(Strict):
         """Seeds that run on `dataset`."""
         return list(self.datasets[dataset].seeds or self.seeds)
 
+    def pretrained_on(self, dataset: str) -> bool:
+        """Whether any variant that runs on `dataset` starts from a small CLIP that the study pre-trains."""
+        return any(self.variant(name).clip.weights == MINI for name in self.variants_of(dataset))
+
+    def clip_draw(self, dataset: str, split: str) -> str | None:
+        """The draw whose own small CLIP is for a split; None if it is the one of all."""
+        return split if self.clip.pretraining.one_per_draw and self.datasets[dataset].has_draws else None
+
     def protocols_of(self, dataset: str) -> list[str]:
         """Protocols scored on `dataset`."""
         names = PROTOCOLS[self.datasets[dataset].layout]

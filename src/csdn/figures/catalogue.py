@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from csdn.config.params import Params
 from csdn.config.shared_keys import semantics_key
-from csdn.study.files import PRIMARY, shown_variant, stage_one_keys, zero_shot_file
+from csdn.study.files import PRIMARY, shown_small_clip, shown_variant, stage_one_keys, zero_shot_file
 from csdn.study.labels import comparable, in_report_order, protocol_label, selection_note
 from csdn.study.sweeps import find_sweep
 
@@ -42,7 +42,8 @@ def figure_entries(params: Params) -> list[Entry]:
     figures = [Entry(PRIMARY, PRIMARY, "", "", CAPTIONS[PRIMARY])] if params.primary else []
     figures += [figure for dataset in in_report_order(params) for figure in _of_dataset(params, dataset)]
     if zero_shot_file(params):
-        figures.append(Entry("clip_zero_shot", "zero_shot", "", "", CAPTIONS["zero_shot"]))
+        draw = f" The small CLIP of draw {shown}." if (shown := shown_small_clip(params)) else ""
+        figures.append(Entry("clip_zero_shot", "zero_shot", "", "", CAPTIONS["zero_shot"] + draw))
     return figures
 
 

@@ -43,7 +43,7 @@ ZERO_SHOT_COLUMNS = ["attribute", "modality", "classes", "images", "balanced_acc
 def run_pretrain_clip(settings: PretrainClip, annotations: Path, output: Path) -> None:
     """Pre-train the small CLIP and write clip.safetensors, history.csv and zero_shot.csv."""
     pretraining = settings.clip.pretraining
-    seed = derive_seed(pretraining.seed, "pretrain_clip")
+    seed = derive_seed(pretraining.seed, "pretrain_clip", *(["draw", settings.split] if settings.split else []))
     inputs = {"annotations": annotations, "images": annotations.with_name(PIXELS)}
     with (
         trained_step(settings, output, inputs, pretraining.precision) as context,
@@ -99,6 +99,7 @@ def run_pack_clip(clip: Path, annotations: Path, output: Path) -> None:
     write_csv(output.with_name(ZERO_SHOT), table)
     benchmark = {name: value for name, value in rendered["benchmark"].items() if name not in CAMERAS}
     recipe = {"step": "pack_clip", "clip": trained["clip"], "benchmark": benchmark}
+    recipe |= {"split": trained["split"]} if trained.get("split") else {}
     recipe |= {"trained_by": {name: made.get(name) for name in ("code", "machine", "compute")}}
     beside = [output.with_name(ZERO_SHOT)]
     write_provenance(output, recipe, {"clip": clip, "annotations": annotations}, digests=digests, beside=beside)

@@ -26,7 +26,15 @@ from csdn.reporting.published import SETTINGS, published_rows
 from csdn.reporting.tables import DIFFERENCE_KIND, PRIMARY_KIND, ROW_KIND, Kind, labelled
 from csdn.results import report_inputs
 from csdn.statistics.comparison import Row, protocol_order
-from csdn.study.files import COSTS, PRIMARY, differences_table, trains_small_clip, zero_shot_file
+from csdn.study.files import (
+    COSTS,
+    PRIMARY,
+    differences_table,
+    shown_small_clip,
+    small_clips,
+    trains_small_clip,
+    zero_shot_file,
+)
 from csdn.study.job_graph import duration, job_graph, read_jobs, steps_in_order
 from csdn.study.jobs import study_jobs
 from csdn.study.labels import dataset_label, in_report_order, in_table_order, protocol_label
@@ -208,13 +216,17 @@ def _zero_shot(params: Params) -> list[dict[str, Any]]:
 
 
 def _recipe(params: Params) -> dict[str, Any]:
-    """How the small CLIP was trained: `people`, `images` of each, `steps`, `batch` and whether it saw `infrared`."""
+    """How the small CLIP was trained: `people`, `images` of each, `steps`, `batch` and whether it saw `infrared`.
+
+    `draw` is the one whose own it is, if it is of one, and `clips` how many the study pre-trained.
+    """
     if trains_small_clip(params):
         images, training = params.benchmark.pretraining.model_dump(), params.clip.pretraining.model_dump()
     else:
         recipe = shipped_record()["parameters"]
         images, training = recipe["benchmark"]["pretraining"], recipe["clip"]["pretraining"]
-    return training | {"people": images["identities"], "images": images["images"], "infrared": images["infrared"]}
+    recipe = training | {"people": images["identities"], "images": images["images"], "infrared": images["infrared"]}
+    return recipe | {"draw": shown_small_clip(params), "clips": len(small_clips(params))}
 
 
 def _published(params: Params) -> list[dict[str, Any]]:

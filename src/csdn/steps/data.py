@@ -20,7 +20,7 @@ class MakeDataset(StepSettings):
     dataset: str
     layout: Layout | None
     benchmark: Benchmark
-    split: str | None = None  # the draw, of a dataset with draws
+    split: str | None = None  # the draw, of a dataset with draws or of a small CLIP of its own
 
     @classmethod
     def _values(cls, chosen: SelectedParams) -> dict[str, Any]:
@@ -32,8 +32,8 @@ class MakeDataset(StepSettings):
             )
         parts = {"seed", "image_size", "luminance_share", "noise", "occlusion", "night", layout or PRETRAINING}
         benchmark = chosen.params.benchmark.model_dump(mode="json", include=parts)
-        drawn = {"split": chosen.draw} if layout and chosen.draw else {}
-        return {"dataset": name, "layout": layout, "benchmark": benchmark, **drawn}
+        draw = chosen.draw if layout else chosen.pretrained_draw
+        return {"dataset": name, "layout": layout, "benchmark": benchmark, **({"split": draw} if draw else {})}
 
 
 class IndexImages(StepSettings):

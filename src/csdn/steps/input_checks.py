@@ -18,6 +18,7 @@ from csdn.artifacts.records import RECORD
 from csdn.config.base import MINI
 from csdn.errors import UserError, printable, warn
 from csdn.steps.registry import STEP_VERSIONS
+from csdn.study.paths import PRETRAINING
 
 COMMON = ("dataset", "split", "seed", "variant", "image_size", "clip", "train_subsets")  # alike in steps that follow
 
@@ -118,11 +119,28 @@ def _other_inputs(path: Path, record: Mapping[str, Any], digests: Mapping[str, s
 
 
 def _other_settings(path: Path, record: Mapping[str, Any], step: Mapping[str, Any]) -> list[str]:
-    return [
+    made = record.get("parameters", {})
+    if draws := _draws_of_small_clip(made, step):
+        step = {name: value for name, value in step.items() if name != "split"}  # that of a run, maybe of RegDB
+    lines = [
         f"{path}: was made with {name} {old!r}, not {new!r}; give the one of these settings, or make it"
-        for name, old, new in _differences(record.get("parameters", {}), step)
+        for name, old, new in _differences(made, step)
         if name.partition(".")[0] in COMMON
     ]
+    if draws and draws[0] != draws[1]:
+        of, wanted = (f"draw {draw}" if draw else "all draws" for draw in draws)
+        lines.append(f"{path}: is for {of}, not for {wanted}; give the one of these settings, or make it")
+    return lines
+
+
+def _draws_of_small_clip(made: Mapping[str, Any], step: Mapping[str, Any]) -> tuple[str | None, str | None] | None:
+    """The draw that a small CLIP, or its images, were made for and the one wanted; a record without one is of all."""
+    if made.get("dataset") == PRETRAINING and step.get("step") == "pretrain_clip":
+        return made.get("split"), step.get("split")
+    clip = step.get("clip")
+    if made.get("step") == "pretrain_clip" and isinstance(clip, Mapping):
+        return made.get("split"), clip.get("draw")
+    return None
 
 
 def _differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:

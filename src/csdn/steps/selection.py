@@ -8,13 +8,13 @@ from operator import attrgetter
 from typing import Any
 
 from csdn.artifacts.shipped import shipped_digest
-from csdn.config.base import SHIPPED
-from csdn.config.clip import Clip
+from csdn.config.base import MINI, SHIPPED
 from csdn.config.datasets import Dataset
 from csdn.config.messages import did_you_mean
 from csdn.config.params import Params, Variant
 from csdn.config.shared_keys import backbone, dump, encoder_fidelity, prompt_key
 from csdn.errors import UserError
+from csdn.study.files import small_clips
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,17 @@ class SelectedParams:
         return split if has_draws else None
 
     @property
+    def pretrained_draw(self) -> str | None:
+        """The draw whose own small CLIP, or its images, are meant; None where it is the one of all draws."""
+        if not self.params.clip.pretraining.one_per_draw:
+            return None
+        clips = small_clips(self.params)
+        if self.selection.split is None and None in clips:
+            return None
+        draws = [draw for draw in clips if draw]
+        return self._given("split", draws, f" of {', '.join(draws)}")
+
+    @property
     def variant(self) -> str:
         """Name of the variant."""
         return self._given("variant", [*self.params.variants], f" of {', '.join(self.params.variants)}")
@@ -96,8 +107,14 @@ class SelectedParams:
         return self.params.variant(self.variant)
 
 
-def _starting_clip(clip: Clip) -> dict[str, Any]:
-    return backbone(clip) | ({"sha256": shipped_digest()} if clip.weights == SHIPPED else {})
+def _starting_clip(chosen: SelectedParams) -> dict[str, Any]:
+    clip, split = chosen.variant_sections.clip, chosen.selection.split
+    out = backbone(clip)
+    if clip.weights == SHIPPED:
+        out["sha256"] = shipped_digest()
+    if clip.weights == MINI and split is not None and (draw := chosen.params.clip_draw(chosen.dataset, split)):
+        out["draw"] = draw  # named only where it changes something
+    return out
 
 
 # The settings of several steps, by the name that they have there, as JSON values.
@@ -106,7 +123,7 @@ SHARED: dict[str, Callable[[SelectedParams], Any]] = {
     "image_size": lambda chosen: list(chosen.dataset_section.image_size),
     "layout": lambda chosen: chosen.dataset_section.layout,
     "train_subsets": lambda chosen: list(chosen.dataset_section.train_subsets),
-    "clip": lambda chosen: _starting_clip(chosen.variant_sections.clip),
+    "clip": _starting_clip,
     "encoder": lambda chosen: dump(chosen.variant_sections.encoder),
     "fidelity": lambda chosen: encoder_fidelity(chosen.variant_sections.fidelity),  # stage 1 has switches of its own
     "prompt_key": lambda chosen: prompt_key(chosen.params, chosen.variant),

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from pydantic import Field
+
 from csdn.artifacts.digests import canonical_json
 from csdn.config.base import Count, Seed, Size, Strict, Weight
 from csdn.config.clip import Backbone
@@ -102,9 +104,13 @@ class OfSplit(StepSettings):
 
 
 class StartingClip(Backbone):
-    """The CLIP that a network starts from; the digest of the shipped one, so that another file is another setting."""
+    """The CLIP that a network starts from; the digest of the shipped one, so that another file is another setting.
+
+    `draw` is the one whose own small CLIP it is, and absent where all draws share one.
+    """
 
     sha256: str | None = None
+    draw: str | None = Field(None, exclude_if=lambda draw: draw is None)
 
 
 class Computed(OfSplit):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from csdn.config.base import MINI, PROTOCOLS, Count, Layout, Strict
 from csdn.config.clip import Clip
 from csdn.config.fidelity import Fidelity
@@ -13,22 +15,31 @@ from csdn.config.shared_keys import dump, fusion_fidelity, image_fidelity, seman
 from csdn.errors import UserError
 from csdn.steps.selection import SHARED, SelectedParams
 from csdn.steps.settings import Computed, Machine, StepSettings, WithEncoder
-from csdn.study.paths import PROMPTS_KEY, SEMANTICS_KEY, SMALL_CLIP_KEY
+from csdn.study.paths import CLIP_OF_DRAW_KEY, PROMPTS_KEY, SEMANTICS_KEY, SMALL_CLIP_KEY
 
 
 class PretrainClip(StepSettings):
-    """Pre-trains the small CLIP."""
+    """Pre-trains the small CLIP, that of all draws or (`split`) that of one."""
 
     VERSION: ClassVar = 4
     KEY: ClassVar = SMALL_CLIP_KEY
     step: Literal["pretrain_clip"]
     clip: Clip
     runtime: Machine
+    split: str | None = Field(None, exclude_if=lambda split: split is None)
+
+    @property
+    def key(self) -> str:
+        """That of the draw's run in MLflow, where it is of a draw."""
+        return CLIP_OF_DRAW_KEY.format(split=self.split) if self.split else super().key
 
     @classmethod
     def _values(cls, chosen: SelectedParams) -> dict[str, Any]:
         runtime = SHARED["runtime"](chosen) | {"threads": chosen.params.runtime.pretraining_threads}
-        return {"clip": dump(chosen.params.clip) | {"model": MINI, "weights": MINI}, "runtime": runtime}
+        clip = dump(chosen.params.clip) | {"model": MINI, "weights": MINI}
+        clip["pretraining"].pop("one_per_draw", None)  # `split` says it
+        drawn = {"split": chosen.pretrained_draw} if chosen.pretrained_draw else {}
+        return {"clip": clip, "runtime": runtime, **drawn}
 
 
 class LearnPrompts(Computed):

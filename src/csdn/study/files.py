@@ -144,15 +144,29 @@ def _files_of_images(params: Params, places: Iterable[tuple[str, str]]) -> list[
     ]
 
 
+def small_clips(params: Params) -> list[str | None]:
+    """The small CLIPs that the study pre-trains itself: the draw of each that has one of its own, None for that of all.
+
+    By name of the datasets, because the settings of a step do not keep their order.
+    """
+    used = [(name, params.datasets[name]) for name in sorted(params.datasets) if params.pretrained_on(name)]
+    return list(dict.fromkeys(params.clip_draw(name, split) for name, section in used for split in section.splits))
+
+
+def shown_small_clip(params: Params) -> str | None:
+    """The draw whose small CLIP the report shows: the first that has one of its own."""
+    return next(filter(None, small_clips(params)), None)
+
+
 def trains_small_clip(params: Params) -> bool:
     """Whether any variant that runs starts from a small CLIP that the study pre-trains itself."""
-    return MINI in _weights(params)
+    return bool(small_clips(params))
 
 
 def zero_shot_file(params: Params) -> str | None:
     """The table of what the small CLIP can name, of the pre-trained or the shipped one; None if none is used."""
     if trains_small_clip(params):
-        return paths_of(params).zero_shot
+        return _small_clip(params, shown_small_clip(params))[-1]
     return str(SHIPPED_CLIP.with_name(ZERO_SHOT)) if SHIPPED in _weights(params) else None
 
 
@@ -162,21 +176,35 @@ def _weights(params: Params) -> set[str]:
 
 
 def small_clip_files(params: Params) -> list[str]:
-    """The small CLIP, its curves and its table, if the study pre-trains it."""
+    """Every small CLIP that the study pre-trains, its curves and its table."""
+    return [path for draw in small_clips(params) for path in _small_clip(params, draw)]
+
+
+def _small_clip(params: Params, draw: str | None) -> list[str]:
+    """The file, the curves and the table of the small CLIP of a draw, or of all."""
     paths = paths_of(params)
-    return [paths.small_clip, paths.small_clip_history, paths.zero_shot] if trains_small_clip(params) else []
+    if draw is None:
+        return [paths.small_clip, paths.small_clip_history, paths.zero_shot]
+    own = (paths.clip_of_draw, paths.clip_of_draw_history, paths.clip_of_draw_zero_shot)
+    return [pattern.format(split=draw) for pattern in own]
 
 
 def pretraining_files(params: Params) -> list[str]:
-    """The images of the small CLIP and their annotations, if it is pre-trained."""
+    """The images of every small CLIP that is pre-trained, and their annotations."""
     paths = paths_of(params)
-    return [paths.pretraining_annotations, paths.pretraining_images] if trains_small_clip(params) else []
+    of_all = (paths.pretraining_annotations, paths.pretraining_images)
+    of_draw = (paths.draw_pretraining_annotations, paths.draw_pretraining_images)
+    return [pattern.format(split=draw) for draw in small_clips(params) for pattern in (of_draw if draw else of_all)]
 
 
-def clip_file(params: Params, variant: str) -> str | None:
-    """The file of CLIP's weights for `variant`: the small CLIP, the user's file, or none (a tag, or random)."""
+def clip_file(params: Params, variant: str, draw: str | None = None) -> str | None:
+    """The file of CLIP's weights for `variant`: the small CLIP, the user's file, or none (a tag, or random).
+
+    Args:
+        draw: the one whose small CLIP it is (`Params.clip_draw`).
+    """
     clip = params.variant(variant).clip
-    return paths_of(params).small_clip if clip.weights == MINI else clip.weights_path
+    return _small_clip(params, draw)[0] if clip.weights == MINI else clip.weights_path
 
 
 def permutations_file(params: Params, dataset: str, split: str) -> str | None:

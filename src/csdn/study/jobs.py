@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from csdn.config.base import EMBEDDED, MINI
 from csdn.config.params import Params
 from csdn.config.shared_keys import prompt_key, semantics_key
-from csdn.study.files import first_run, runs_of, shown_variant, trains_small_clip
+from csdn.study.files import first_run, runs_of, shown_variant, small_clips
 from csdn.study.paths import image_set
 
 ON_GPU = {"pretrain_clip", "learn_prompts", "fuse_semantics", "train_encoder", "embed_images", "explain_model"}
@@ -52,9 +52,10 @@ def study_jobs(params: Params) -> list[Job]:
     more than 10,000 jobs. A test compares this list with its graph, job by job.
     """
     jobs = _Jobs()
-    clip = None
-    if trains_small_clip(params):
-        clip = jobs.add("pretrain_clip", needs=[jobs.add("make_dataset_for_clip")])
+    clips = {
+        draw: jobs.add("pretrain_clip", draw, needs=[jobs.add("make_dataset_for_clip", draw)])
+        for draw in small_clips(params)
+    }
     scores: list[int] = []
     explained: list[int] = []
     for dataset, settings in params.datasets.items():
@@ -63,7 +64,8 @@ def study_jobs(params: Params) -> list[Job]:
             images_of_split = image_set(params, dataset, run["split"])
             rendered = jobs.add("make_dataset", images_of_split) if settings.root == EMBEDDED else None
             images = jobs.add("index_images", images_of_split, needs=[rendered])
-            started = [images, clip if params.variant(run["variant"]).clip.weights == MINI else None]
+            pretrained = params.variant(run["variant"]).clip.weights == MINI
+            started = [images, clips[params.clip_draw(dataset, run["split"])] if pretrained else None]
             trained = _training(jobs, params, run, started)
             embedded = jobs.add("embed_images", *run.values(), needs=[images, trained])
             scores += [

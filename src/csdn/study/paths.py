@@ -16,11 +16,13 @@ from csdn.config.params import Params
 
 # Where a run lies below the results folder; in MLflow it is known by the same.
 SMALL_CLIP_KEY = f"clip/{MINI}"
+CLIP_OF_DRAW_KEY = "clip/draw_{split}"
 PROMPTS_KEY = "{dataset}/{split}/prompts/{prompt_key}/seed_{seed}"
 SEMANTICS_KEY = "{dataset}/{split}/semantics/{semantics_key}/seed_{seed}"
 RUN_KEY = "{dataset}/{split}/runs/{variant}/seed_{seed}"
 
 _SMALL_CLIP = f"{{results}}/{SMALL_CLIP_KEY}"
+_CLIP_OF_DRAW = f"{{results}}/{CLIP_OF_DRAW_KEY}"
 _PROMPTS = f"{{results}}/{PROMPTS_KEY}"
 _SEMANTICS = f"{{results}}/{SEMANTICS_KEY}"
 _RUN = f"{{results}}/{RUN_KEY}"
@@ -53,12 +55,17 @@ class Paths:
     draw_annotations_record: str = draw_annotations + RECORD
     pretraining_annotations: str = f"{{data}}/{PRETRAINING}/{ANNOTATIONS}"
     pretraining_images: str = f"{{data}}/{PRETRAINING}/{PIXELS}"
+    draw_pretraining_annotations: str = f"{{data}}/{PRETRAINING}/draw_{{split}}/{ANNOTATIONS}"
+    draw_pretraining_images: str = f"{{data}}/{PRETRAINING}/draw_{{split}}/{PIXELS}"
     index: str = "{data}/index/{image_set}.parquet"
     cache: str = "{data}/cache/{image_set}_{height}x{width}.npy"
 
     small_clip: str = _SMALL_CLIP + "/clip.safetensors"
     small_clip_history: str = f"{_SMALL_CLIP}/{HISTORY}"
     zero_shot: str = f"{_SMALL_CLIP}/{ZERO_SHOT}"
+    clip_of_draw: str = _CLIP_OF_DRAW + "/clip.safetensors"
+    clip_of_draw_history: str = f"{_CLIP_OF_DRAW}/{HISTORY}"
+    clip_of_draw_zero_shot: str = f"{_CLIP_OF_DRAW}/{ZERO_SHOT}"
     prompts: str = _PROMPTS + "/prompts.safetensors"
     prompts_history: str = f"{_PROMPTS}/{HISTORY}"
     semantics: str = _SEMANTICS + "/semantics.safetensors"

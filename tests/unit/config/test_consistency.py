@@ -89,3 +89,23 @@ def test_a_contradiction_is_one_line_with_the_keys_to_change(layers, line):
 )
 def test_what_does_not_matter_is_no_contradiction(layers):
     assert told(*layers) == []
+
+
+ONE_PER_DRAW = {"clip": {"pretraining": {"one_per_draw": True}}}
+PRETRAINED = {"clip": {"weights": "mini"}}
+
+
+@pytest.mark.parametrize(
+    ("layers", "line"),
+    [
+        (
+            [ONE_PER_DRAW, of_dataset(splits=["1"])],
+            "clip.pretraining.one_per_draw: no variant starts from a pre-trained CLIP",
+        ),
+        ([ONE_PER_DRAW, PRETRAINED], "clip.pretraining.one_per_draw: no dataset that starts from a pre-trained CLIP"),
+        ([ONE_PER_DRAW, PRETRAINED, of_dataset(splits=["1", "2"])], None),
+    ],
+)
+def test_small_clips_of_draws_need_pretraining_and_draws(layers, line):
+    lines = told({"encoder": {"identities": 4}}, *layers)
+    assert len(lines) == (line is not None) and all(found.startswith(str(line)) for found in lines)

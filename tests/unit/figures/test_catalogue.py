@@ -50,3 +50,12 @@ def test_captions_name_the_run_that_is_shown_and_titles_the_protocol(tmp_path: P
         "Rank lists: Infrared to visible",
     ]
     assert {f.title for f in figures if f.kind == "plane"} == {"Features before and after training"}
+
+
+def test_of_several_small_clips_the_figure_says_whose_it_shows():
+    one = make_params(Path(), clip={"weights": "mini"}, tables={})
+    drawn = {"sysu_mm01": {"layout": "sysu_mm01", "splits": ["2", "1"]}}
+    clip = {"weights": "mini", "pretraining": {"one_per_draw": True}}
+    several = make_params(Path(), clip=clip, datasets=drawn, tables={})
+    captions = [figure_entries(params)[-1].caption for params in (one, several)]
+    assert captions[1] == captions[0] + " The small CLIP of draw 2."

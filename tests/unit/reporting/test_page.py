@@ -168,3 +168,13 @@ def test_inline_svg_keeps_figures_apart():
 def _copy(tree: Tree, tmp_path: Path):
     shutil.copytree(tree.results, tmp_path / "results", copy_function=lambda a, b: Path(b).symlink_to(a))
     return make_params(tmp_path)
+
+
+def test_of_several_small_clips_the_page_says_whose_it_shows(
+    page: Path, tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    assert "Shown is the small CLIP of draw" not in page.read_text()
+    monkeypatch.setattr("csdn.reporting.page.small_clips", lambda params: ["1", "2"])
+    monkeypatch.setattr("csdn.reporting.page.shown_small_clip", lambda params: "1")
+    write_report(tree.params, tmp_path / "report.html")
+    assert "Shown is the small CLIP of draw 1, one of 2 that were pre-trained" in check(tmp_path / "report.html").text

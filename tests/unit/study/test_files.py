@@ -112,3 +112,20 @@ def test_csdn_or_the_last_trained_by_name_is_shown(tmp_path: Path):
         tmp_path, variants=variants, tables={}, datasets={"regdb": {"layout": "regdb", "splits": ["1"]}}
     )
     assert shown_variant(params, "regdb") == "mine"
+
+
+def test_each_draw_may_have_a_small_clip_of_its_own_and_what_has_no_draws_has_that_of_all(tmp_path, pytestconfig):
+    layers = [str(pytestconfig.rootpath / name) for name in ("params.yaml", "config/clip_draws.yaml")]
+    params = load_params(layers, ["datasets.sysu_mm01.splits=[2, 1]"])
+    assert files.small_clips(params) == ["2", "1"]
+    assert files.clip_file(params, "csdn", params.clip_draw("sysu_mm01", "1")) in files.small_clip_files(params)
+    assert files.small_clip_files(params)[::3] == [f"results-clip-draws/clip/draw_{n}/clip.safetensors" for n in "21"]
+    assert files.pretraining_files(params)[1::2] == [f"data/pretraining/draw_{n}/images.npy" for n in "21"]
+    assert files.zero_shot_file(params) == "results-clip-draws/clip/draw_2/zero_shot.csv"
+    regdb = "datasets.regdb={layout: regdb, splits: [1, 2], variants: [csdn]}"
+    both = load_params(layers, [regdb])
+    assert files.small_clips(both) == [None, "1", "2", "3"]
+    assert (
+        files.clip_file(both, "csdn", both.clip_draw("regdb", "1")) == "results-clip-draws/clip/mini/clip.safetensors"
+    )
+    assert files.zero_shot_file(both) == "results-clip-draws/clip/draw_1/zero_shot.csv"
