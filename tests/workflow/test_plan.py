@@ -257,7 +257,7 @@ def test_small_clips_of_draws_are_made_beside_each_other(workflow):
     assert workflow.plan()["train_encoder"] == 4
 
 
-@pytest.mark.parametrize("name", ["clip_draws"])
+@pytest.mark.parametrize("name", ["study", "clip_draws"])
 def test_studies_with_small_clips_of_draws_share_no_result_with_the_default(name):
     default, study = load_params(["params.yaml"]), load_params(["params.yaml", f"config/{name}.yaml"])
     assert study.runtime.results != default.runtime.results and study.tracking.store != default.tracking.store
