@@ -33,7 +33,7 @@ def starting_clip(settings: Computed, small: Path | None) -> CLIP:
     clip, size = settings.clip, settings.image_size
     if clip.weights == "random":
         return random_clip(clip.architecture, size, seed=settings.seed)
-    if clip.model != MINI:
+    if clip.model != MINI or not (clip.weights_path or clip.weights in (MINI, SHIPPED)):
         return load_clip(clip.architecture, Path(clip.weights_path) if clip.weights_path else clip.weights, size)
     if clip.weights == SHIPPED:
         path: Path | None = checked_shipped_clip()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import nn
 
 from csdn.errors import UserError, first_line
 from csdn.models.small_clip import TABLE
+from csdn.models.torchscript import read_torchscript
 
 OPENAI_SCALARS = frozenset({"input_resolution", "context_length", "vocab_size"})  # in OpenAI's archives only
 _OTHER_LAYOUTS = {  # by the prefix of a key: what kind of file has such keys
@@ -28,8 +28,8 @@ State = dict[str, torch.Tensor]
 def read_state(path: Path) -> State:
     """A state dict from safetensors, `torch.save`d tensors or an OpenAI TorchScript archive; none of its code is run.
 
-    Only the `state_dict()` of a TorchScript archive is taken and nothing in it is called; everything else is read
-    with `weights_only=True` or as safetensors.
+    Of a TorchScript archive only the tensors are read; everything else is read with `weights_only=True` or as
+    safetensors.
 
     Raises:
         UserError: the file is missing, damaged, does not contain weights, or contains anything but tensors.
@@ -41,9 +41,7 @@ def read_state(path: Path) -> State:
 
             return load_file(path)
         if _is_torchscript(path):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # deprecated, but OpenAI published no other format
-                return dict(torch.jit.load(path, map_location="cpu").state_dict())
+            return read_torchscript(path)
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # every format raises its own errors, and a damaged file can raise nearly anything
         raise UserError(_unreadable(path, error)) from error

@@ -75,3 +75,9 @@ def test_a_clip_that_was_changed_is_not_packed(made, tmp_path):
     with pytest.raises(UserError, match="was changed after it was written"):
         run_pack_clip(tmp_path / "clip.safetensors", made / "pre" / "annotations.parquet", tmp_path / "out.safetensors")
     assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_name_that_is_no_weights_of_the_small_clip_is_told(made, tmp_path):
+    settings = settings_of(changed(clip={"weights": "openai"}), "train_encoder", **CHOICE, variant="init")
+    with pytest.raises(UserError, match=r"^clip\.weights: 'openai' is not a file, nor a tag of mini"):
+        run_train_encoder(settings, made / "index.parquet", made / "cache.npy", None, None, tmp_path / "e.safetensors")

@@ -135,19 +135,6 @@ def test_an_untrained_fusion_does_not_depend_on_how_fusions_are_trained():
     assert "fuse_semantics" not in changed_by("fusion.epochs=9", variant="mspl")
 
 
-def test_only_reranked_scores_depend_on_how_to_rerank():
-    reranked = {"protocol": "sysu_all_single-reranked"}
-    found = [json.loads(text_of("score_retrieval", f"evaluation.reranking.k1={k1}", **reranked)) for k1 in (5, 6)]
-    assert [scoring["reranking"]["k1"] for scoring in found] == [5, 6]
-    assert {scoring["protocol"] for scoring in found} == {"sysu_all_single"}
-    assert text_of("score_retrieval", "evaluation.reranking.k1=5") == text_of("score_retrieval")
-
-
-def test_regdb_does_not_depend_on_gallery_draws():
-    place = {"dataset": "regdb", "split": "1", "protocol": "regdb_visible_to_infrared"}
-    assert "score_retrieval" not in changed_by("datasets.regdb.trials=3", **place)
-
-
 def test_the_small_clips_images_are_a_dataset_of_their_own():
     values = json.loads(text_of("make_dataset", dataset="pretraining"))
     assert values["layout"] is None
