@@ -25,6 +25,7 @@ def write_provenance(
     digests: Mapping[str, str] = MappingProxyType({}),
     beside: Iterable[Path | str] = (),
     compute: Mapping[str, Any] | None = None,
+    imported: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
     """Write `<output>.provenance.json` beside a result, with the digests of the result itself and of its inputs.
 
@@ -38,6 +39,7 @@ def write_provenance(
         digests: of inputs that were read already, by name (`check_inputs`); the others are read.
         beside: further files in the same folder that belong to the result.
         compute: device and precision of a step that computes with a network (`Compute.record`).
+        imported: what was taken from one of the inputs, for a result that the step itself has not made.
 
     Returns:
         The digests of the result and of what lies beside it, by file name.
@@ -54,6 +56,7 @@ def write_provenance(
         "python": platform.python_version(),
         "machine": describe_machine(),
         **({"compute": dict(compute)} if compute else {}),
+        **({"imported": dict(imported)} if imported else {}),
         "outputs": outputs,
     }
     write_json(f"{output}{RECORD}", record)

@@ -26,6 +26,7 @@ OutputOption = Annotated[Path, typer.Option("--output", callback=note_output, he
 PermutationsOption = Annotated[
     Path | None, typer.Option("--permutations", help="rand_perm_cam.mat, for the official gallery.")
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 ScoresOption = Annotated[list[Path], typer.Option("--scores", help="Score file; repeat for each.")]
 
 

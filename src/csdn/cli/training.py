@@ -7,7 +7,22 @@ from typing import Annotated, Any
 
 import typer
 
-from csdn.cli.options import RUN, CacheOption, ClipOption, IndexOption, OutputOption, step_command
+from csdn.cli.options import (
+    RUN,
+    CacheOption,
+    ClipOption,
+    DatasetOption,
+    IndexOption,
+    JsonOption,
+    OutputOption,
+    ParamsOption,
+    SeedOption,
+    SetOption,
+    SplitOption,
+    VariantOption,
+    step_command,
+)
+from csdn.console.quiet import note_output
 
 app = typer.Typer()
 
@@ -101,3 +116,34 @@ def train_encoder(
     from csdn.jobs.training import run_train_encoder
 
     run_train_encoder(settings, index, cache, clip, semantics, output)
+
+
+@app.command()
+def import_checkpoint(
+    checkpoint: Annotated[Path, typer.Argument(help="State dict that the authors' code wrote, model_*.pth.")],
+    params: ParamsOption,
+    overrides: SetOption = None,
+    dataset: DatasetOption = None,
+    split: SplitOption = None,
+    variant: VariantOption = None,
+    seed: SeedOption = None,
+    selected_on_test: Annotated[
+        bool, typer.Option("--selected-on-test/--last-epoch", help="How its epoch was chosen; the authors' code: on test.")
+    ] = True,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an encoder that was trained.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make weights that the authors' code has trained the encoder of a run (docs/models.md).
+
+    Example: `csdn import-checkpoint model_best.pth --params params.yaml --params config/paper.yaml --params mine.yaml
+    --dataset sysu_mm01 --split default --variant authors_weights --seed 0`
+    """
+    from csdn.config.loading import load_params
+    from csdn.jobs.importing import print_import, run_import_checkpoint
+    from csdn.steps.selection import Selection
+
+    chosen = Selection(dataset, split, variant, seed)
+    loaded = load_params(params, overrides or [])
+    result = run_import_checkpoint(loaded, chosen, checkpoint, force=force, selected_on_test=selected_on_test)
+    note_output(Path(result["encoder"]))
+    print_import(result, as_json=as_json)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from csdn.cli.options import JsonOption
 from csdn.console.quiet import note_output
 from csdn.console.results import print_result
 from csdn.errors import UserError, printable
@@ -14,7 +15,6 @@ from csdn.errors import UserError, printable
 app = typer.Typer()
 
 EncoderOption = Annotated[Path, typer.Option("--encoder", help="encoder.safetensors of a run, its record beside it.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 @app.command("search")

@@ -134,6 +134,11 @@ def _check_record(path: Path, paths: Iterable[str], checked: bool) -> None:
         raise UserError(f"{path}: holds the pixels of other images than the index names; {HOW_TO_REPAIR}")
 
 
+def training_identities(index: pd.DataFrame, split: str, subsets: Sequence[str]) -> np.ndarray:
+    """The persons that `split` trains, sorted: label i is the i-th."""
+    return np.unique(index["person_id"].to_numpy()[subset_rows(index, split, subsets)])
+
+
 def training_images(index: pd.DataFrame, cache: np.ndarray, split: str, subsets: Sequence[str]) -> TrainingImages:
     """The training images of `split`, with labels counted from 0 in the order of the sorted person ids.
 
@@ -141,7 +146,7 @@ def training_images(index: pd.DataFrame, cache: np.ndarray, split: str, subsets:
         UserError: a modality has no training image.
     """
     rows = subset_rows(index, split, subsets)
-    persons = np.unique(index["person_id"].to_numpy()[rows])
+    persons = training_identities(index, split, subsets)
     sides = []
     for modality in MODALITIES:
         own = rows[(index["modality"].to_numpy()[rows] == modality)]

@@ -25,16 +25,20 @@ _OTHER_LAYOUTS = {  # by the prefix of a key: what kind of file has such keys
 State = dict[str, torch.Tensor]
 
 
-def read_state(path: Path) -> State:
+def read_state(path: Path, given_by: str = "clip.weights, or --clip") -> State:
     """A state dict from safetensors, `torch.save`d tensors or an OpenAI TorchScript archive; none of its code is run.
 
     Of a TorchScript archive only the tensors are read; everything else is read with `weights_only=True` or as
     safetensors.
 
+    Args:
+        path: the file.
+        given_by: the setting or option that names it, for messages.
+
     Raises:
         UserError: the file is missing, damaged, does not contain weights, or contains anything but tensors.
     """
-    _check_file(path)
+    _check_file(path, given_by)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -44,7 +48,7 @@ def read_state(path: Path) -> State:
             return read_torchscript(path)
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # every format raises its own errors, and a damaged file can raise nearly anything
-        raise UserError(_unreadable(path, error)) from error
+        raise UserError(_unreadable(path, error, given_by)) from error
     return _state_of(loaded, path)
 
 
@@ -85,15 +89,15 @@ def architecture(state: Mapping[str, torch.Tensor]) -> str | None:
     return None
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path, given_by: str) -> None:
     """Raise an error if the first bytes show that this is not a file of weights."""
     try:
         with path.open("rb") as handle:
             start = handle.read(64)
     except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; correct clip.weights, or --clip") from error
+        raise UserError(f"{path}: no such file; correct {given_by}") from error
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); set clip.weights to the file itself") from error
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give the file itself (by {given_by})") from error
     if not start:
         raise UserError(f"{path}: is empty; download the weights again")
     if start.startswith(b"version https://git-lfs"):
@@ -111,19 +115,19 @@ def _is_torchscript(path: Path) -> bool:
         return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
-def _unreadable(path: Path, error: Exception) -> str:
+def _unreadable(path: Path, error: Exception, given_by: str) -> str:
     text, first = str(error), first_line(error)
     if path.suffix == ".safetensors":
         return f"{path}: is truncated or not a safetensors file ({first}); download the weights again"
     if "Weights only load failed" in text and "Unsupported" in text:
         return f"{path}: contains Python objects, which are not loaded for safety; give a state dict or safetensors"
-    return f"{path}: cannot be read as CLIP weights ({first}); give another clip.weights"
+    return f"{path}: cannot be read as weights ({first}); correct {given_by}"
 
 
 def _state_of(loaded: Any, path: Path) -> State:
     state = loaded.get("state_dict", loaded) if isinstance(loaded, Mapping) else None
     if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise UserError(f"{path}: is not a state dict of tensors; give clip.weights as safetensors or a state dict")
+        raise UserError(f"{path}: is not a state dict of tensors; give a state dict or safetensors")
     return {str(key).removeprefix("module."): value for key, value in state.items()}
 
 

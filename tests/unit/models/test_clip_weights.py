@@ -97,7 +97,7 @@ def wrong_files(folder):
         "empty.pt": (b"", "is empty"),
         "pointer.pt": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS pointer"),
         "page.pt": (b"<!DOCTYPE html><title>404</title>", "web page"),
-        "text.pt": (b"hello", "cannot be read as CLIP weights"),
+        "text.pt": (b"hello", "cannot be read as weights"),
         "cut.pt": (good[:1000], "truncated"),
         "cut.safetensors": (tensors[:-100], "truncated"),
         "text.safetensors": (b"hello", "truncated or not a safetensors"),
@@ -123,7 +123,7 @@ def wrong_files(folder):
     more = {
         "missing.pt": ("", "no such file"),
         ".": ("", "cannot be read"),
-        "photos.pt": ("", "cannot be read as CLIP weights"),
+        "photos.pt": ("", "cannot be read as weights"),
     }
     return {name: word for name, (_, word) in (texts | states | more).items()}
 
