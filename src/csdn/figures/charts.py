@@ -198,8 +198,11 @@ def match_curves(rows: Sequence[Mapping[str, Any]], styles: Mapping[str, MarkSty
 
 def loss_terms(history: pd.DataFrame) -> list[str]:
     """Columns of history.csv that are loss terms, without their sum, because variants have different terms."""
-    other = {"epoch", "step", "learning_rate", "seconds", "loss"}
-    return [c for c in history.columns if c not in other and not c.startswith(("validation", "test", "description"))]
+    other, prefixes = (
+        {"epoch", "step", "learning_rate", "seconds", "loss"},
+        ("validation", "test", "description", "distance"),
+    )
+    return [c for c in history.columns if c not in other and not c.startswith(prefixes)]
 
 
 def _curve(axis: Axes, runs: Sequence[pd.DataFrame], column: str, mark: MarkStyle, scale: float) -> None:

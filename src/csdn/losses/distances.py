@@ -12,6 +12,11 @@ def euclidean_distances(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return squared.clamp(min=1e-12).sqrt()
 
 
+def mean_distance(features: torch.Tensor) -> torch.Tensor:
+    """Mean Euclidean distance between different rows of `features` (N, dim), N > 1: a scalar without gradient."""
+    return torch.pdist(single(features.detach())).mean()
+
+
 def same_identity(ids_a: torch.Tensor, ids_b: torch.Tensor) -> torch.Tensor:
     """Mask (N, M): True for rows of the same person."""
     return ids_a[:, None] == ids_b[None, :]

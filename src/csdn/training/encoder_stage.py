@@ -22,7 +22,7 @@ from csdn.losses import (
     text_triplet_loss,
     weighted_regularization_triplet_loss,
 )
-from csdn.losses.distances import single
+from csdn.losses.distances import mean_distance, single
 from csdn.models.device import autocast, products_in
 from csdn.models.reid_network import Features, ReIDNetwork
 from csdn.training.batches import Batch, Batching, augmented_batches
@@ -116,7 +116,8 @@ def train_encoder(
         checkpoints: saves the training and continues it; None saves nothing.
 
     Returns:
-        One row per epoch: epoch, step, learning rate, mean of each loss term, seconds, validation values.
+        One row per epoch: epoch, step, learning rate, mean of each loss term and of the distances between raw features,
+        seconds, validation values.
 
     Raises:
         NotFiniteError: a loss is not finite; the message gives step, term and learning rate.
@@ -152,7 +153,11 @@ def optimize(
     device: torch.device,
     record: Callable[[Mapping[str, torch.Tensor]], None],
 ) -> None:
-    """One optimiser step; `record` is called before it with each loss term and their weighted sum `loss`."""
+    """One optimiser step; `record` is called before it with each loss term and their weighted sum `loss`.
+
+    And with the mean distance between raw features of each kind, because a floor (`triplet_denominator_floor`) makes
+    WRT another loss where distances are large.
+    """
     batch = Batch(*(part.to(device, non_blocking=True) for part in batch))
     with products_in(optimization.precision):
         with autocast(device, optimization.precision):
@@ -162,7 +167,8 @@ def optimize(
         optimizer.zero_grad(set_to_none=True)
         total.backward()
     clip_gradients(optimizer, optimization.gradient_clip)
-    record({name: value.detach() for name, value in {**terms, "loss": total}.items()})
+    scales = {f"distance_{name}": mean_distance(value) for name, value in features._asdict().items()}
+    record({name: value.detach() for name, value in {**terms, "loss": total}.items()} | scales)
     optimizer.step()
 
 

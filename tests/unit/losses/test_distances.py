@@ -2,9 +2,10 @@
 
 import math
 
+import pytest
 import torch
 
-from csdn.losses.distances import euclidean_distances, same_identity, single
+from csdn.losses.distances import euclidean_distances, mean_distance, same_identity, single
 
 
 def test_distances_are_those_of_the_definition():
@@ -17,6 +18,12 @@ def test_equal_rows_have_a_finite_gradient_and_no_pull():
     rows = torch.ones(3, 4, requires_grad=True)
     euclidean_distances(rows, rows).sum().backward()
     assert torch.equal(rows.grad, torch.zeros(3, 4))
+
+
+def test_the_mean_distance_is_that_of_all_pairs_and_has_no_gradient():
+    rows = torch.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 12.0]], requires_grad=True)
+    found = mean_distance(rows)
+    assert found.item() == pytest.approx((5 + 12 + math.sqrt(73)) / 3, abs=1e-6) and not found.requires_grad
 
 
 def test_pairs_of_one_person_are_marked():

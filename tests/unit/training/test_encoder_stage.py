@@ -11,6 +11,7 @@ from csdn.config.fidelity import Fidelity
 from csdn.jobs.unpacking import encoder_arguments
 from csdn.losses import identity_loss, modality_shared_enhancement_loss, weighted_regularization_triplet_loss
 from csdn.models.reid_network import Features
+from csdn.training import encoder_stage
 from csdn.training.batches import augmented_batches
 from csdn.training.encoder_stage import (
     Descriptions,
@@ -66,6 +67,22 @@ def test_training_is_repeatable(network, images):
 
     first, second = run(), run()
     assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_the_scale_of_raw_distances_is_logged_and_changes_no_weight(network, images, monkeypatch):
+    def run(changed=False):
+        own = copy.deepcopy(network)
+        with monkeypatch.context() as patch:
+            if changed:
+                patch.setattr(encoder_stage, "mean_distance", lambda features: torch.tensor(7.0))
+            history = train_encoder(own, images, None, *how(), np.random.default_rng(5), CPU, ignore)
+        return own.state_dict(), history
+
+    (first, logged), (second, given) = run(), run(changed=True)
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    for name in ("distance_pooled", "distance_projected"):
+        assert all(0 < row[name] != 7 for row in logged) and all(row[name] == 7 for row in given)
+    assert [row["triplet"] for row in logged] == [row["triplet"] for row in given]
 
 
 def test_terms_are_those_of_the_method(network):
