@@ -11,12 +11,19 @@ from csdn.cli.options import (
     RUN,
     CacheOption,
     ClipOption,
+    DatasetOption,
     IndexOption,
+    JsonOption,
     OutputOption,
     PermutationsOption,
+    SeedOption,
+    SetOption,
     SplitOption,
+    VariantOption,
     step_command,
 )
+from csdn.console.results import print_result
+from csdn.errors import UserError
 
 app = typer.Typer()
 
@@ -115,3 +122,34 @@ def score_features(
         reranking={"k1": k1, "k2": k2, "original_weight": original_weight} if rerank else None,
     )
     print_scores(result)
+
+
+@app.command()
+def diagnose(
+    params: Annotated[list[str] | None, typer.Option("--params", help="YAML file of the study; repeat.")] = None,
+    overrides: SetOption = None,
+    dataset: DatasetOption = None,
+    split: SplitOption = None,
+    variant: VariantOption = None,
+    seed: SeedOption = None,
+    scores: Annotated[Path | None, typer.Option(help="Instead of a run: any method's score file.")] = None,
+    settings: Annotated[Path | None, typer.Option(help="With --scores: YAML of what is known of it.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find known causes of low or high numbers in a run, or in any method's score file (docs/diagnosis.md).
+
+    Example: `csdn diagnose --params params.yaml --dataset sysu_mm01 --split 1 --variant csdn --seed 0`
+
+    Example: `csdn diagnose --scores scores/sysu_all_single.json --settings known.yaml`
+    """
+    from csdn.config.loading import load_params
+    from csdn.jobs.diagnosis import print_diagnosis, run_diagnose, run_diagnose_scores
+    from csdn.steps.selection import Selection
+
+    if scores and settings and not params:
+        result = run_diagnose_scores(scores, settings)
+    elif params and not scores and not settings:
+        result = run_diagnose(load_params(params, overrides or []), Selection(dataset, split, variant, seed))
+    else:
+        raise UserError("--params: give this and a run's options, or --scores and --settings of another method")
+    print_result(result, lambda: print_diagnosis(result), as_json=as_json)

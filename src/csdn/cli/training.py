@@ -128,7 +128,8 @@ def import_checkpoint(
     variant: VariantOption = None,
     seed: SeedOption = None,
     selected_on_test: Annotated[
-        bool, typer.Option("--selected-on-test/--last-epoch", help="How its epoch was chosen; the authors' code: on test.")
+        bool,
+        typer.Option("--selected-on-test/--last-epoch", help="How its epoch was chosen; the authors' code: on test."),
     ] = True,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an encoder that was trained.")] = False,
     as_json: JsonOption = False,

@@ -2,9 +2,11 @@
 
 import pytest
 
-from csdn.jobs import evaluation
+from csdn.jobs import diagnosis, evaluation
+from csdn.steps.selection import Selection
 from helpers.commands import as_text, handed, own_files
-from helpers.default_settings import text_of
+from helpers.default_settings import ROOT, text_of
+from helpers.refusals import refused
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +40,19 @@ def test_features_are_re_ranked_only_where_that_is_asked_for(monkeypatch, printe
     arguments = handed(monkeypatch, job, *words, "--rerank", "--k1", 5, "--lambda", 0.5, "--trials", 3)
     assert arguments["reranking"] == {"k1": 5, "k2": 6, "original_weight": 0.5}
     assert (arguments["trials"], arguments["gallery"], arguments["similarity"]) == (3, "agw", "inner")
+
+
+RUN = ["--params", ROOT / "params.yaml", "--dataset", "sysu_mm01", "--split", "1", "--variant", "csdn", "--seed", 3]
+
+
+def test_a_run_or_a_score_file_is_diagnosed(monkeypatch):
+    monkeypatch.setattr(diagnosis, "print_diagnosis", lambda result: None)
+    params, selection = handed(monkeypatch, "diagnosis.run_diagnose", "diagnose", *RUN, result={}).values()
+    assert "csdn" in params.variants and selection == Selection("sysu_mm01", "1", "csdn", 3)
+    words = ["diagnose", "--scores", "s.json", "--settings", "k.yaml"]
+    assert as_text(handed(monkeypatch, "diagnosis.run_diagnose_scores", *words, result={})) == {"scores": "s.json"}
+
+
+@pytest.mark.parametrize("words", [[], ["--scores", "s.json"], ["--settings", "k.yaml", *RUN]])
+def test_a_diagnosis_is_of_a_run_or_of_a_score_file(capsys, words):
+    assert refused(capsys, "diagnose", *words).startswith("--params: give this and a run's options, or --scores and")

@@ -114,8 +114,7 @@ def test_a_trained_encoder_stays_unless_forced(study):
 )
 def test_settings_that_the_weights_do_not_fit_are_one_line(study, tmp_path, variant, line):
     params, checkpoint, _ = study
-    changed = {name: (WEIGHTS[name] if name in WEIGHTS else {}) for name in ("encoder", "fidelity")} | variant
-    changed["encoder"] = WEIGHTS["encoder"] | variant.get("encoder", {})
+    changed = WEIGHTS | variant | {"encoder": WEIGHTS["encoder"] | variant.get("encoder", {})}
     params = Params.model_validate(params.model_dump() | {"variants": {"authors_weights": changed}})
     before = contents(tmp_path)
     with pytest.raises(UserError) as caught:
@@ -125,7 +124,7 @@ def test_settings_that_the_weights_do_not_fit_are_one_line(study, tmp_path, vari
 
 
 def test_another_number_of_identities_or_size_of_images_is_one_line(study, tmp_path):
-    params, checkpoint, theirs = study
+    params, checkpoint, _ = study
     torch.save(authors_state(AuthorsNetwork(395, (64, 32))), checkpoint)
     with pytest.raises(UserError, match=r"trained with 395 identities, but sysu_mm01 trains 10 in split default; set"):
         run_import_checkpoint(params, RUN, checkpoint)
