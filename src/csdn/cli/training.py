@@ -136,7 +136,7 @@ def import_checkpoint(
 ) -> None:
     """Make weights that the authors' code has trained the encoder of a run (docs/models.md).
 
-    Example: `csdn import-checkpoint model_best.pth --params params.yaml --params config/paper.yaml --params mine.yaml
+    Example: `csdn import-checkpoint model_119.pth --params params.yaml --params config/paper.yaml --params mine.yaml
     --dataset sysu_mm01 --split default --variant authors_weights --seed 0`
     """
     from csdn.config.loading import load_params

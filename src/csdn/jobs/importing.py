@@ -61,7 +61,7 @@ def run_import_checkpoint(
         raise UserError(
             f"{checkpoint}: was trained with {classes} identities, but {settings.dataset} trains {len(person_ids)} in "
             f"split {settings.split}; set --dataset, --split and datasets.{settings.dataset}.train_subsets to those of "
-            "its training (the authors' code counts 395 for RegDB, too, unless told otherwise)"
+            "its training (the authors' --pid_num is 395 for RegDB, too, unless given)"
         )
     clip, generator = random_clip(settings.clip.architecture, settings.image_size), torch.Generator()
     network = build_network(clip, identities=classes, generator=generator, **settings.of_network())
