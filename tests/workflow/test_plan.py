@@ -197,6 +197,24 @@ def test_a_new_variant_runs_alone_and_shares_what_it_can(small):
     assert (plan["learn_prompts"], plan["fuse_semantics"], plan["train_encoder"]) == (0, 0, 1)
 
 
+def test_an_imported_encoder_is_used_and_not_trained(small):
+    """docs/models.md: a variant without descriptions, whose encoder is there and newer than the images."""
+    small.change(
+        datasets={"sysu_mm01": {"variants": ["baseline", "mspl", "csdn", "authors_weights"]}},
+        variants={"authors_weights": {"encoder": {"epochs": 0, "text": "none"}, "fidelity": "reference"}},
+        tables={"components": {"variants": ["authors_weights"], "differences": []}},
+    )
+    assert small.plan()["train_encoder"] == 1
+    folder = small.folder / "results/sysu_mm01/default/runs/authors_weights/seed_0"
+    folder.mkdir(parents=True)
+    for name in ("encoder.safetensors", "history.csv"):
+        (folder / name).write_text("imported")
+    ran = small.run()
+    assert (ran["train_encoder"], ran["embed_images"], ran["score_retrieval"]) == (0, 1, 2)
+    assert (folder / "encoder.safetensors").read_text() == "imported"
+    assert small.plan() == {}
+
+
 def test_a_removed_variant_leaves_the_tables(small):
     small.change(datasets={"sysu_mm01": {"variants": ["baseline", "csdn"]}})
     assert set(small.plan()) == PAGES
