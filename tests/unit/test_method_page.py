@@ -160,3 +160,37 @@ def test_the_page_names_every_switch_of_the_authors_code():
     text = (ROOT / "docs" / "method.md").read_text()
     for name in Fidelity.model_fields:
         assert f"`fidelity.{name}: " in text, name
+
+
+def test_the_file_that_reproduces_is_the_authors_code():
+    files = ("params.yaml", "config/paper.yaml", "config/reproduce.yaml")
+    own = load_params([ROOT / name for name in files])
+    for name in ("csdn", "csdn_best_on_test"):
+        chosen = own.variant(name)
+        assert chosen.fidelity.model_dump() == {
+            "stem": "reference",
+            "stage_one_images": "sampler",
+            "stage_one_pairs": "fixed",
+            "fusion_mode": "training",
+            "triplet_denominator_floor": 1e-6,
+            "normalization": "imagenet",
+            "decay_everything": True,
+        }
+        encoder = chosen.encoder
+        assert (chosen.prompts.kind, chosen.prompts.positives, chosen.fusion.kind) == ("specific", "both", "reference")
+        assert (chosen.prompts.logits, chosen.fusion.logits, encoder.semantic_logits) == ("dot", "dot", "dot")
+        assert (encoder.metric_features, encoder.classifier, encoder.descriptor) == ("raw", "linear", "reference")
+        assert (encoder.precision, own.evaluation.flip, encoder.epochs) == ("fp32", True, 120)
+    assert (own.variant("csdn").encoder.selection, encoder.selection) == ("last", "best_on_test")
+    assert {name: data.seeds for name, data in own.datasets.items()} == {"sysu_mm01": [0, 1, 2], "regdb": [0, 1, 2]}
+    assert len(own.datasets["regdb"].splits) == 10
+
+
+def test_the_ablations_at_the_papers_size_vary_what_the_paper_sets():
+    own = load_params([ROOT / name for name in ("params.yaml", "config/paper.yaml", "config/paper_ablations.yaml")])
+    assert own.variant("csdn") == PAPER.variant("csdn")
+    assert own.variant("long_csdn").encoder.epochs == 2 * PAPER.encoder.epochs
+    swept = {own.variant(name).encoder.weights.semantic_infrared for name in own.tables["infrared_weight"].variants}
+    assert min(swept) < PAPER.encoder.weights.semantic_infrared < max(swept)
+    ran = {name for table in own.tables.values() for name in table.variants}
+    assert all(set(own.variants_of(dataset)) == ran for dataset in own.datasets)

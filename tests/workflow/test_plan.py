@@ -358,6 +358,18 @@ def test_the_papers_plan_can_be_seen_before_the_data_are_there(workflow):
         assert scores.format("sysu_mm01/default", "csdn", protocol) in text
 
 
+@pytest.mark.parametrize(
+    ("layer", "results", "split", "variant", "seed"),
+    [
+        ("config/paper_ablations.yaml", "results-paper", "llcm/default", "csdn_triplet_1", 0),
+        ("config/reproduce.yaml", "results-reproduce", "regdb/10", "csdn_best_on_test", 2),
+    ],
+)
+def test_the_layers_on_the_papers_settings_have_a_plan_without_the_data(workflow, layer, results, split, variant, seed):
+    text = workflow.snakemake("-n", *PAPER, layer)
+    assert f"{results}/{split}/runs/{variant}/seed_{seed}/encoder.safetensors" in text
+
+
 def test_the_papers_plan_is_every_split_variant_and_protocol(workflow):
     """On folders in the official layouts; RegDB's ten splits are ten trainings of every variant."""
     for name in ("SYSU-MM01", "RegDB", "LLCM"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,6 +17,11 @@ class Fidelity(Strict):
     )
     stage_one_images: Literal["all", "sampler"] = Field(
         "all", description="Images of stage 1: each once, or one pass of the identity sampler (repeats and skips some)."
+    )
+    stage_one_pairs: Literal["drawn", "fixed"] = Field(
+        "drawn",
+        description="What stage 1a pairs an image with: an image of its identity, drawn in each epoch, or always the "
+        "one that the identity sampler drew with it (needs `stage_one_images: sampler`).",
     )
     fusion_mode: Literal["evaluation", "training"] = Field(
         "evaluation", description="`training`: stage 1b embeds images with batch statistics and fuses with dropout on."
@@ -37,11 +42,18 @@ class Fidelity(Strict):
             raise ValueError(f"must be {' or '.join(FIDELITY_PRESETS)}, or a mapping of switches, not {value!r}")
         return FIDELITY_PRESETS[value] if isinstance(value, str) else value
 
+    @model_validator(mode="after")
+    def _fixed_pairs_are_those_of_the_sampler(self) -> Self:
+        if self.stage_one_pairs == "fixed" and self.stage_one_images != "sampler":
+            raise ValueError("stage_one_pairs: fixed pairs are those of the sampler; set stage_one_images to sampler")
+        return self
+
 
 FIDELITY_PRESETS: dict[str, dict[str, Any]] = {
     "reference": {
         "stem": "reference",
         "stage_one_images": "sampler",
+        "stage_one_pairs": "fixed",
         "fusion_mode": "training",
         "triplet_denominator_floor": 1e-6,
         "normalization": "imagenet",

@@ -20,6 +20,8 @@ def prompt_key(params: Params, variant: str) -> str:
     """
     base, own = _section(params, None), _section(params, variant)
     changed = _differences("", base.prompts, own.prompts, skip=("kind",)) if own.prompts.learned else []
+    if own.prompts.learned:
+        changed += _differences("", prompt_fidelity(base.fidelity), prompt_fidelity(own.fidelity))
     changed += _differences("clip_", backbone(base.clip), backbone(own.clip))
     changed += _differences("", image_fidelity(base.fidelity), image_fidelity(own.fidelity))
     return "-".join([own.prompts.kind, *changed])
@@ -66,6 +68,11 @@ def backbone(clip: Clip) -> dict[str, Any]:
 def image_fidelity(fidelity: Fidelity) -> dict[str, Any]:
     """The switches that change the image features of stage 1, which trains prompts and fusion only."""
     return fidelity.model_dump(mode="json", include={"stem", "normalization", "stage_one_images"})
+
+
+def prompt_fidelity(fidelity: Fidelity) -> dict[str, Any]:
+    """The further switches that change learned prompts."""
+    return fidelity.model_dump(mode="json", include={"stage_one_pairs"})
 
 
 def fusion_fidelity(fidelity: Fidelity) -> dict[str, Any]:

@@ -51,6 +51,21 @@ def batches_in_epoch(visible: int, infrared: int, batch: int) -> int:
     return max(visible, infrared) // batch + 1
 
 
+def fixed_pair_batches(pairs: int, batch: int, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """One epoch of stage 1 over pairs that never change, as in the authors' code: one permutation for both modalities.
+
+    Args:
+        pairs: number of images of each modality; the image at a position of one belongs to that of the other.
+
+    Yields:
+        The same row indices (batch,) for the visible and the infrared images, the last batch with what is left over;
+        every pair once.
+    """
+    order = rng.permutation(pairs)
+    for start in range(0, pairs, batch):
+        yield order[start : start + batch], order[start : start + batch]
+
+
 def paired_batches(
     visible_labels: np.ndarray, infrared_labels: np.ndarray, batch: int, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -97,7 +97,8 @@ def _learned_bank(
     with progress("learn-prompts", prompts.epochs, "epochs") as advance:
         on_epoch = _logger(context.tracker, "prompts", advance)
         given = (bank, stage, stage_one_optimization(prompts), rng, on_epoch, context.checkpoints)
-        return bank, learn_prompts(*given, own_modality=prompts.own_modality)
+        fixed = settings.fidelity.stage_one_pairs == "fixed"
+        return bank, learn_prompts(*given, own_modality=prompts.own_modality, fixed_pairs=fixed)
 
 
 def _centroids(stage: StageOneImages, images: TrainingImages, index: Path) -> tuple[torch.Tensor, torch.Tensor]:

@@ -11,7 +11,7 @@ from csdn.config.clip import Clip
 from csdn.config.fidelity import Fidelity
 from csdn.config.fusion import Fusion
 from csdn.config.prompts import Prompts
-from csdn.config.shared_keys import dump, fusion_fidelity, image_fidelity, semantics_key
+from csdn.config.shared_keys import dump, fusion_fidelity, image_fidelity, prompt_fidelity, semantics_key
 from csdn.errors import UserError
 from csdn.steps.selection import SHARED, SelectedParams
 from csdn.steps.settings import Computed, Machine, StepSettings, WithEncoder
@@ -59,7 +59,10 @@ class LearnPrompts(Computed):
         prompts = dump(own.prompts) if own.prompts.learned else {"kind": own.prompts.kind}
         if not own.prompts.own_modality:
             prompts.pop("positives", None)  # named only where it changes something
-        return {**shared, "prompts": prompts, "fidelity": image_fidelity(own.fidelity)}
+        fidelity = image_fidelity(own.fidelity)
+        if own.prompts.learned and own.fidelity.stage_one_pairs != "drawn":  # this, too
+            fidelity |= prompt_fidelity(own.fidelity)
+        return {**shared, "prompts": prompts, "fidelity": fidelity}
 
 
 class FuseSemantics(Computed):

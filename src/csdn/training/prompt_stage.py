@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from csdn.data.sampling import paired_batches
+from csdn.data.sampling import fixed_pair_batches, paired_batches
 from csdn.losses import symmetric_contrastive_loss
 from csdn.models.prompts import PromptBank, TextTower, clip_tokenizer
 from csdn.training.checkpoint import Checkpoints
@@ -56,6 +56,7 @@ def learn_prompts(
     checkpoints: Checkpoints | None = None,
     *,
     own_modality: bool = False,
+    fixed_pairs: bool = False,
 ) -> History:
     """Train `bank` in place; the text tower and the image features stay frozen.
 
@@ -64,6 +65,7 @@ def learn_prompts(
     Args:
         own_modality: an image's positives are the texts of its identity in its own modality only, and those in the
             other modality are negatives; needs two banks.
+        fixed_pairs: each visible image stays with the infrared image at its position, which must be of its identity.
         checkpoints: saves the training and continues it; None saves nothing.
 
     Returns:
@@ -77,7 +79,11 @@ def learn_prompts(
     apart = bank.contexts.shape[1] if own_modality else 0  # added to infrared labels: another identity to the loss
     run = TrainingRun({"contexts": bank.contexts}, optimizer, rng, on_epoch, checkpoints)
     for epoch in run.epochs(optimization.epochs):
-        batches = list(paired_batches(images.visible_labels, images.infrared_labels, optimization.batch, rng))
+        batches = list(
+            fixed_pair_batches(len(images.visible_labels), optimization.batch, rng)
+            if fixed_pairs
+            else paired_batches(images.visible_labels, images.infrared_labels, optimization.batch, rng)
+        )
         for step, (visible, infrared) in run.remaining(batches):
             run.set_learning_rate(optimization.rate(epoch + step / len(batches)))
             labels = torch.from_numpy(images.visible_labels[visible])

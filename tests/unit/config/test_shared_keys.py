@@ -38,7 +38,7 @@ def test_the_keys_of_the_variants():
         ("fusion.kind=mean", "specific-mean"),
         (
             "fidelity=reference",
-            "specific-normalization_imagenet-stage_one_images_sampler-stem_reference-reference-fusion_mode_training",
+            "specific-stage_one_pairs_fixed-normalization_imagenet-stage_one_images_sampler-stem_reference-reference-fusion_mode_training",
         ),
         ("prompts={kind: caption, tokens: 9}", "caption-reference"),
         ("prompts={kind: centroid, tokens: 9}", "centroid-reference"),

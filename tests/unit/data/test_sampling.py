@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from csdn.data.sampling import batches_in_epoch, identity_batches, paired_batches
+from csdn.data.sampling import batches_in_epoch, fixed_pair_batches, identity_batches, paired_batches
 from csdn.errors import UserError
 
 ARRAYS = np.load(Path(__file__).parents[2] / "fixtures" / "sampler.npz")
@@ -49,3 +49,12 @@ def test_stage_one_pairs_images_of_one_person(swap):
     drawn = np.concatenate(seen)
     assert len(seen) == 40 // 16
     assert len(np.unique(drawn)) == len(drawn)
+
+
+@pytest.mark.parametrize("pairs", [64, 70])
+def test_fixed_pairs_stay_together_and_each_comes_once(pairs):
+    batches = list(fixed_pair_batches(pairs, 32, np.random.default_rng(0)))
+    assert [len(visible) for visible, _ in batches] == [32, 32, 6][: -(-pairs // 32)]
+    assert all(np.array_equal(visible, infrared) for visible, infrared in batches)
+    order = np.concatenate([visible for visible, _ in batches])
+    assert sorted(order) == list(range(pairs)) != list(order)

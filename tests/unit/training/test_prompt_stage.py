@@ -9,6 +9,7 @@ import torch
 from csdn.config.prompts import Prompts
 from csdn.data.sampling import paired_batches
 from csdn.jobs.unpacking import stage_one_optimization
+from csdn.losses import symmetric_contrastive_loss
 from csdn.models.prompts import PromptBank, TextTower
 from csdn.training.prompt_stage import describe_all, describe_by_captions, learn_prompts
 from helpers.trainings import CPU, UNTIL_THEY_FIT, assert_untouched, ignore, state
@@ -77,3 +78,19 @@ def test_captions_become_the_mean_of_their_text_features(clip):
     single = describe_by_captions(tower, [[two]], CPU)[0]
     torch.testing.assert_close(texts[1], (texts[0] + single) / 2)
     assert_untouched(tower, before)
+
+
+def test_fixed_pairs_are_what_is_learned_from(bank, stage):
+    """Against pairs that are drawn anew: each step sees the images at the same positions of both modalities."""
+    labels, once = stage.visible_labels, dataclasses.replace(UNTIL_THEY_FIT, epochs=1, batch=12, learning_rate=1e-12)
+    aligned = [np.flatnonzero(stage.infrared_labels == label)[0] for label in labels]
+    paired = stage._replace(infrared=stage.infrared[aligned], infrared_labels=labels)
+    told, losses = describe_all(bank), []
+    for positions in np.split(np.random.default_rng(4).permutation(len(labels)), range(12, len(labels), 12)):
+        images = torch.cat([paired.visible[positions], paired.infrared[positions]])
+        texts, persons = torch.cat([text[labels[positions]] for text in told]), torch.from_numpy(labels[positions])
+        images, texts = (torch.nn.functional.normalize(each, dim=1) for each in (images, texts))
+        scale = UNTIL_THEY_FIT.scale
+        losses.append(symmetric_contrastive_loss(images, texts, persons.repeat(2), temperature=1 / scale).item())
+    (row,) = learn_prompts(bank, paired, once, np.random.default_rng(4), ignore, fixed_pairs=True)
+    assert row["loss"] == pytest.approx(np.mean(losses), abs=1e-4)
