@@ -236,10 +236,7 @@ def _published(params: Params) -> list[dict[str, Any]]:
         dataset = params.datasets[name]
         if dataset.root != EMBEDDED:
             settings = SETTINGS[dataset.layout]
-            rows = [
-                {"method": row.method, "source": row.source, "figures": [row.figures.get(key) for key in settings]}
-                for row in published_rows(dataset.layout)
-            ]
+            rows = published_rows(dataset.layout)
             out.append({"label": dataset_label(name, dataset), "settings": list(settings.values()), "rows": rows})
     return out
 
